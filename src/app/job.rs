@@ -1,0 +1,106 @@
+//! What can be asked of once: values that a command, the console and the detached process hand to each other.
+
+use serde::{Deserialize, Serialize};
+
+use super::draft::Draft;
+use super::host::Hostname;
+use super::name::{AppName, OpId, ReleaseNumber};
+use super::release::Caller;
+
+/// A change to be made, complete: what the detached process reads from its standard input. Holds secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// The change's identity, made by whoever asks.
+    pub op: OpId,
+    /// Who asks.
+    pub by: Caller,
+    /// What is asked.
+    pub ask: Ask,
+    /// How long to wait for the app's lock, milliseconds; 0 fails at once.
+    pub wait_ms: u64,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "ask")]
+pub enum Ask {
+    /// Make the app as wished, creating it where there is none.
+    Deploy(Box<Deploy>),
+    /// Go back to a retained release: image and settings, as a new release number. `None`: the one before.
+    Rollback {
+        /// Which app.
+        app: Selector,
+        /// To which release.
+        to: Option<ReleaseNumber>,
+    },
+    /// Serve again.
+    Start {
+        /// Which app.
+        app: Selector,
+    },
+    /// Stop; visitors see a 503 page.
+    Stop {
+        /// Which app.
+        app: Selector,
+    },
+    /// A zero-downtime swap of the same image and settings.
+    Restart {
+        /// Which app.
+        app: Selector,
+    },
+    /// Remove the app, and its data where asked.
+    Remove {
+        /// Which app.
+        app: Selector,
+        /// The volumes, the generated secrets and the history too.
+        data: bool,
+    },
+}
+
+/// Which app is meant: its name, or any of its hostnames.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Selector(pub String);
+
+/// A wish for an app.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Deploy {
+    /// `--name`.
+    pub name: Option<AppName>,
+    /// The app must exist: `set`, and forms of existing apps.
+    pub existing: Option<Selector>,
+    /// The settings wished for. [`Draft::hosts`] also select the app where no name is given.
+    pub draft: Draft,
+    /// The hostname a new app gets where none is given; `None`: `<name>.localhost`.
+    pub default_host: Option<Hostname>,
+    /// `--revision`.
+    pub revision: Option<String>,
+    /// `--sequence`.
+    pub sequence: Option<u64>,
+    /// `--pull`.
+    pub pull: Pull,
+    /// `--force`: swap even when nothing changed.
+    pub force: bool,
+    /// `--start`: serve, also if the app is stopped.
+    pub start: bool,
+    /// `--dry-run`: end after the plan.
+    pub dry_run: bool,
+    /// The revision a form was opened on; the change is refused if the app has moved since.
+    pub expected_revision: Option<u64>,
+    /// `--upgrade-proxy`.
+    pub upgrade_proxy: bool,
+}
+
+/// When to ask the registry.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pull {
+    /// Ask; offline with a local copy: use it and warn.
+    #[default]
+    Auto,
+    /// Ask; offline is an error.
+    Always,
+    /// Use what the engine has.
+    Never,
+}

@@ -1,0 +1,41 @@
+//! What an app is and how it changes. Knows no Docker, no terminal and no HTTP library: the outside world comes in
+//! through the ports [`engine::Engine`], [`proxy::Proxy`], [`Clock`] and [`Entropy`]. `tests/layers.rs` holds it to that.
+
+mod clock;
+mod draft;
+pub mod engine;
+pub mod event;
+mod field;
+mod fold;
+mod host;
+mod image;
+mod installation;
+mod job;
+pub mod ledger;
+mod name;
+mod plan;
+mod problem;
+pub mod proxy;
+mod release;
+mod route;
+mod settings;
+mod units;
+
+pub use clock::{Clock, Entropy};
+pub use draft::{Draft, FieldError};
+pub use field::{Cost, Field, FieldPath, FieldPathError, Section};
+pub use fold::{DeployView, StepState, StepView};
+pub use host::{HostError, Hostname};
+pub use image::{ImageError, ImageRef, ResolvedImage};
+pub use installation::{Installation, ProxyLink};
+pub use job::{Ask, Deploy, Job, Pull, Selector};
+pub use name::{AppId, AppName, NameError, Namespace, OpId, ReleaseNumber};
+pub use plan::{Action, Change, PlanView};
+pub use problem::Problem;
+pub use release::{Caller, Release, ReleaseStatus};
+pub use route::{Route, RouteState, Target};
+pub use settings::{
+    AutoUpdate, EnvKey, EnvKeyError, EnvValue, MASK, MountSource, Secret, Settings, Smtp, Swap, Tls, WordError,
+    defaults,
+};
+pub use units::{ByteSize, Cpus, Port, Span, UnitError, UrlPath};

@@ -1,0 +1,46 @@
+//! What the proxy is told about one app: derived from its record, never kept beside it.
+
+use serde::{Deserialize, Serialize};
+
+use super::host::Hostname;
+use super::name::{AppId, AppName, ReleaseNumber};
+use super::units::UrlPath;
+
+/// Where an app's requests go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// Whose it is.
+    pub app: AppId,
+    /// Its name, for logs and metrics.
+    pub name: AppName,
+    /// Hostnames; wildcards match one or more labels below a name, exact names win.
+    pub hosts: Vec<Hostname>,
+    /// Only paths below this; the longest prefix wins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_prefix: Option<UrlPath>,
+    /// The release that gets the requests.
+    pub target: Target,
+    /// What is done with them.
+    pub state: RouteState,
+    /// Answered with 200 to probes from outside while requests are held.
+    pub health_path: UrlPath,
+}
+
+/// A release as the proxy sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Target {
+    /// Which release.
+    pub release: ReleaseNumber,
+    /// `name:port` on the namespace's network; names are resolved by the engine's DNS.
+    pub address: String,
+}
+
+/// What is done with an app's requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+pub enum RouteState {
+    /// They go to the target.
+    Serving,
+    /// They get a 503 page.
+    Stopped,
+}

@@ -1,0 +1,315 @@
+//! Small quantities with a unit: durations, sizes, processor shares, ports, paths.
+
+use std::fmt;
+use std::num::NonZeroU16;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a quantity was turned down. The text reads after "invalid value `x`: ".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnitError {
+    /// Not a duration.
+    #[error("a duration is a number of seconds, or a number with `ms`, `s`, `m` or `h`, as in `90`, `90s`, `2m`")]
+    Duration,
+    /// Not a size.
+    #[error("a size is a number of bytes, or a number with `k`, `m`, `g` or `t`, as in `512m`, `1g`")]
+    Size,
+    /// Not a processor share.
+    #[error("a processor share is a number above 0 with at most three decimals, as in `0.5` or `2`")]
+    Cpus,
+    /// Not a port.
+    #[error("a port is a number from 1 to 65535")]
+    Port,
+    /// Not a path.
+    #[error("a path starts with `/` and has no spaces, `?`, `#`, control characters or `..`")]
+    Path,
+    /// Outside of the allowed range; carries the two ends as text.
+    #[error("it must be between {0} and {1}")]
+    Range(String, String),
+}
+
+/// A length of time, kept in whole milliseconds; written `90s`, `2m`, `1500ms`. At most 24 hours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Span(u64);
+
+impl Span {
+    const MAX_MS: u64 = 24 * 3600 * 1000;
+
+    /// From whole seconds; capped at 24 hours.
+    #[must_use]
+    pub const fn seconds(seconds: u64) -> Self {
+        let ms = seconds.saturating_mul(1000);
+        Self(if ms > Self::MAX_MS { Self::MAX_MS } else { ms })
+    }
+
+    /// As std's duration.
+    #[must_use]
+    pub const fn duration(self) -> Duration {
+        Duration::from_millis(self.0)
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            ms if ms % 1000 != 0 => write!(f, "{ms}ms"),
+            ms if ms >= 3_600_000 && ms % 3_600_000 == 0 => write!(f, "{}h", ms / 3_600_000),
+            ms if ms >= 120_000 && ms % 60_000 == 0 => write!(f, "{}m", ms / 60_000),
+            ms => write!(f, "{}s", ms / 1000),
+        }
+    }
+}
+
+impl FromStr for Span {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let (number, unit) = split_unit(text);
+        let number: f64 = decimal(number).ok_or(UnitError::Duration)?;
+        let factor = match unit {
+            "ms" => 1.0,
+            "" | "s" => 1000.0,
+            "m" => 60_000.0,
+            "h" => 3_600_000.0,
+            _ => return Err(UnitError::Duration),
+        };
+        let ms = (number * factor).round();
+        if ms > Self::MAX_MS as f64 {
+            return Err(UnitError::Range("0s".into(), "24h".into()));
+        }
+        Ok(Self(ms as u64))
+    }
+}
+
+/// A number of bytes; written with binary units: `512m` is 512 MiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ByteSize(pub u64);
+
+impl fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (shift, unit) in [(40, "t"), (30, "g"), (20, "m"), (10, "k")] {
+            if self.0 >= 1 << shift && self.0.is_multiple_of(1 << shift) {
+                return write!(f, "{}{unit}", self.0 >> shift);
+            }
+        }
+        write!(f, "{}", self.0)
+    }
+}
+
+impl FromStr for ByteSize {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let (number, unit) = split_unit(text);
+        let number: f64 = decimal(number).ok_or(UnitError::Size)?;
+        let shift = match unit.to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
+            "" => 0,
+            "k" => 10,
+            "m" => 20,
+            "g" => 30,
+            "t" => 40,
+            _ => return Err(UnitError::Size),
+        };
+        let bytes = (number * (1u64 << shift) as f64).round();
+        if bytes >= (1u64 << 60) as f64 {
+            return Err(UnitError::Size);
+        }
+        Ok(Self(bytes as u64))
+    }
+}
+
+/// A share of the host's processors in thousandths; `0.5` is half a core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Cpus(u32);
+
+impl Cpus {
+    /// In billionths, as the engine wants it.
+    #[must_use]
+    pub const fn nanos(self) -> i64 {
+        self.0 as i64 * 1_000_000
+    }
+
+    /// Whole cores, rounded up: what an app should size its worker pool by.
+    #[must_use]
+    pub const fn whole(self) -> u32 {
+        self.0.div_ceil(1000)
+    }
+}
+
+impl fmt::Display for Cpus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_multiple_of(1000) {
+            write!(f, "{}", self.0 / 1000)
+        } else {
+            let text = format!("{}.{:03}", self.0 / 1000, self.0 % 1000);
+            f.write_str(text.trim_end_matches('0'))
+        }
+    }
+}
+
+impl FromStr for Cpus {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let decimals = text.split_once('.').map_or(0, |(_, d)| d.len());
+        let number = decimal(text).ok_or(UnitError::Cpus)?;
+        if decimals > 3 || number <= 0.0 || number > 4096.0 {
+            return Err(UnitError::Cpus);
+        }
+        Ok(Self((number * 1000.0).round() as u32))
+    }
+}
+
+/// A TCP port, 1 to 65535.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Port(NonZeroU16);
+
+impl Port {
+    /// HTTP's own: what a container without an exposed port is expected to listen on.
+    pub const HTTP: Self = Self(NonZeroU16::new(80).unwrap());
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u16 {
+        self.0.get()
+    }
+
+    /// From a number other than 0.
+    #[must_use]
+    pub fn new(number: u16) -> Option<Self> {
+        NonZeroU16::new(number).map(Self)
+    }
+}
+
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for Port {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        if !text.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(UnitError::Port);
+        }
+        text.parse().ok().and_then(Self::new).ok_or(UnitError::Port)
+    }
+}
+
+/// An absolute URL path without query: a health check's path, or the prefix a route matches.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct UrlPath(String);
+
+impl UrlPath {
+    /// The path as text, starting with `/`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// `/up`: what images made for ONCE and Kamal answer.
+    #[must_use]
+    pub fn up() -> Self {
+        Self("/up".to_owned())
+    }
+}
+
+impl fmt::Display for UrlPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for UrlPath {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '?' | '#' | '\\' | '"' | '<' | '>');
+        let fine = text.starts_with('/')
+            && text.len() <= 1024
+            && text.chars().all(plain)
+            && !text.split('/').any(|segment| segment == "..");
+        if fine { Ok(Self(text.to_owned())) } else { Err(UnitError::Path) }
+    }
+}
+
+fn split_unit(text: &str) -> (&str, &str) {
+    let at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    text.split_at(at)
+}
+
+/// A plain decimal: digits with at most one point. No sign, exponent, `inf` or `nan`, which std's parser takes.
+fn decimal(text: &str) -> Option<f64> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.') && text.bytes().any(|b| b.is_ascii_digit());
+    plain.then(|| text.parse().ok()).flatten()
+}
+
+macro_rules! text_forms {
+    ($($name:ident),*) => {$(
+        impl From<$name> for String {
+            fn from(value: $name) -> Self {
+                value.to_string()
+            }
+        }
+        impl TryFrom<String> for $name {
+            type Error = UnitError;
+            fn try_from(text: String) -> Result<Self, UnitError> {
+                text.parse()
+            }
+        }
+    )*};
+}
+text_forms!(Span, ByteSize, Cpus, UrlPath);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        for (text, shown) in
+            [("90", "90s"), ("90s", "90s"), ("2m", "2m"), ("120", "2m"), ("1.5s", "1500ms"), ("1h", "1h"), ("0", "0s")]
+        {
+            assert_eq!(text.parse::<Span>().unwrap().to_string(), shown, "{text}");
+        }
+        for bad in ["", "s", "-1", "1d", "1 s", "inf", "nan", "1e3", "25h", "99999999999999999999"] {
+            assert!(bad.parse::<Span>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes_and_shares() {
+        assert_eq!("512m".parse::<ByteSize>().unwrap(), ByteSize(512 << 20));
+        assert_eq!("1.5g".parse::<ByteSize>().unwrap().to_string(), "1536m");
+        assert_eq!("1GiB".parse::<ByteSize>().unwrap().to_string(), "1g");
+        assert_eq!("0.5".parse::<Cpus>().unwrap().nanos(), 500_000_000);
+        assert_eq!("1.25".parse::<Cpus>().unwrap().to_string(), "1.25");
+        assert_eq!("1.25".parse::<Cpus>().unwrap().whole(), 2);
+        for bad in ["", "x", "-1m", "1q", "99999999t"] {
+            assert!(bad.parse::<ByteSize>().is_err(), "{bad}");
+        }
+        for bad in ["0", "-1", "0.0001", "x", "5000"] {
+            assert!(bad.parse::<Cpus>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn ports_and_paths() {
+        assert_eq!("80".parse::<Port>().unwrap(), Port::HTTP);
+        for bad in ["0", "65536", "-1", "+80", "", "http"] {
+            assert!(bad.parse::<Port>().is_err(), "{bad}");
+        }
+        for bad in ["", "up", "/a b", "/a?b", "/a/../b", "/\n"] {
+            assert!(bad.parse::<UrlPath>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The engine port on bollard: the only place that names it.

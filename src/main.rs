@@ -1,0 +1,3 @@
+//! The `once` binary.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The proxy: data plane, the host's memory, and the control channel between it and everybody else.
