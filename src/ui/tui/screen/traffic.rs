@@ -12,7 +12,7 @@ use super::super::widget::chart;
 pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
     const CHART: u16 = 8;
     let t = &app.traffic;
-    let mut y = area.y + 1;
+    let mut y = area.y;
     let rate = format::rate(t.rate);
     c.line(area.x, y, area.width, &[(Role::Muted, "requests/s  "), (Role::Strong, &rate), (Role::Muted, "  last two minutes, seconds with 5xx marked")]);
     chart::requests(c, Rect { y: y + 1, height: CHART, ..area }, &t.per_second, &t.errors_per_second);
