@@ -92,7 +92,8 @@ pub(crate) fn plan(current: Option<Current<'_>>, wished: Wished<'_>) -> PlanView
         return PlanView { action: Action::Create, changes, remarks: Vec::new() };
     };
     let release = current.release;
-    let same_image = release.image.identity() == wished.image.identity();
+    let same_image = release.image.is_same(wished.image);
+    let image = if same_image { &release.image } else { wished.image };
     let mut changes = differences(&flatten(&release.settings), &flatten(wished.settings));
     for change in changes.iter_mut().filter(|c| c.field == Field::Image.key() && same_image) {
         change.cost = Cost::Record;
@@ -110,8 +111,7 @@ pub(crate) fn plan(current: Option<Current<'_>>, wished: Wished<'_>) -> PlanView
     }
     let mut remarks = Vec::new();
     let shape = |settings, image, port| Shape::of(settings, image, port, current.generated);
-    let differs =
-        shape(&release.settings, &release.image, release.port) != shape(wished.settings, wished.image, wished.port);
+    let differs = shape(&release.settings, &release.image, release.port) != shape(wished.settings, image, wished.port);
     if !current.intact {
         remarks.push("its container is not running: a new one takes its place".to_owned());
     }

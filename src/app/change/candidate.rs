@@ -217,6 +217,14 @@ impl Context<'_> {
         if let Err(error) = self.insist(undo).await {
             self.journal.warn("intent-left", format!("the failed change is still recorded as under way: {error}"));
         }
+        if record.serving.is_none() {
+            // An app that was brought back with its kept data goes back to where it was.
+            let at = self.installation.clock.now();
+            if let Err(error) = self.insist(Transaction::Remove { app: record.id.clone(), at }).await {
+                self.journal
+                    .warn("record-left", format!("the app that was brought back could not be put away: {error}"));
+            }
+        }
     }
 }
 

@@ -17,6 +17,9 @@ use crate::app::settings::Settings;
 /// Lines of a failed candidate's log that go into the error.
 const LOG_LINES: usize = 25;
 
+/// How often a candidate is looked at for having ended; a probe is no use to a container that is gone.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
 /// How long the log may take to be read after the candidate has ended.
 const LOG_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -29,10 +32,7 @@ impl Context<'_> {
         let probe = async {
             tokio::select! {
                 answer = self.probe(candidate) => answer,
-                ended = engine.wait(&candidate.container) => Err(match ended {
-                    Ok(code) => exited(engine, candidate, code).await,
-                    Err(error) => Problem::from(error),
-                }),
+                problem = ended(engine, candidate) => Err(problem),
             }
         };
         let work = async {
@@ -141,9 +141,23 @@ fn unhealthy(candidate: &Candidate, answer: &ProbeAnswer) -> Problem {
     }
 }
 
-async fn exited(engine: &dyn Engine, candidate: &Candidate, code: i64) -> Problem {
-    let detail = engine.container(&candidate.container).await.ok().flatten();
-    if detail.as_ref().is_some_and(|d: &ContainerDetail| d.out_of_memory) {
+/// Looks until the container has ended. The engine's own wait does not return for one that it starts again.
+async fn ended(engine: &dyn Engine, candidate: &Candidate) -> Problem {
+    loop {
+        match engine.container(&candidate.container).await {
+            Ok(Some(detail)) if !detail.running || detail.restarting || detail.restarts > 0 => {
+                return exited(candidate, &detail);
+            }
+            Ok(Some(_)) => {}
+            Ok(None) => return Problem::new(Outcome::Failed, "container-gone", "somebody removed the new container"),
+            Err(error) => return error.into(),
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+fn exited(candidate: &Candidate, detail: &ContainerDetail) -> Problem {
+    if detail.out_of_memory {
         let limit = candidate.release.settings.memory.map_or_else(|| "no limit".to_owned(), |m| format!("limit {m}"));
         return Problem::new(
             Outcome::Failed,
@@ -152,11 +166,8 @@ async fn exited(engine: &dyn Engine, candidate: &Candidate, code: i64) -> Proble
         )
         .hint("`--memory` gives it more");
     }
-    Problem::new(
-        Outcome::Failed,
-        "exited",
-        format!("the new container ended with exit code {code} before it was healthy"),
-    )
+    let code = detail.exit_code.map_or_else(String::new, |code| format!(" with exit code {code}"));
+    Problem::new(Outcome::Failed, "exited", format!("the new container ended{code} before it was healthy"))
 }
 
 async fn last_lines(engine: &dyn Engine, container: &str) -> Vec<String> {

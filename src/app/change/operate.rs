@@ -111,6 +111,8 @@ pub(crate) async fn remove(context: &mut Context<'_>, data: bool) -> Result<Outc
     let Some(record) = record.filter(|r| data || r.is_live()) else {
         return Err(Problem::rejected("no-such-app", format!("there is no app `{}`", context.name)));
     };
+    // What never served has no data worth keeping.
+    let data = data || record.releases.is_empty();
     // The route goes first: from here on visitors get "not here", not errors.
     let gone = Transaction::Remove { app: record.id.clone(), at: context.installation.clock.now() };
     if record.is_live() && record.serving.is_some() {
