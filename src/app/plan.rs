@@ -226,7 +226,10 @@ mod tests {
     }
 
     fn image(digit: char) -> ResolvedImage {
-        ResolvedImage { digest: Some(format!("sha256:{}", digit.to_string().repeat(64))), id: format!("sha256:{digit}") }
+        ResolvedImage {
+            digest: Some(format!("sha256:{}", digit.to_string().repeat(64))),
+            id: format!("sha256:{digit}"),
+        }
     }
 
     fn base() -> Settings {

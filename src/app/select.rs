@@ -146,3 +146,106 @@ fn serves(record: &AppRecord, host: &Hostname) -> bool {
 fn live(records: &[AppRecord]) -> impl Iterator<Item = &AppRecord> {
     records.iter().filter(|r| r.is_live())
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::super::image::ResolvedImage;
+    use super::super::ledger::Generated;
+    use super::super::name::{AppId, OpId, ReleaseNumber};
+    use super::super::release::{Caller, Release, ReleaseStatus};
+    use super::super::settings::{Secret, Settings};
+    use super::super::units::Port;
+    use super::*;
+
+    fn app(name: &str, image: &str, hosts: &[&str], removed: bool) -> AppRecord {
+        let generated = Generated {
+            secret_key_base: Secret::new("k".into()),
+            vapid_public_key: String::new(),
+            vapid_private_key: Secret::new(String::new()),
+        };
+        let id = AppId(format!("id-{name}"));
+        let mut record = AppRecord::new(id, name.parse().unwrap(), generated, Timestamp::UNIX_EPOCH);
+        let mut settings = Settings::new(image.parse().unwrap(), hosts[0].parse().unwrap());
+        settings.hosts = hosts.iter().map(|h| h.parse().unwrap()).collect();
+        record.releases.push(Release {
+            number: ReleaseNumber(1),
+            op: OpId("op".into()),
+            image: ResolvedImage { digest: None, id: "sha256:1".into() },
+            settings,
+            container: format!("once-{name}-1"),
+            port: Port::HTTP,
+            created_at: Timestamp::UNIX_EPOCH,
+            by: Caller::default(),
+            revision: None,
+            rollback_to: None,
+            status: ReleaseStatus::Serving,
+            took_ms: 1,
+            container_kept: true,
+        });
+        record.serving = Some(ReleaseNumber(1));
+        record.removed_at = removed.then_some(Timestamp::UNIX_EPOCH);
+        record
+    }
+
+    fn host_records() -> Vec<AppRecord> {
+        vec![
+            app("shop", "acme/shop:1", &["shop.example.com", "www.example.com"], false),
+            app("blog", "acme/press:1", &["blog.example.com"], false),
+            app("old", "acme/old:1", &["old.example.com"], true),
+        ]
+    }
+
+    fn deploy(name: Option<&str>, image: Option<&str>, hosts: &[&str]) -> Deploy {
+        let mut deploy = Deploy { name: name.map(|n| n.parse().unwrap()), ..Deploy::default() };
+        deploy.draft.image = image.map(|i| i.parse().unwrap());
+        deploy.draft.hosts = hosts.iter().map(|h| h.parse().unwrap()).collect();
+        deploy
+    }
+
+    #[test]
+    fn which_app_is_meant() {
+        let records = host_records();
+        let existing = |n: &str| Ok(Target::Existing(n.parse().unwrap()));
+        let new = |n: &str| Ok(Target::New(n.parse().unwrap()));
+        for (name, image, hosts, expected) in [
+            (Some("shop"), Some("x/y:1"), &[][..], existing("shop")),
+            (Some("fresh"), Some("x/y:1"), &[], new("fresh")),
+            (Some("fresh"), Some("x/y:1"), &["shop.example.com"], new("fresh")), // the guard speaks up later
+            (None, Some("x/y:1"), &["www.example.com"], existing("shop")),
+            (None, Some("acme/shop:2"), &[], existing("shop")),
+            (None, Some("acme/fresh:2"), &["fresh.example.com"], new("fresh")),
+            (None, Some("acme/my_app:2"), &[], new("my-app")),
+            (None, Some("acme/old:2"), &[], new("old")),
+            (None, None, &["blog.example.com"], existing("blog")),
+            (None, Some("x/y:1"), &["shop.example.com", "blog.example.com"], Err("hosts-of-two-apps")),
+            (None, Some("acme/shop:2"), &["new.example.com"], Err("name-taken")),
+            (None, Some("blog"), &[], Err("image-is-app")),
+            (None, None, &[], Err("which-app")),
+            (None, Some("acme/proxy:1"), &[], Err("invalid-name")),
+        ] {
+            let found = target(&records, &deploy(name, image, hosts)).map_err(|p| p.code);
+            assert_eq!(found, expected.map_err(str::to_owned), "{name:?} {image:?} {hosts:?}");
+        }
+    }
+
+    #[test]
+    fn an_app_goes_by_its_name_and_its_hostnames() {
+        let records = host_records();
+        let find = |text: &str| existing(&records, &Selector(text.into())).map(|r| r.name.to_string());
+        assert_eq!(find("shop").unwrap(), "shop");
+        assert_eq!(find("WWW.example.com").unwrap(), "shop");
+        assert_eq!(find("old").unwrap_err().code, "no-such-app");
+        assert!(find("nope\u{1b}[2J").unwrap_err().hints[0].contains("shop, blog"));
+    }
+
+    #[test]
+    fn a_new_app_may_not_take_what_lately_belonged_to_another() {
+        let records = host_records();
+        let guard = |name: &str, host: &str| guard_new(&records, &name.parse().unwrap(), &[host.parse().unwrap()]);
+        assert_eq!(guard("fresh", "old.example.com").unwrap_err().code, "host-lately-owned");
+        assert!(guard("old", "old.example.com").is_ok());
+        assert!(guard("fresh", "fresh.example.com").is_ok());
+    }
+}
