@@ -169,6 +169,26 @@ impl fmt::Display for ReleaseNumber {
     }
 }
 
+impl AppId {
+    /// Whether it can safely be a file's name.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        is_plain(&self.0)
+    }
+}
+
+impl OpId {
+    /// Whether it can safely be a file's name.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        is_plain(&self.0)
+    }
+}
+
+fn is_plain(id: &str) -> bool {
+    (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
 macro_rules! text_type {
     ($($name:ident),*) => {$(
         impl fmt::Display for $name {
