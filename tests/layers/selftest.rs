@@ -164,6 +164,8 @@ fn app_keeps_to_its_crates() {
     ] {
         assert_eq!(breaks("src/app/name.rs", text), [], "{text}");
     }
+    assert_eq!(breaks("src/app/shape.rs", "use serde_json::to_vec; use std::fmt;"), []);
+    assert_eq!(breaks("src/app/shape.rs", "use regex::Regex;"), [(1, Rule::AppCrate)]);
     assert_eq!(breaks("src/proxy/store.rs", "use serde_json::Value; use std::fs;"), []);
 }
 
