@@ -123,6 +123,7 @@ impl From<Refusal> for Problem {
             Refusal::Outdated { .. } | Refusal::NotYours { .. } => Self::new(Outcome::Failed, "outdated", message)
                 .hint("another deploy of the app came later; run the command again if it is still wanted"),
             Refusal::Absent { .. } => Self::new(Outcome::Failed, "app-gone", message).hint("it was removed meanwhile"),
+            Refusal::Unsound { .. } => Self::new(Outcome::Internal, "unsound", message),
             Refusal::NothingServes { .. } => Self::rejected("nothing-serves", message),
         }
     }

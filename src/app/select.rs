@@ -12,7 +12,9 @@ use super::units::UrlPath;
 /// The app that exists and goes by a name, alias or hostname.
 pub(crate) fn existing<'a>(records: &'a [AppRecord], selector: &Selector) -> Result<&'a AppRecord, Problem> {
     let text = selector.0.trim();
-    if let Some(record) = live(records).find(|r| r.name.as_str() == text) {
+    if let Ok(name) = text.parse::<AppName>()
+        && let Some(record) = live(records).find(|r| r.is_called(&name))
+    {
         return Ok(record);
     }
     if let Ok(host) = text.parse::<Hostname>() {
@@ -58,7 +60,7 @@ pub(crate) fn target(records: &[AppRecord], deploy: &Deploy) -> Result<Target, P
     }
     image_is_an_app(records, &deploy.draft)?;
     if let Some(name) = &deploy.name {
-        let known = live(records).find(|r| &r.name == name);
+        let known = live(records).find(|r| r.is_called(name));
         return Ok(known.map_or_else(|| Target::New(name.clone()), |r| Target::Existing(r.name.clone())));
     }
     let owners = owners(records, &deploy.draft);
