@@ -69,3 +69,26 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
     }
     found.sort();
 }
+
+/// Documents rot where they name files. Each one named in backticks or linked to is there, as file or folder.
+#[test]
+fn documents_name_files_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut named = 0;
+    let mut missing = Vec::new();
+    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let text = fs::read_to_string(root.join(document)).unwrap();
+        let quoted = text.split('`').skip(1).step_by(2).flat_map(str::split_whitespace);
+        let linked = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for word in quoted.chain(linked) {
+            if ["src/", "tests/", "bin/", "docs/", ".ci/"].iter().any(|folder| word.starts_with(folder)) {
+                named += 1;
+                if !root.join(word).exists() {
+                    missing.push(format!("{document}: {word}"));
+                }
+            }
+        }
+    }
+    assert!(named > 30, "found only {named} names: the search is broken");
+    assert!(missing.is_empty(), "\n{}\n", missing.join("\n"));
+}
