@@ -1,1 +1,11 @@
 //! The proxy: data plane, the host's memory, and the control channel between it and everybody else.
+//!
+//! - [`store`]: the ledger on disk.
+//! - [`service`]: memory, locks and data plane as one [`Proxy`](crate::app::proxy::Proxy), in process.
+//! - [`control`]: that, on a Unix socket.
+//! - [`client`]: the other end of it.
+
+pub mod client;
+pub mod control;
+pub mod service;
+pub mod store;
