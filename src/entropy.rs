@@ -10,7 +10,7 @@ use crate::app::ledger::Generated;
 use crate::app::{Clock, Entropy, Secret};
 
 /// The system's clock.
-pub struct SystemClock;
+pub(crate) struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
@@ -19,7 +19,7 @@ impl Clock for SystemClock {
 }
 
 /// The kernel's random numbers.
-pub struct SystemEntropy;
+pub(crate) struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
     fn id(&self) -> String {

@@ -124,7 +124,10 @@ mod tests {
     #[test]
     fn times() {
         assert_eq!([0, 999, 1900, 125_000].map(took), ["0 ms", "999 ms", "1.9 s", "2 min 5 s"]);
-        assert_eq!([1, 59, 60, 7200, 172_800].map(roughly), ["1 second", "59 seconds", "1 minute", "2 hours", "2 days"]);
+        assert_eq!(
+            [1, 59, 60, 7200, 172_800].map(roughly),
+            ["1 second", "59 seconds", "1 minute", "2 hours", "2 days"]
+        );
         let now = Timestamp::from_second(1_000_000).unwrap();
         assert_eq!(ago(Timestamp::from_second(999_880).unwrap(), now), "2 minutes ago");
         assert_eq!(ago(Timestamp::from_second(1_000_005).unwrap(), now), "just now");

@@ -86,7 +86,11 @@ fn double_quoted(text: &str) -> Result<(String, &str), &'static str> {
 fn behind_quote(text: &str) -> Result<&str, &'static str> {
     let (line, after) = split_line(text);
     let line = line.trim();
-    if line.is_empty() || line.starts_with('#') { Ok(after) } else { Err("there is something behind the closing quote") }
+    if line.is_empty() || line.starts_with('#') {
+        Ok(after)
+    } else {
+        Err("there is something behind the closing quote")
+    }
 }
 
 fn split_line(text: &str) -> (&str, &str) {

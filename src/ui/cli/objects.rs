@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::app::event::LockView;
 use crate::app::AppView;
+use crate::app::event::LockView;
 use crate::app::ledger::AppRecord;
 use crate::app::proxy::Activity;
 use crate::app::{EnvKey, EnvValue, Release, Settings};

@@ -22,12 +22,11 @@ pub(crate) fn lines(plan: &PlanView, host: &str) -> Vec<String> {
 
 fn change(change: &Change) -> String {
     let field = sanitize::line(&change.field).into_owned();
-    let line = match (&change.from, &change.to) {
+    match (&change.from, &change.to) {
         (Some(from), Some(to)) if from == to => format!("  ~ {field}  changed"),
         (Some(from), Some(to)) => format!("  ~ {field}  {} → {}", sanitize::line(from), sanitize::line(to)),
         (None, Some(to)) => format!("  + {field}  {}", sanitize::line(to)),
         (Some(from), None) => format!("  - {field}  {}", sanitize::line(from)),
         (None, None) => format!("  ~ {field}"),
-    };
-    line
+    }
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::app::{AppName, Problem};
 use crate::app::event::{Envelope, Event, Outcome};
+use crate::app::{AppName, Problem};
 
 use super::output::{BAD, FAINT, Mode, Output, STRONG, styled};
 use crate::ui::sanitize;
@@ -90,7 +90,8 @@ pub(crate) fn bad_arguments(out: &mut Output, error: &clap::Error, repeats_secre
         told = told.hint(tip);
     }
     if repeats_secret {
-        told = told.hint("secrets are never given as arguments: `--secret KEY`, `--secret KEY=@FILE`, `--secret KEY=-`");
+        told =
+            told.hint("secrets are never given as arguments: `--secret KEY`, `--secret KEY=@FILE`, `--secret KEY=-`");
     }
     problem(out, &told.hint("`once --help` shows what can be given"));
 }

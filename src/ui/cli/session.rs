@@ -5,11 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::app::engine::{Engine, EngineError};
-use crate::app::proxy::{Proxy, Snapshot};
-use crate::app::{Caller, Installation, Job, OpId, Problem, ProxyLink, Selector};
-use crate::app::{Ask, Entropy as _};
 use crate::app::ledger::AppRecord;
-use crate::entropy::{SystemClock, SystemEntropy};
+use crate::app::proxy::{Proxy, Snapshot};
+use crate::app::{Ask, Caller, Clock, Entropy, Installation, Job, OpId, Problem, ProxyLink, Selector};
 use crate::ui::runner::Place;
 use crate::ui::words;
 
@@ -21,6 +19,10 @@ use super::output::Output;
 pub trait Wiring: Send + Sync {
     /// Connects to the engine at an address; `None`: `DOCKER_HOST`, the context, the usual socket.
     async fn engine(&self, address: Option<&str>) -> Result<(Arc<dyn Engine>, Arc<dyn ProxyLink>), EngineError>;
+    /// The time.
+    fn clock(&self) -> Arc<dyn Clock>;
+    /// Randomness.
+    fn entropy(&self) -> Arc<dyn Entropy>;
 }
 
 /// What every subcommand gets.
@@ -49,7 +51,11 @@ impl Session<'_> {
     }
 
     /// The app that is meant, or why there is none.
-    pub(crate) async fn app(&self, at: &Installation, app: &str) -> Result<(Arc<dyn Proxy>, Snapshot, AppRecord), Problem> {
+    pub(crate) async fn app(
+        &self,
+        at: &Installation,
+        app: &str,
+    ) -> Result<(Arc<dyn Proxy>, Snapshot, AppRecord), Problem> {
         let Some((proxy, snapshot)) = self.proxy(at).await? else { return Err(no_such_app(app, at, &[])) };
         let record = find(&snapshot.apps, app).cloned().ok_or_else(|| no_such_app(app, at, &snapshot.apps))?;
         Ok((proxy, snapshot, record))
@@ -57,7 +63,12 @@ impl Session<'_> {
 
     /// A change to ask for.
     pub(crate) fn job(&self, ask: Ask, wait_seconds: u64) -> Job {
-        Job { op: OpId(SystemEntropy.id()), by: self.caller(), ask, wait_ms: wait_seconds.saturating_mul(1000) }
+        Job { op: self.new_op(), by: self.caller(), ask, wait_ms: wait_seconds.saturating_mul(1000) }
+    }
+
+    /// A new change's identity.
+    pub(crate) fn new_op(&self) -> OpId {
+        OpId(self.wiring.entropy().id())
     }
 
     /// Who asks.
@@ -79,8 +90,8 @@ pub(crate) async fn installation(global: &Global, wiring: &dyn Wiring) -> Result
         namespace: global.namespace.clone(),
         engine,
         link,
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(SystemEntropy),
+        clock: wiring.clock(),
+        entropy: wiring.entropy(),
         http_port,
     })
 }
@@ -107,7 +118,7 @@ pub(crate) fn no_such_app(text: &str, at: &Installation, apps: &[AppRecord]) -> 
     let message = format!("there is no app `{shown}` in the namespace `{}`", at.namespace);
     let told = Problem::rejected("no-such-app", message);
     let live: Vec<_> = apps.iter().filter(|a| a.is_live()).collect();
-    let hosts = live.iter().filter_map(|a| a.settings()).flat_map(|s| &s.hosts).map(|h| h.as_str());
+    let hosts = live.iter().filter_map(|a| a.settings()).flat_map(|s| &s.hosts).map(crate::app::Hostname::as_str);
     let told = match words::nearest(text, live.iter().map(|a| a.name.as_str()).chain(hosts)) {
         Some(near) => told.hint(format!("did you mean `{near}`?")),
         None => told,

@@ -106,8 +106,7 @@ fn read_secrets(draft: &mut Draft, args: &SettingsArgs) -> Result<(), Problem> {
     let mut source = SecretSource::default();
     for text in &args.secret {
         let (key, value) = source.variable(text, args.allow_empty)?;
-        let twice = draft.env.get(&key).is_some();
-        if twice {
+        if draft.env.contains_key(&key) {
             return Err(Problem::rejected("bad-settings", format!("{key} is given twice, once as a secret"))
                 .hint("leave one of the two out"));
         }

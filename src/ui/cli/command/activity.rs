@@ -16,7 +16,8 @@ pub(crate) async fn activity(session: &mut Session<'_>, app: Option<&str>, lines
     };
     // Apps that were removed have a history too, so the name only has to be one.
     let app = app.map(|a| {
-        a.parse().map_err(|reason| Problem::rejected("bad-name", format!("invalid name `{}`: {reason}", a.escape_debug())))
+        a.parse()
+            .map_err(|reason| Problem::rejected("bad-name", format!("invalid name `{}`: {reason}", a.escape_debug())))
     });
     let app = app.transpose()?;
     let entries = proxy.activity(app.as_ref(), lines).await?;

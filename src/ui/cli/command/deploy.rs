@@ -27,8 +27,7 @@ pub(crate) async fn plan(session: &mut Session<'_>, args: &PlanArgs) -> Answer {
 
 pub(crate) async fn set(session: &mut Session<'_>, args: &SetArgs) -> Answer {
     let draft = draft(None, &args.variables, &args.settings)?;
-    let wish =
-        Deploy { existing: Some(selector(&args.app)), dry_run: args.dry_run, ..wish(draft, &args.behaviour) };
+    let wish = Deploy { existing: Some(selector(&args.app)), dry_run: args.dry_run, ..wish(draft, &args.behaviour) };
     run(session, wish, &args.behaviour).await
 }
 

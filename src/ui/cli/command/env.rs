@@ -14,7 +14,9 @@ pub(crate) async fn env(session: &mut Session<'_>, app: &str) -> Answer {
         return Ok(0);
     };
     if settings.env.is_empty() {
-        session.out.say(&format!("{} has no variables of its own; `once set {} K=V` adds one", record.name, record.name));
+        session
+            .out
+            .say(&format!("{} has no variables of its own; `once set {} K=V` adds one", record.name, record.name));
     }
     for (key, value) in &settings.env {
         if session.out.is_json() {

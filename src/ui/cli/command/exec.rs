@@ -55,7 +55,8 @@ async fn try_run(session: &mut Session<'_>, app: &str, argv: Vec<String>) -> Ans
 
 async fn serving(session: &Session<'_>, at: &Installation, app: &str) -> Result<String, Problem> {
     let (_, _, record) = session.app(at, app).await?;
-    let none = || Problem::new(Outcome::Environment, "nothing-serves", format!("{} has no running container", record.name));
+    let none =
+        || Problem::new(Outcome::Environment, "nothing-serves", format!("{} has no running container", record.name));
     let name = record.serving_release().map(|r| r.container.clone()).ok_or_else(none)?;
     let detail = at.engine.container(&name).await?.filter(|c| c.running);
     detail.map(|c| c.id).ok_or_else(|| none().hint(format!("`once start {}` starts it", record.name)))

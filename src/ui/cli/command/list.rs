@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::app::{Inventory, observe};
 use crate::app::{Installation, Problem};
+use crate::app::{Inventory, observe};
 use crate::ui::cli::objects::AppObject;
 use crate::ui::cli::session::{Session, caller};
 use crate::ui::cli::table::Table;

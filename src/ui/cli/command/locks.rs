@@ -1,10 +1,9 @@
 //! `locks`, `lock` and `unlock`.
 
+use crate::app::Problem;
 use crate::app::event::Outcome;
 use crate::app::ledger::{ManualLock, Transaction};
 use crate::app::proxy::LockRequest;
-use crate::app::{Entropy as _, OpId, Problem};
-use crate::entropy::SystemEntropy;
 use crate::ui::cli::args::LockArgs;
 use crate::ui::cli::objects::LockObject;
 use crate::ui::cli::session::Session;
@@ -55,8 +54,7 @@ pub(crate) async fn lock(session: &mut Session<'_>, args: &LockArgs) -> Answer {
     if let Some(held) = &record.manual_lock {
         return Err(held_already(&record.name, held));
     }
-    let request =
-        LockRequest { app: record.name.clone(), op: OpId(SystemEntropy.id()), by: by.clone(), wait_ms: 0 };
+    let request = LockRequest { app: record.name.clone(), op: session.new_op(), by: by.clone(), wait_ms: 0 };
     let lease = proxy.lock(request).await?;
     let lock = ManualLock { by, since: at.clock.now(), message: args.message.clone() };
     let change = Transaction::ManualLock { app: record.id.clone(), lock: Some(lock) };

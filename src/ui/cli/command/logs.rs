@@ -154,9 +154,10 @@ fn since(text: &str, now: Timestamp) -> Result<Timestamp, Problem> {
     let days = text.strip_suffix('d').and_then(|n| n.parse::<i64>().ok()).filter(|n| (0..=3650).contains(n));
     let back = match days {
         Some(days) => jiff::SignedDuration::from_hours(24 * days),
-        None => text.parse::<Span>().map_err(|_| bad_since(text)).map(|s| {
-            jiff::SignedDuration::try_from(s.duration()).unwrap_or(jiff::SignedDuration::ZERO)
-        })?,
+        None => text
+            .parse::<Span>()
+            .map_err(|_| bad_since(text))
+            .map(|s| jiff::SignedDuration::try_from(s.duration()).unwrap_or(jiff::SignedDuration::ZERO))?,
     };
     now.checked_sub(back).map_err(|_| bad_since(text))
 }

@@ -19,7 +19,8 @@ pub(crate) async fn remove(session: &mut Session<'_>, args: &RemoveArgs) -> Answ
         };
         let engine = at.engine.info().await?.name;
         if args.data {
-            let text = format!("{name} on {engine} goes, with all its data, secrets and history; this cannot be undone");
+            let text =
+                format!("{name} on {engine} goes, with all its data, secrets and history; this cannot be undone");
             confirm(session.out, false, &text, &Typed::Word(&name))?;
         } else {
             let text = format!("{name} on {engine} goes; its data is kept and can be attached again");

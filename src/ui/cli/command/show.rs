@@ -40,7 +40,10 @@ fn identity(view: &AppView, now: jiff::Timestamp) -> Vec<(&'static str, String)>
     let record = &view.record;
     let mut pairs = vec![("name", record.name.to_string()), ("state", view.health.to_string())];
     if let Some(release) = record.serving_release() {
-        pairs.push(("release", format!("{} by {}, {}", release.number, release.by.user, words::ago(release.created_at, now))));
+        pairs.push((
+            "release",
+            format!("{} by {}, {}", release.number, release.by.user, words::ago(release.created_at, now)),
+        ));
         pairs.push(("digest", release.image.identity().to_owned()));
         pairs.push(("container", format!("{}, port {}", release.container, release.port)));
         pairs.extend(release.revision.clone().map(|r| ("revision", r)));
@@ -54,7 +57,10 @@ fn traffic(view: &AppView) -> Vec<(&'static str, String)> {
     let t = &view.traffic;
     let latency = |ms: Option<f64>| ms.map_or_else(|| "-".into(), words::latency);
     vec![
-        ("traffic", format!("{} requests, {} failed, {:.1} per second", words::thousands(t.requests), t.failed, t.rate)),
+        (
+            "traffic",
+            format!("{} requests, {} failed, {:.1} per second", words::thousands(t.requests), t.failed, t.rate),
+        ),
         ("latency", format!("p50 {}, p95 {}, p99 {}", latency(t.p50_ms), latency(t.p95_ms), latency(t.p99_ms))),
         ("bytes", format!("{} in, {} out", words::bytes(t.bytes_in), words::bytes(t.bytes_out))),
     ]

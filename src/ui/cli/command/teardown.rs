@@ -71,13 +71,8 @@ fn is_proxy_of(container: &&&Container) -> bool {
 }
 
 /// Somebody's deploy is not pulled away from under them.
-async fn not_while_changing(
-    session: &Session<'_>,
-    at: &Installation,
-    containers: &[Container],
-) -> Result<(), Problem> {
-    let proxy_runs =
-        containers.iter().any(|c| c.running && c.identity.as_ref().is_some_and(|i| i.role == Role::Proxy));
+async fn not_while_changing(session: &Session<'_>, at: &Installation, containers: &[Container]) -> Result<(), Problem> {
+    let proxy_runs = containers.iter().any(|c| c.running && c.identity.as_ref().is_some_and(|i| i.role == Role::Proxy));
     if !proxy_runs {
         return Ok(());
     }

@@ -59,16 +59,13 @@ fn under_way(snapshot: &Snapshot, app: Option<&AppName>) -> Vec<OpView> {
 fn say_idle(session: &mut Session<'_>, snapshot: &Snapshot, app: Option<&AppName>) {
     let last = snapshot.ops.iter().rev().find(|op| app.is_none_or(|a| *a == op.app));
     let what = app.map_or_else(|| "any app".to_owned(), ToString::to_string);
-    let ago = last.map(|op| format!("; the last change, of {}, began {}", op.app, words::ago(op.started_at, jiff::Timestamp::now())));
+    let ago = last.map(|op| {
+        format!("; the last change, of {}, began {}", op.app, words::ago(op.started_at, jiff::Timestamp::now()))
+    });
     session.out.say(&format!("nothing is being done to {what}{}", ago.unwrap_or_default()));
 }
 
-async fn follow(
-    session: &mut Session<'_>,
-    proxy: &dyn Proxy,
-    running: &[OpView],
-    signals: &mut Signals,
-) -> Answer {
+async fn follow(session: &mut Session<'_>, proxy: &dyn Proxy, running: &[OpView], signals: &mut Signals) -> Answer {
     let mut streams = SelectAll::new();
     let mut drawings = Vec::new();
     for (n, op) in running.iter().enumerate() {
