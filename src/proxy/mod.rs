@@ -1,1 +1,3 @@
 //! The proxy: data plane, the host's memory, and the control channel between it and everybody else.
+
+pub mod plane;
