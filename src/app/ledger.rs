@@ -219,6 +219,10 @@ impl Ledger {
             let intent = record.intent.as_mut().filter(mine).ok_or(Refusal::NotYours { name })?;
             intent.phase = Phase::Switched;
             record.replace_serving(release.created_at);
+            // A rollback may have taken over the container an older release had kept.
+            for older in record.releases.iter_mut().filter(|r| r.container == release.container) {
+                older.container_kept = false;
+            }
             record.serving = Some(release.number);
             record.state = state;
             release.status = ReleaseStatus::Serving;

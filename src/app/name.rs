@@ -150,6 +150,14 @@ pub struct AppId(pub String);
 #[serde(transparent)]
 pub struct OpId(pub String);
 
+impl OpId {
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A release's number within its app: 1, 2, 3 …; burnt on failure, never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
