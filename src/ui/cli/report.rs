@@ -1,5 +1,6 @@
 //! The one honest answer, for people and for scripts.
 
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use crate::app::event::{Envelope, Event, Outcome};
@@ -38,28 +39,47 @@ pub(crate) fn explain(out: &mut Output, problem: &Problem) {
     }
 }
 
-/// The `finished` line of a command that never got as far as a change.
-fn finished_without_job(problem: &Problem) -> Value {
-    let mut object = json!({
-        "event": "finished", "outcome": problem.outcome, "op": null, "app": null, "release": null, "serving": null,
-        "warnings": [], "retryable": problem.retryable,
-    });
-    if let Some(fields) = object.as_object_mut() {
-        lay_open(fields, problem);
+/// A line for scripts. What says what it is about comes first, for people who read it after all.
+#[derive(Debug, Clone)]
+pub(crate) struct Line(Map<String, Value>);
+
+const FIRST: [&str; 7] = ["event", "outcome", "op", "app", "seq", "release", "serving"];
+
+impl Serialize for Line {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let first = FIRST.iter().filter_map(|key| self.0.get_key_value(*key));
+        let rest = self.0.iter().filter(|(key, _)| !FIRST.contains(&key.as_str()));
+        serializer.collect_map(first.chain(rest))
     }
-    object
+}
+
+impl Line {
+    fn new(value: Value) -> Self {
+        match value {
+            Value::Object(fields) => Self(fields),
+            other => Self(Map::from_iter([("value".to_owned(), other)])),
+        }
+    }
+}
+
+/// The `finished` line of a command that never got as far as a change.
+fn finished_without_job(problem: &Problem) -> Line {
+    let mut line = done(problem.outcome, None);
+    line.0.insert("retryable".into(), json!(problem.retryable));
+    lay_open(&mut line.0, problem);
+    line
 }
 
 /// An event as scripts get it: of `finished`, the problem's fields stand beside the others.
-pub(crate) fn event(envelope: &Envelope) -> Result<Value, serde_json::Error> {
-    let mut object = serde_json::to_value(envelope)?;
-    if let (Event::Finished(finished), Some(fields)) = (&envelope.event, object.as_object_mut()) {
-        fields.remove("problem");
+pub(crate) fn event(envelope: &Envelope) -> Result<Line, serde_json::Error> {
+    let mut line = Line::new(serde_json::to_value(envelope)?);
+    if let Event::Finished(finished) = &envelope.event {
+        line.0.remove("problem");
         if let Some(problem) = &finished.problem {
-            lay_open(fields, problem);
+            lay_open(&mut line.0, problem);
         }
     }
-    Ok(object)
+    Ok(line)
 }
 
 fn lay_open(fields: &mut Map<String, Value>, problem: &Problem) {
@@ -97,9 +117,9 @@ pub(crate) fn bad_arguments(out: &mut Output, error: &clap::Error, repeats_secre
 }
 
 /// The `finished` line of a change that was made without a job: `lock`, `setup`, `teardown`.
-pub(crate) fn done(outcome: Outcome, app: Option<&AppName>) -> Value {
-    json!({
+pub(crate) fn done(outcome: Outcome, app: Option<&AppName>) -> Line {
+    Line::new(json!({
         "event": "finished", "outcome": outcome, "op": null, "app": app, "release": null, "serving": null,
         "warnings": [], "retryable": false,
-    })
+    }))
 }

@@ -48,15 +48,18 @@ Examples:
   once status                                              are all apps well?
   once --on ssh://root@web-1 list                          another machine
 
-Exit codes: 0 as asked, 2 bad arguments, 3 environment, 4 locked, 5 failed (the old release serves on),
-  6 down, 7 refused, 8 superseded, 10 findings or pending changes, 130 interrupted, 1 a bug in once.";
+Exit codes:
+  0 as asked             4 locked by somebody else       8 superseded by a newer --sequence
+  1 a bug in once        5 failed, the old serves on    10 findings, pending changes
+  2 bad arguments        6 down: nothing serves        125 exec: our own failure
+  3 environment          7 refused by a guard          130 interrupted, undone";
 
 /// Flags of every command.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Separates whole installations on one engine
-    #[arg(long, global = true, env = "ONCE_NAMESPACE", default_value = "once", value_name = "NAME")]
+    #[arg(long, global = true, env = "ONCE_NAMESPACE", hide_env_values = true, default_value = "once", value_name = "NAME")]
     pub namespace: Namespace,
     /// The engine to use, as in ssh://user@host; else DOCKER_HOST or the Docker context
     #[arg(long, global = true, value_name = "ADDRESS")]

@@ -25,7 +25,13 @@ pub(crate) async fn run_job(session: &mut Session<'_>) -> Answer {
     let (writer, written) = start_writer();
     let sink = writer.clone();
     let op = job.op.clone();
-    let at = match installation(session.global, session.wiring).await {
+    let cancel = CancellationToken::new();
+    tokio::spawn(listen(lines, cancel.clone()));
+    let connected = tokio::select! {
+        at = installation(session.global, session.wiring) => at,
+        () = cancel.cancelled() => Err(nothing_done()),
+    };
+    let at = match connected {
         Ok(at) => at,
         Err(problem) => {
             sink.send(last_words(op, 0, &problem)).ok();
@@ -34,8 +40,6 @@ pub(crate) async fn run_job(session: &mut Session<'_>) -> Answer {
             return Ok(problem.outcome.exit_code());
         }
     };
-    let cancel = CancellationToken::new();
-    tokio::spawn(listen(lines, cancel.clone()));
     let events: EventSink = Arc::new(move |e: &Envelope| drop(sink.send(e.clone())));
     let work = tokio::spawn(async move { crate::app::run(job, &at, events, cancel).await });
     let code = match work.await {
@@ -49,6 +53,10 @@ pub(crate) async fn run_job(session: &mut Session<'_>) -> Answer {
     drop(writer);
     flush(written).await;
     Ok(code)
+}
+
+fn nothing_done() -> Problem {
+    Problem::new(Outcome::Interrupted, "interrupted", "interrupted before anything was done")
 }
 
 /// A session of its own: the terminal's signals do not reach it. Fails only where it leads one already.
