@@ -1,5 +1,6 @@
 //! The proxy: data plane, the host's memory, and the control channel between it and everybody else.
 //!
+//! - [`plane`]: routes, requests, draining, traffic.
 //! - [`store`]: the ledger on disk.
 //! - [`service`]: memory, locks and data plane as one [`Proxy`](crate::app::proxy::Proxy), in process.
 //! - [`control`]: that, on a Unix socket.
@@ -7,5 +8,6 @@
 
 pub mod client;
 pub mod control;
+pub mod plane;
 pub mod service;
 pub mod store;
