@@ -1,0 +1,218 @@
+//! Bodies on their way through, a piece at a time.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, Bytes};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::sync::futures::OwnedNotified;
+
+use super::clock;
+use super::pool::Wire;
+use super::record::Record;
+
+/// A request's body on its way to the app.
+pub(super) struct RequestBody {
+    inner: Option<Incoming>,
+    meter: Option<Arc<Meter>>,
+}
+
+/// What is known of a request's body while it passes.
+pub(super) struct Meter {
+    bytes: AtomicU64,
+    moved: AtomicU64,
+    broken: AtomicBool,
+}
+
+impl Meter {
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// The client's end broke.
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
+    }
+
+    /// When the last piece came.
+    pub(super) fn moved(&self) -> Instant {
+        clock::at_millis(self.moved.load(Ordering::Relaxed))
+    }
+
+    fn note(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.moved.store(clock::millis(Instant::now()), Ordering::Relaxed);
+    }
+}
+
+impl RequestBody {
+    /// Requests without a body need no meter.
+    pub(super) fn new(inner: Incoming) -> (Self, Option<Arc<Meter>>) {
+        let meter = (!inner.is_end_stream()).then(|| {
+            Arc::new(Meter {
+                bytes: AtomicU64::new(0),
+                moved: AtomicU64::new(clock::millis(Instant::now())),
+                broken: AtomicBool::new(false),
+            })
+        });
+        (Self { inner: meter.is_some().then_some(inner), meter: meter.clone() }, meter)
+    }
+
+    pub(super) fn empty() -> Self {
+        Self { inner: None, meter: None }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
+        let polled = Pin::new(&mut *inner).poll_frame(cx);
+        if let (Some(meter), Poll::Ready(ready)) = (&self.meter, &polled) {
+            match ready {
+                Some(Ok(frame)) => meter.note(frame.data_ref().map_or(0, Bytes::len)),
+                Some(Err(_)) => meter.broken.store(true, Ordering::Relaxed),
+                None => {}
+            }
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.as_ref().map_or(SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+/// An answer's body on its way to the client. Holds the request's record, which is written down with its end.
+pub(super) enum AnswerBody {
+    Own { rest: Bytes, record: Option<Record> },
+    Passed(Box<Passed>),
+}
+
+/// An answer that comes from the app, and the connection it comes over.
+pub(super) struct Passed {
+    pub(super) body: Incoming,
+    /// `None`: it is driven elsewhere, or has been let go.
+    pub(super) wire: Option<Box<Wire>>,
+    pub(super) lane: usize,
+    pub(super) record: Record,
+    pub(super) cut: Option<Pin<Box<OwnedNotified>>>,
+}
+
+/// Why an answer ends early; the client sees a broken connection, as it must.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Broken {
+    #[error("the app broke off")]
+    App(#[from] hyper::Error),
+    #[error("the drain's limit has passed")]
+    Cut,
+}
+
+impl Passed {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let mut driven = false;
+        loop {
+            match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    self.record.bytes_out += frame.data_ref().map_or(0, |data| data.remaining() as u64);
+                    if self.body.is_end_stream() {
+                        self.let_go(cx);
+                    }
+                    return Poll::Ready(Some(Ok(frame)));
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(self.broke(error.into())))),
+                Poll::Ready(None) => {
+                    self.let_go(cx);
+                    return Poll::Ready(None);
+                }
+                Poll::Pending if driven => return self.poll_cut(cx),
+                Poll::Pending => {}
+            }
+            driven = true;
+            if let Some(wire) = &mut self.wire
+                && !wire.drive(cx)
+            {
+                // What was read before the end is still in the body.
+                self.wire = None;
+            }
+        }
+    }
+
+    fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let Some(claim) = &self.record.claim else { return Poll::Pending };
+        // Most answers are over before they have to wait even once.
+        let cut = self.cut.get_or_insert_with(|| Box::pin(claim.live.upstream.cut_signal(self.lane).notified_owned()));
+        let signalled = cut.as_mut().poll(cx).is_ready();
+        if claim.is_cut() {
+            return Poll::Ready(Some(Err(self.broke(Broken::Cut))));
+        }
+        if signalled {
+            self.cut = None;
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    fn broke(&mut self, why: Broken) -> Broken {
+        self.record.failed = true;
+        self.wire = None;
+        why
+    }
+
+    /// Nothing more comes over the connection: lets it rest.
+    pub(super) fn let_go(&mut self, cx: &mut Context<'_>) {
+        if let (Some(wire), Some(claim)) = (self.wire.take(), &self.record.claim) {
+            claim.live.upstream.rest(self.lane, wire, cx);
+        }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        match self.get_mut() {
+            Self::Own { rest, .. } if rest.is_empty() => Poll::Ready(None),
+            Self::Own { rest, record } => {
+                if let Some(record) = record {
+                    record.bytes_out += rest.len() as u64;
+                }
+                Poll::Ready(Some(Ok(Frame::data(std::mem::take(rest)))))
+            }
+            Self::Passed(passed) => passed.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Own { rest, .. } => rest.is_empty(),
+            Self::Passed(passed) => passed.body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Own { rest, .. } => SizeHint::with_exact(rest.len() as u64),
+            Self::Passed(passed) => passed.body.size_hint(),
+        }
+    }
+}
+
+/// How long the app may still take: its time begins when the request's last byte has gone to it.
+pub(super) fn head_is_due(meter: Option<&Meter>, since: Instant, limit: Duration) -> Instant {
+    match meter {
+        Some(meter) => meter.moved().max(since) + limit,
+        None => since + limit,
+    }
+}

@@ -1,0 +1,309 @@
+//! One request and its answer, from the look at the routing table to the head that goes to the client.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use http::header::{CONNECTION, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::{Body, Incoming};
+
+use super::app::{App, Live};
+use super::body::{AnswerBody, Passed, RequestBody};
+use super::claim::{Claim, Refused};
+use super::forward::{Failure, Sent, answer, connect, handshake};
+use super::headers;
+use super::pages::Page;
+use super::plane::Shared;
+use super::pool::Wire;
+use super::record::{Peer, Record};
+use super::serve::{Listening, Pulse};
+use super::table::{Found, fold_host};
+use super::tunnel;
+
+/// What all requests of one client's connection share.
+pub(super) struct Context {
+    pub(super) shared: Arc<Shared>,
+    pub(super) listening: Arc<Listening>,
+    pub(super) lane: usize,
+    pub(super) peer: Peer,
+    pub(super) pulse: Arc<Pulse>,
+}
+
+/// New connections tried for one request before it is given up; each was closed before anything was sent.
+const TRIES: u32 = 3;
+/// A connection that rested this long may have been closed by the app just now: what may be repeated is kept until the
+/// answer comes. Under load none rests so long, so that keeping costs nothing when it would count.
+const DOUBTFUL: Duration = Duration::from_millis(20);
+
+type Answer = Response<AnswerBody>;
+type Attempt = Result<(Sent, Option<Box<Wire>>), Unconnected>;
+
+/// The app took no connection. Gives the request back.
+struct Unconnected(Box<Request<RequestBody>>);
+
+impl Context {
+    /// Answers a request; there is always an answer.
+    pub(super) async fn exchange(self: &Arc<Self>, request: Request<Incoming>) -> Answer {
+        let record = Record::new(self, &request);
+        let mut response = self.route(request, record).await;
+        if self.listening.is_stopping() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    async fn route(self: &Arc<Self>, mut request: Request<Incoming>, mut record: Record) -> Answer {
+        if request.method() == Method::CONNECT {
+            return page(Page::MethodNotAllowed, record);
+        }
+        let Some((host, port)) = headers::authority(&request).and_then(fold_host) else {
+            return page(Page::BadRequest, record);
+        };
+        let app = match self.find(host.as_str(), request.uri().path()) {
+            Ok(app) => app,
+            Err(no) => return page(no, record),
+        };
+        let port = port.map(str::to_owned);
+        let protocol = headers::upgrade(request.headers());
+        let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
+        let chunked = !request.body().is_end_stream();
+        let id = headers::to_app(&mut request, &self.peer, port.as_deref(), protocol.as_ref(), chunked);
+        record.request_id(&id);
+        let (head, body) = request.into_parts();
+        let (body, meter) = RequestBody::new(body);
+        record.meter = meter;
+        let request = Request::from_parts(head, body);
+
+        match self.deliver(host.as_str(), app, request, client.is_some(), &mut record).await {
+            Err(no) => page(no, record),
+            Ok((response, wire)) => match client {
+                Some(client) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                    self.upgrade(response, client, record)
+                }
+                _ => self.pass(response, wire, record).await,
+            },
+        }
+    }
+
+    fn find(&self, host: &str, path: &str) -> Result<Arc<App>, Page> {
+        match self.shared.table.load().find(host, path) {
+            Found::App(app) => Ok(Arc::clone(app)),
+            Found::NoPath => Err(Page::NoPath),
+            Found::NoHost => Err(Page::NoHost),
+        }
+    }
+
+    /// Gets the request to the release that serves now. What could not be sent is tried again, at the release that
+    /// serves by then; what was sent is not.
+    async fn deliver(
+        &self,
+        host: &str,
+        mut app: Arc<App>,
+        mut request: Request<RequestBody>,
+        upgrade: bool,
+        record: &mut Record,
+    ) -> Result<(Response<Incoming>, Option<Box<Wire>>), Page> {
+        let mut tries = 0;
+        loop {
+            record.app = Some(Arc::clone(&app));
+            let claim = match self.admit(&app, &request).await {
+                Ok(claim) => claim,
+                Err(Page::NoHost) => {
+                    app = self.find(host, request.uri().path())?;
+                    if matches!(app.live().gate, super::app::Gate::Removed) {
+                        return Err(Page::NoHost);
+                    }
+                    continue;
+                }
+                Err(no) => return Err(no),
+            };
+            let live = Arc::clone(&claim.live);
+            record.claim = Some(claim);
+            match self.attempt(request, upgrade, record).await {
+                Ok((Sent::Answer(response), wire)) => return Ok((response, wire)),
+                Ok((Sent::Unsent(back), wire)) if tries < TRIES => {
+                    tries += u32::from(!wire.is_some_and(|wire| wire.reused));
+                    request = *back;
+                }
+                Ok((Sent::Failed(Failure::Client), _)) => return Err(Page::BadRequest),
+                Ok((Sent::Failed(Failure::Cut | Failure::TimedOut), _)) => return Err(Page::NoAnswer),
+                Ok((Sent::Unsent(_) | Sent::Failed(Failure::App), _)) => return Err(Page::BadGateway),
+                Err(Unconnected(back)) => {
+                    // The route may have changed since this release ended; else there is nobody to ask.
+                    if tries == TRIES || Arc::ptr_eq(&live, &app.live()) {
+                        return Err(Page::BadGateway);
+                    }
+                    tries += 1;
+                    request = *back;
+                }
+            }
+            record.claim = None;
+        }
+    }
+
+    async fn attempt(&self, request: Request<RequestBody>, upgrade: bool, record: &Record) -> Attempt {
+        let Some(claim) = &record.claim else { return Err(Unconnected(Box::new(request))) };
+        let (upstream, timeouts) = (&claim.live.upstream, &self.shared.options.timeouts);
+        let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) && record.meter.is_none();
+        let rested = match upgrade {
+            true => None,
+            false => poll_fn(|cx| Poll::Ready(upstream.reuse(self.lane, timeouts.upstream_idle, safe, cx))).await,
+        };
+        let mut copy = None;
+        let mut wire = match rested {
+            Some(wire) => {
+                copy = (safe && wire.rested() >= DOUBTFUL).then(|| copy_of(&request));
+                wire
+            }
+            None => {
+                let Ok(stream) = connect(&upstream.target.address, timeouts.connect).await else {
+                    return Err(Unconnected(Box::new(request)));
+                };
+                let Ok((sender, connection)) = handshake(stream, self.shared.options.buffer).await else {
+                    return Err(Unconnected(Box::new(request)));
+                };
+                if upgrade {
+                    return Ok((self.send_apart(sender, connection, request, record, claim).await, None));
+                }
+                Box::new(Wire::new(sender, connection))
+            }
+        };
+        let send = wire.sender.try_send_request(request);
+        let sent = answer(send, Some(&mut wire), claim, record.meter.as_deref(), timeouts.response_head).await;
+        match (sent, copy) {
+            (Sent::Failed(Failure::App), Some(copy)) => Ok((Sent::Unsent(Box::new(copy)), Some(wire))),
+            (sent, _) => Ok((sent, Some(wire))),
+        }
+    }
+
+    /// A connection that may change its protocol needs a task of its own.
+    async fn send_apart(
+        &self,
+        mut sender: hyper::client::conn::http1::SendRequest<RequestBody>,
+        connection: hyper::client::conn::http1::Connection<hyper_util::rt::TokioIo<tokio::net::TcpStream>, RequestBody>,
+        request: Request<RequestBody>,
+        record: &Record,
+        claim: &Claim,
+    ) -> Sent {
+        tokio::spawn(connection.with_upgrades());
+        let send = sender.try_send_request(request);
+        answer(send, None, claim, record.meter.as_deref(), self.shared.options.timeouts.response_head).await
+    }
+
+    async fn pass(&self, response: Response<Incoming>, wire: Option<Box<Wire>>, mut record: Record) -> Answer {
+        let (mut head, body) = response.into_parts();
+        if head.status.is_informational() {
+            // Nobody asked for another protocol.
+            return page(Page::BadGateway, record);
+        }
+        headers::to_client(&mut head.headers, false);
+        record.answered(head.status.as_u16(), &head.headers);
+        let mut passed = Passed { body, wire, lane: self.lane, record, cut: None };
+        if passed.body.is_end_stream() {
+            poll_fn(|cx| Poll::Ready(passed.let_go(cx))).await;
+        }
+        Response::from_parts(head, AnswerBody::Passed(Box::new(passed)))
+    }
+
+    fn upgrade(
+        self: &Arc<Self>,
+        mut response: Response<Incoming>,
+        client: hyper::upgrade::OnUpgrade,
+        mut record: Record,
+    ) -> Answer {
+        let app = hyper::upgrade::on(&mut response);
+        let (mut head, _) = response.into_parts();
+        headers::to_client(&mut head.headers, true);
+        record.answered(head.status.as_u16(), &head.headers);
+        record.upgraded = true;
+        let websocket = head
+            .headers
+            .get(http::header::UPGRADE)
+            .is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"));
+        if let Some(claim) = record.take_claim().map(Claim::upgrade) {
+            let tunnel = tunnel::Tunnel { websocket, claim, record, listening: self.listening.enter() };
+            tokio::spawn(tunnel.run(client, app));
+        }
+        Response::from_parts(head, AnswerBody::Own { rest: bytes::Bytes::new(), record: None })
+    }
+
+    /// A place at the serving release, at once or when a hold ends.
+    async fn admit<B>(&self, app: &Arc<App>, request: &Request<B>) -> Result<Claim, Page> {
+        match Claim::take(app, self.lane) {
+            Ok(claim) => Ok(claim),
+            Err(Refused::Stopped) => Err(Page::Stopped),
+            Err(Refused::Removed) => Err(Page::NoHost),
+            Err(Refused::Held { live, .. }) if is_health_check(&live, request) => Err(Page::Alive),
+            Err(Refused::Held { .. }) => self.wait(app).await,
+        }
+    }
+
+    async fn wait(&self, app: &Arc<App>) -> Result<Claim, Page> {
+        let _held = Held::enter(&self.shared, app).ok_or(Page::TooManyHeld)?;
+        loop {
+            let changed = app.changed.notified();
+            match Claim::take(app, self.lane) {
+                Ok(claim) => return Ok(claim),
+                Err(Refused::Stopped) => return Err(Page::Stopped),
+                Err(Refused::Removed) => return Err(Page::NoHost),
+                Err(Refused::Held { until, .. }) if until <= Instant::now() => return Err(Page::HeldTooLong),
+                Err(Refused::Held { until, .. }) => {
+                    // Whichever comes first, the next look decides.
+                    let _ = tokio::time::timeout_at(until.into(), changed).await;
+                }
+            }
+        }
+    }
+}
+
+fn is_health_check<B>(live: &Live, request: &Request<B>) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD) && request.uri().path() == live.route.health_path.as_str()
+}
+
+fn copy_of(request: &Request<RequestBody>) -> Request<RequestBody> {
+    let mut copy = Request::new(RequestBody::empty());
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    copy.headers_mut().clone_from(request.headers());
+    copy
+}
+
+/// An answer of the proxy's own.
+fn page(page: Page, mut record: Record) -> Answer {
+    let (status, headers, body) = page.parts();
+    record.answered(status.as_u16(), &headers);
+    record.failed = page.failed();
+    let mut response = Response::new(AnswerBody::Own { rest: body, record: Some(record) });
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    if page == Page::BadRequest {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// A request's place among those held; a client that leaves gives it back.
+struct Held<'a> {
+    of_app: &'a AtomicU64,
+    of_all: &'a AtomicU64,
+}
+
+impl<'a> Held<'a> {
+    /// `None`: too many are held already.
+    fn enter(shared: &'a Shared, app: &'a App) -> Option<Self> {
+        let before = shared.held.fetch_add(1, Ordering::Relaxed);
+        app.held.fetch_add(1, Ordering::Relaxed);
+        let held = Self { of_app: &app.held, of_all: &shared.held };
+        (before < shared.options.max_held).then_some(held)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.of_app.fetch_sub(1, Ordering::Relaxed);
+        self.of_all.fetch_sub(1, Ordering::Relaxed);
+    }
+}

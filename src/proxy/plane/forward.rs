@@ -1,0 +1,99 @@
+//! Sends a request over one connection and waits for the head of the answer.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::body::{Meter, RequestBody, head_is_due};
+use super::claim::Claim;
+use super::pool::Wire;
+
+/// What became of a request.
+pub(super) enum Sent {
+    Answer(Response<Incoming>),
+    /// The connection had been closed; not a byte has gone out.
+    Unsent(Box<Request<RequestBody>>),
+    Failed(Failure),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// The drain's limit has passed.
+    Cut,
+    /// No head within the time.
+    TimedOut,
+    /// The client did not send all of its body.
+    Client,
+    /// The app closed the connection, or what it said is not HTTP.
+    App,
+}
+
+/// A new connection. Resolves the name each time: a container that was restarted has another address.
+pub(super) async fn connect(address: &str, limit: Duration) -> io::Result<TcpStream> {
+    let stream =
+        tokio::time::timeout(limit, TcpStream::connect(address)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+type Handshaken = (http1::SendRequest<RequestBody>, http1::Connection<TokioIo<TcpStream>, RequestBody>);
+
+pub(super) async fn handshake(stream: TcpStream, buffer: usize) -> hyper::Result<Handshaken> {
+    http1::Builder::new().max_buf_size(buffer).handshake(TokioIo::new(stream)).await
+}
+
+/// Waits for the answer to what was given to `send`. Drives the connection meanwhile, unless it has a task of its own.
+pub(super) async fn answer(
+    send: impl Future<Output = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>>,
+    mut wire: Option<&mut Wire>,
+    claim: &Claim,
+    meter: Option<&Meter>,
+    limit: Duration,
+) -> Sent {
+    let started = Instant::now();
+    let mut send = pin!(send);
+    let mut due = pin!(tokio::time::sleep_until((started + limit).into()));
+    let mut cut = pin!(claim.live.upstream.cut_signal(claim.lane).notified_owned());
+    poll_fn(|cx| {
+        let open = wire.as_mut().is_none_or(|wire| wire.drive(cx));
+        match send.as_mut().poll(cx) {
+            Poll::Ready(Ok(response)) => return Poll::Ready(Sent::Answer(response)),
+            Poll::Ready(Err(mut error)) => {
+                let sent = match error.take_message() {
+                    Some(request) => Sent::Unsent(Box::new(request)),
+                    None if meter.is_some_and(Meter::is_broken) => Sent::Failed(Failure::Client),
+                    None => Sent::Failed(Failure::App),
+                };
+                return Poll::Ready(sent);
+            }
+            Poll::Pending if !open => return Poll::Ready(Sent::Failed(Failure::App)),
+            Poll::Pending => {}
+        }
+        let signalled = cut.as_mut().poll(cx).is_ready();
+        if claim.is_cut() {
+            return Poll::Ready(Sent::Failed(Failure::Cut));
+        }
+        if signalled {
+            // It was meant for an earlier request.
+            cut.set(claim.live.upstream.cut_signal(claim.lane).notified_owned());
+            cx.waker().wake_by_ref();
+        }
+        while due.as_mut().poll(cx).is_ready() {
+            let later = head_is_due(meter, started, limit);
+            if later <= Instant::now() {
+                return Poll::Ready(Sent::Failed(Failure::TimedOut));
+            }
+            due.as_mut().reset(later.into());
+        }
+        Poll::Pending
+    })
+    .await
+}

@@ -1,0 +1,198 @@
+use std::collections::HashMap;
+use std::io;
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use futures_core::stream::BoxStream;
+use tokio_util::sync::CancellationToken;
+
+use super::access_log::LogWriter;
+use super::app::App;
+use super::drain;
+use super::options::PlaneOptions;
+use super::probe;
+use super::serve::{Listening, Serving};
+use super::table::Table;
+use super::worker::Threads;
+use crate::app::proxy::{AppTraffic, DrainLimits, DrainProgress, InFlight, ProbeAnswer, ProbeRequest};
+use crate::app::{AppId, ReleaseNumber, Route};
+
+/// The data plane. Clones are the same plane.
+///
+/// Calls take effect before they return, for every request that comes after them.
+#[derive(Clone)]
+pub struct Plane {
+    shared: Arc<Shared>,
+    threads: Arc<Mutex<Option<Arc<Threads>>>>,
+}
+
+/// What the threads work with.
+pub(super) struct Shared {
+    pub(super) options: PlaneOptions,
+    pub(super) table: ArcSwap<Table>,
+    /// Also orders those who change the table.
+    pub(super) apps: Mutex<HashMap<AppId, Arc<App>>>,
+    pub(super) log: Option<LogWriter>,
+    /// Requests held, over all apps.
+    pub(super) held: AtomicU64,
+}
+
+impl Plane {
+    /// A plane without routes. Starts no thread but the access log's.
+    #[must_use]
+    pub fn new(options: PlaneOptions) -> Self {
+        let options = PlaneOptions { buffer: options.buffer.max(8192), threads: options.threads.max(1), ..options };
+        let log = LogWriter::start(&options.access_log);
+        let shared =
+            Shared { options, table: ArcSwap::default(), apps: Mutex::default(), log, held: AtomicU64::new(0) };
+        Self { shared: Arc::new(shared), threads: Arc::default() }
+    }
+
+    /// Replaces the whole table. Apps that are in it keep their numbers and what they have under way, those that are
+    /// not are removed.
+    pub fn publish(&self, routes: Vec<Route>) {
+        let mut apps = self.apps();
+        let gone: Vec<AppId> =
+            apps.keys().filter(|id| !routes.iter().any(|route| route.app == **id)).cloned().collect();
+        let gone: Vec<Arc<App>> = gone.iter().filter_map(|id| apps.remove(id)).collect();
+        for route in routes {
+            self.put(&mut apps, route);
+        }
+        self.rebuild(&apps);
+        gone.iter().for_each(|app| app.remove());
+    }
+
+    /// Adds an app's route or replaces it as a whole; a hold of the app ends, and what was held goes to the new target.
+    pub fn set_route(&self, route: Route) {
+        let mut apps = self.apps();
+        self.put(&mut apps, route);
+        self.rebuild(&apps);
+    }
+
+    /// Takes an app's route away. What is under way goes on.
+    pub fn remove_route(&self, app: &AppId) {
+        let mut apps = self.apps();
+        if let Some(app) = apps.remove(app) {
+            self.rebuild(&apps);
+            app.remove();
+        }
+    }
+
+    /// Lets an app's new requests wait until [`Plane::resume`] or [`Plane::set_route`]. At the limit they get a 504;
+    /// more than [`PlaneOptions::max_held`] get a 503. Held already: the limit counts anew. False: there is no such app.
+    #[must_use]
+    pub fn hold(&self, app: &AppId, limit: Duration) -> bool {
+        let known = self.app(app);
+        known.iter().for_each(|app| app.hold(Instant::now() + limit));
+        known.is_some()
+    }
+
+    /// Ends a hold; what was held goes to the target.
+    pub fn resume(&self, app: &AppId) {
+        if let Some(app) = self.app(app) {
+            app.resume();
+        }
+    }
+
+    /// Waits until a release has nothing under way, and cuts what is left at the limits: requests without an answer get
+    /// a 504, the others break off; WebSockets are closed with code 1001. Works for the serving release while it is held,
+    /// and for releases switched away from. The last item has `cut` set; it comes at once for releases that are not known.
+    #[must_use]
+    pub fn drain(&self, app: &AppId, release: ReleaseNumber, limits: DrainLimits) -> BoxStream<'static, DrainProgress> {
+        drain::drain(self.app(app), release, limits)
+    }
+
+    /// Tries a candidate at once and then at intervals from 25 ms to 1 s, until it is healthy or the time is over; one
+    /// item a try, the last one being the verdict.
+    #[must_use]
+    pub fn probe(&self, request: ProbeRequest) -> BoxStream<'static, ProbeAnswer> {
+        probe::probe(request)
+    }
+
+    /// An app's traffic; all zeros for one that is not known.
+    #[must_use]
+    pub fn traffic(&self, app: &AppId) -> AppTraffic {
+        self.app(app).map(|app| traffic(&app)).unwrap_or_default()
+    }
+
+    /// The traffic of all apps, by id.
+    #[must_use]
+    pub fn traffic_all(&self) -> Vec<(AppId, AppTraffic)> {
+        let mut apps: Vec<Arc<App>> = self.apps().values().cloned().collect();
+        apps.sort_by(|a, b| a.id.cmp(&b.id));
+        apps.iter().map(|app| (app.id.clone(), traffic(app))).collect()
+    }
+
+    /// Resets [`AppTraffic::slowest_ms`].
+    pub fn mark(&self, app: &AppId) {
+        if let Some(app) = self.app(app) {
+            app.metrics.mark();
+        }
+    }
+
+    /// Serves a listening socket until `stop`, on threads of the plane's own.
+    ///
+    /// # Errors
+    ///
+    /// The socket or the threads could not be set up.
+    pub fn serve(&self, listener: TcpListener, stop: CancellationToken) -> io::Result<Serving> {
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let threads = {
+            let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+            match &*threads {
+                Some(threads) => Arc::clone(threads),
+                None => Arc::clone(threads.insert(Arc::new(Threads::start(&self.shared)?))),
+            }
+        };
+        let listening = Listening::new(listener, address.port(), stop, self.shared.options.timeouts.clone());
+        let listening = Arc::new(listening);
+        threads.listen(&listening);
+        Ok(Serving { listening, address, _threads: threads })
+    }
+
+    fn apps(&self) -> std::sync::MutexGuard<'_, HashMap<AppId, Arc<App>>> {
+        self.shared.apps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn app(&self, app: &AppId) -> Option<Arc<App>> {
+        self.apps().get(app).cloned()
+    }
+
+    fn put(&self, apps: &mut HashMap<AppId, Arc<App>>, route: Route) {
+        match apps.get(&route.app) {
+            Some(app) => app.switch(route),
+            None => {
+                apps.insert(route.app.clone(), Arc::new(App::new(route, self.shared.options.threads)));
+            }
+        }
+    }
+
+    fn rebuild(&self, apps: &HashMap<AppId, Arc<App>>) {
+        let mut apps: Vec<Arc<App>> = apps.values().cloned().collect();
+        // The ledger lets no two apps have the same host and path; if they do, it is always the same one that wins.
+        apps.sort_by(|a, b| a.id.cmp(&b.id));
+        self.shared.table.store(Arc::new(Table::new(apps)));
+    }
+}
+
+fn traffic(app: &App) -> AppTraffic {
+    let mut traffic = app.metrics.traffic(Instant::now());
+    traffic.held = app.held.load(Ordering::Relaxed);
+    for upstream in app.upstreams() {
+        let (requests, upgraded) = upstream.under_way();
+        let release = upstream.target.release;
+        match traffic.in_flight.iter_mut().find(|known| known.release == release) {
+            Some(known) => {
+                known.requests += requests;
+                known.upgraded += upgraded;
+            }
+            None if requests + upgraded > 0 => traffic.in_flight.push(InFlight { release, requests, upgraded }),
+            None => {}
+        }
+    }
+    traffic
+}

@@ -1,0 +1,366 @@
+//! A request's record: what is counted and logged at its end, whatever the end is.
+
+use std::cell::RefCell;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+
+use super::app::App;
+use super::body::Meter;
+use super::claim::Claim;
+use super::exchange::Context;
+use super::metrics::Outcome;
+use super::plane::Shared;
+use super::serve::Busy;
+
+/// Dropping it writes it down.
+pub(super) struct Record {
+    pub(super) shared: Arc<Shared>,
+    pub(super) app: Option<Arc<App>>,
+    pub(super) status: u16,
+    pub(super) failed: bool,
+    pub(super) bytes_out: u64,
+    /// Set for bodies, which are counted while they pass.
+    pub(super) meter: Option<Arc<Meter>>,
+    /// A WebSocket's life is no latency.
+    pub(super) upgraded: bool,
+    started: Instant,
+    lane: usize,
+    entry: Option<Box<Entry>>,
+    _busy: Busy,
+    /// Given back last: when a drain ends, everything has been written down.
+    pub(super) claim: Option<Claim>,
+}
+
+/// The client's end of a connection.
+#[derive(Clone)]
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+    /// Its IP address, as a header's value; IPv4 addresses never in IPv6 form.
+    pub(super) ip: HeaderValue,
+    pub(super) scheme: &'static str,
+    pub(super) local_port: u16,
+}
+
+/// What only the log wants to know. Header values share their memory with the head.
+struct Entry {
+    method: Method,
+    uri: Uri,
+    version: Version,
+    peer: Peer,
+    host: Option<HeaderValue>,
+    user_agent: Option<HeaderValue>,
+    content_type: Option<HeaderValue>,
+    content_length: Option<HeaderValue>,
+    request_id: Option<HeaderValue>,
+    answer_type: Option<HeaderValue>,
+    answer_length: Option<HeaderValue>,
+    release: Option<(String, u64)>,
+}
+
+/// The client left before there was an answer; only ever logged.
+const CLIENT_LEFT: u16 = 499;
+
+impl Record {
+    pub(super) fn new<B>(context: &Context, request: &Request<B>) -> Self {
+        let (shared, peer) = (&context.shared, &context.peer);
+        let get = |name| request.headers().get(name).cloned();
+        let entry = shared.log.is_some().then(|| {
+            Box::new(Entry {
+                method: request.method().clone(),
+                uri: request.uri().clone(),
+                version: request.version(),
+                peer: peer.clone(),
+                host: get(HOST),
+                user_agent: get(USER_AGENT),
+                content_type: get(CONTENT_TYPE),
+                content_length: get(CONTENT_LENGTH),
+                request_id: None,
+                answer_type: None,
+                answer_length: None,
+                release: None,
+            })
+        });
+        Self {
+            shared: Arc::clone(shared),
+            app: None,
+            status: CLIENT_LEFT,
+            failed: false,
+            bytes_out: 0,
+            meter: None,
+            upgraded: false,
+            started: Instant::now(),
+            lane: context.lane,
+            entry,
+            _busy: context.pulse.busy(),
+            claim: None,
+        }
+    }
+
+    pub(super) fn request_id(&mut self, id: &HeaderValue) {
+        if let Some(entry) = &mut self.entry {
+            entry.request_id = Some(id.clone());
+        }
+    }
+
+    pub(super) fn answered(&mut self, status: u16, headers: &HeaderMap) {
+        self.status = status;
+        if let Some(entry) = &mut self.entry {
+            entry.answer_type = headers.get(CONTENT_TYPE).cloned();
+            entry.answer_length = headers.get(CONTENT_LENGTH).cloned();
+        }
+    }
+
+    /// Gives the claim away, to an upgraded connection, and remembers whose it was.
+    pub(super) fn take_claim(&mut self) -> Option<Claim> {
+        let claim = self.claim.take()?;
+        claim.live.upstream.counts.record(self.lane, false);
+        if let Some(entry) = &mut self.entry {
+            let target = &claim.live.upstream.target;
+            entry.release = Some((target.address.clone(), target.release.0));
+        }
+        Some(claim)
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let ended = Instant::now();
+        let took = ended.saturating_duration_since(self.started);
+        let bytes_in = self.meter.as_ref().map_or(0, |meter| meter.bytes());
+        if let Some(claim) = &self.claim {
+            claim.live.upstream.counts.record(self.lane, self.failed);
+        }
+        if let Some(app) = &self.app {
+            let outcome = Outcome {
+                ended,
+                took: (!self.upgraded).then_some(took),
+                status: self.status,
+                failed: self.failed,
+                bytes_in,
+                bytes_out: self.bytes_out,
+            };
+            app.metrics.record(self.lane, &outcome);
+        }
+        if let Some(log) = &self.shared.log
+            && let Some(entry) = &self.entry
+        {
+            log.line(|line| self.write(entry, took, bytes_in, line));
+        }
+    }
+}
+
+impl Record {
+    fn write(&self, entry: &Entry, took: Duration, bytes_in: u64, line: &mut Vec<u8>) {
+        line.extend_from_slice(b"{\"time\":\"");
+        timestamp(line);
+        line.extend_from_slice(b"\",\"level\":\"INFO\",\"msg\":\"Request\"");
+        let bytes = |value: &'_ Option<HeaderValue>, line: &mut Vec<u8>| {
+            escape(value.as_ref().map_or(b"".as_slice(), HeaderValue::as_bytes), line);
+        };
+        key(line, "host");
+        match (&entry.host, entry.uri.authority()) {
+            (_, Some(authority)) => escape(authority.as_str().as_bytes(), line),
+            (host, None) => bytes(host, line),
+        }
+        number(line, "port", u64::from(entry.peer.local_port));
+        text(line, "path", entry.uri.path().as_bytes());
+        key(line, "request_id");
+        bytes(&entry.request_id, line);
+        number(line, "status", u64::from(self.status));
+        let live = self.app.as_ref().map(|app| app.live());
+        text(line, "service", live.as_ref().map_or("", |live| live.route.name.as_str()).as_bytes());
+        match (&self.claim, &entry.release) {
+            (Some(claim), _) => {
+                text(line, "target", claim.live.upstream.target.address.as_bytes());
+                number(line, "release", claim.live.upstream.target.release.0);
+            }
+            (None, Some((target, release))) => {
+                text(line, "target", target.as_bytes());
+                number(line, "release", *release);
+            }
+            (None, None) => text(line, "target", b""),
+        }
+        number(line, "duration", u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        text(line, "method", entry.method.as_str().as_bytes());
+        match length(entry.content_length.as_ref()) {
+            Some(length) => number(line, "req_content_length", length),
+            None => number(line, "req_content_length", bytes_in),
+        }
+        key(line, "req_content_type");
+        bytes(&entry.content_type, line);
+        match length(entry.answer_length.as_ref()) {
+            Some(length) => number(line, "resp_content_length", length),
+            None => number(line, "resp_content_length", self.bytes_out),
+        }
+        key(line, "resp_content_type");
+        bytes(&entry.answer_type, line);
+        text(line, "client_addr", entry.peer.ip.as_bytes());
+        number(line, "client_port", u64::from(entry.peer.address.port()));
+        text(line, "remote_addr", entry.peer.ip.as_bytes());
+        key(line, "user_agent");
+        bytes(&entry.user_agent, line);
+        text(line, "proto", version(entry.version).as_bytes());
+        text(line, "scheme", entry.peer.scheme.as_bytes());
+        key(line, "query");
+        redact(entry.uri.query().unwrap_or_default(), line);
+        line.extend_from_slice(b"}\n");
+    }
+}
+
+fn version(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2.0",
+        Version::HTTP_3 => "HTTP/3.0",
+        _ => "HTTP/1.1",
+    }
+}
+
+fn length(value: Option<&HeaderValue>) -> Option<u64> {
+    value?.to_str().ok()?.parse().ok()
+}
+
+fn key(line: &mut Vec<u8>, key: &str) {
+    line.extend_from_slice(b",\"");
+    line.extend_from_slice(key.as_bytes());
+    line.extend_from_slice(b"\":");
+}
+
+fn text(line: &mut Vec<u8>, name: &str, value: &[u8]) {
+    key(line, name);
+    escape(value, line);
+}
+
+fn number(line: &mut Vec<u8>, name: &str, mut value: u64) {
+    key(line, name);
+    let mut digits = [0_u8; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + u8::try_from(value % 10).unwrap_or(0);
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    line.extend_from_slice(&digits[at..]);
+}
+
+/// A JSON string of whatever bytes a stranger sent; what is no UTF-8 becomes U+FFFD.
+fn escape(bytes: &[u8], line: &mut Vec<u8>) {
+    line.push(b'"');
+    if bytes.iter().all(|b| matches!(b, 0x20..=0x7e) && *b != b'"' && *b != b'\\') {
+        line.extend_from_slice(bytes);
+    } else {
+        for c in String::from_utf8_lossy(bytes).chars() {
+            match c {
+                '"' | '\\' => line.extend_from_slice(&[b'\\', if c == '"' { b'"' } else { b'\\' }]),
+                // Control characters, C1 included: they would reach a terminal.
+                c if c.is_control() => {
+                    let _ = write!(line, "\\u{:04x}", u32::from(c));
+                }
+                c => line.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+            }
+        }
+    }
+    line.push(b'"');
+}
+
+/// Queries carry tokens; the values of keys that sound like it are left out.
+fn redact(query: &str, line: &mut Vec<u8>) {
+    const SECRET: [&str; 9] = ["token", "secret", "passw", "key", "auth", "sig", "code", "session", "credential"];
+    let secret = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        SECRET.iter().any(|word| name.contains(word))
+    };
+    if !query.split('&').any(|pair| pair.split_once('=').is_some_and(|(name, _)| secret(name))) {
+        return escape(query.as_bytes(), line);
+    }
+    let pairs = query.split('&').map(|pair| match pair.split_once('=') {
+        Some((name, _)) if secret(name) => format!("{name}=[redacted]"),
+        _ => pair.to_owned(),
+    });
+    escape(pairs.collect::<Vec<_>>().join("&").as_bytes(), line);
+}
+
+thread_local! {
+    /// The last second's text, up to the fraction.
+    static SECOND: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
+}
+
+/// RFC 3339 with nanoseconds, in UTC.
+fn timestamp(line: &mut Vec<u8>) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    SECOND.with_borrow_mut(|(second, text)| {
+        if *second != now.as_secs() || text.is_empty() {
+            *second = now.as_secs();
+            let at = i64::try_from(now.as_secs()).ok().and_then(|s| jiff::Timestamp::from_second(s).ok());
+            *text = at.map(|at| at.strftime("%Y-%m-%dT%H:%M:%S").to_string()).unwrap_or_default();
+        }
+        line.extend_from_slice(text.as_bytes());
+    });
+    let mut nanos = now.subsec_nanos();
+    let mut digits = *b".000000000Z";
+    for digit in digits[1..10].iter_mut().rev() {
+        *digit = b'0' + u8::try_from(nanos % 10).unwrap_or(0);
+        nanos /= 10;
+    }
+    line.extend_from_slice(&digits);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn escaped(bytes: &[u8]) -> String {
+        let mut line = Vec::new();
+        escape(bytes, &mut line);
+        String::from_utf8(line).unwrap()
+    }
+
+    #[test]
+    fn hostile_bytes_stay_one_json_string() {
+        for bytes in [
+            b"plain".as_slice(),
+            b"quote\" and \\ and \n newline",
+            b"\x1b[31mred\x00\x7f",
+            "\u{9b}31m über 🙂".as_bytes(),
+            b"\xff\xfe broken",
+            b"</script>",
+        ] {
+            let text = escaped(bytes);
+            let back: String = serde_json::from_str(&text).unwrap();
+            assert_eq!(back, String::from_utf8_lossy(bytes), "{text}");
+            assert!(!text.chars().any(char::is_control), "{text}");
+        }
+    }
+
+    #[test]
+    fn secrets_in_queries_are_left_out() {
+        let shown = |query: &str| {
+            let mut line = Vec::new();
+            redact(query, &mut line);
+            serde_json::from_slice::<String>(&line).unwrap()
+        };
+        assert_eq!(shown("page=2&q=a%20b"), "page=2&q=a%20b");
+        assert_eq!(shown("page=2&reset_Token=abc&x"), "page=2&reset_Token=[redacted]&x");
+        assert_eq!(shown(""), "");
+    }
+
+    #[test]
+    fn numbers_and_times() {
+        let mut line = Vec::new();
+        number(&mut line, "n", 0);
+        number(&mut line, "m", u64::MAX);
+        assert_eq!(String::from_utf8(line).unwrap(), format!(",\"n\":0,\"m\":{}", u64::MAX));
+        let mut line = Vec::new();
+        timestamp(&mut line);
+        let at: jiff::Timestamp = String::from_utf8(line).unwrap().parse().unwrap();
+        assert!(jiff::Timestamp::now().duration_since(at).abs() < jiff::SignedDuration::from_secs(5));
+    }
+}

@@ -1,0 +1,349 @@
+//! Listening sockets and clients' connections, from accept to the lame-duck end.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context as TaskContext, Poll};
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use http::HeaderValue;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::clock;
+use super::exchange::Context;
+use super::options::Timeouts;
+use super::plane::Shared;
+use super::record::Peer;
+use super::worker::{Job, Threads};
+
+/// A listening socket that is being served. Dropping it changes nothing; its end comes with the token given to
+/// [`Plane::serve`](super::Plane::serve).
+pub struct Serving {
+    pub(super) listening: Arc<Listening>,
+    pub(super) address: SocketAddr,
+    /// The threads live as long as anybody wants them.
+    pub(super) _threads: Arc<Threads>,
+}
+
+impl Serving {
+    /// Where it listens.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Connections open now.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.listening.open.load(Ordering::SeqCst)
+    }
+
+    /// Resolves when the stop was asked for and nothing is open any more: what still came was answered with
+    /// `Connection: close`, idle connections were closed after [`Timeouts::lame_duck`], the rest after
+    /// [`Timeouts::stop`].
+    pub async fn finished(self) {
+        self.listening.stop.cancelled().await;
+        loop {
+            let closed = self.listening.closed.notified();
+            if self.listening.open.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            closed.await;
+        }
+    }
+}
+
+/// What the threads know of a listening socket.
+pub(super) struct Listening {
+    pub(super) listener: TcpListener,
+    pub(super) stop: CancellationToken,
+    pub(super) timeouts: Timeouts,
+    pub(super) scheme: &'static str,
+    pub(super) local_port: u16,
+    stopping: AtomicBool,
+    open: AtomicUsize,
+    closed: Notify,
+}
+
+impl Listening {
+    pub(super) fn new(listener: TcpListener, port: u16, stop: CancellationToken, timeouts: Timeouts) -> Self {
+        Self {
+            listener,
+            stop,
+            timeouts,
+            scheme: "http",
+            local_port: port,
+            stopping: AtomicBool::new(false),
+            open: AtomicUsize::new(0),
+            closed: Notify::new(),
+        }
+    }
+
+    /// Whether answers say `Connection: close`.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn enter(self: &Arc<Self>) -> Open {
+        self.open.fetch_add(1, Ordering::SeqCst);
+        Open(Arc::clone(self))
+    }
+}
+
+/// Something that [`Serving::finished`] waits for.
+pub(super) struct Open(Arc<Listening>);
+
+impl Open {
+    /// Resolves when connections without a request are to close.
+    pub(super) async fn idle_end(&self) {
+        self.0.stop.cancelled().await;
+        tokio::time::sleep(self.0.timeouts.lame_duck).await;
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
+        self.0.closed.notify_waiters();
+    }
+}
+
+/// How busy the threads are, and the way to them.
+#[derive(Clone)]
+pub(super) struct Lanes {
+    pub(super) loads: Arc<[AtomicUsize]>,
+    pub(super) jobs: Arc<[tokio::sync::mpsc::WeakUnboundedSender<Job>]>,
+}
+
+/// A connection's weight on its thread.
+pub(super) struct Load {
+    loads: Arc<[AtomicUsize]>,
+    lane: usize,
+}
+
+impl Lanes {
+    /// Stays where the kernel put it unless another thread has clearly fewer: a keep-alive connection never moves again.
+    fn choose(&self, here: usize) -> Load {
+        let load = |lane: &usize| self.loads[*lane].load(Ordering::Relaxed);
+        let idlest = (0..self.loads.len()).min_by_key(load).unwrap_or(here);
+        let lane = if load(&idlest) + 1 < load(&here) { idlest } else { here };
+        self.loads[lane].fetch_add(1, Ordering::Relaxed);
+        Load { loads: Arc::clone(&self.loads), lane }
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.loads[self.lane].fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A client's connection on its way to the thread that serves it.
+pub(super) struct Arrival {
+    pub(super) address: SocketAddr,
+    pub(super) listening: Arc<Listening>,
+    pub(super) open: Open,
+    pub(super) load: Load,
+}
+
+/// Accepts until the stop, then what waits in the queue.
+pub(super) async fn accept(lane: usize, shared: Arc<Shared>, listening: Arc<Listening>, lanes: Lanes) {
+    let _open = listening.enter();
+    let Ok(listener) = listening.listener.try_clone().and_then(tokio::net::TcpListener::from_std) else { return };
+    let take = |stream: TcpStream, address| {
+        let load = lanes.choose(lane);
+        let to = load.lane;
+        let arrival = Arrival { address, listening: Arc::clone(&listening), open: listening.enter(), load };
+        if to == lane {
+            tokio::spawn(connection(lane, Arc::clone(&shared), stream, arrival));
+        } else if let Some(jobs) = lanes.jobs[to].upgrade()
+            && let Ok(stream) = stream.into_std()
+        {
+            // A thread that is gone is one of a process that ends.
+            let _ = jobs.send(Job::Connection(stream, arrival));
+        }
+    };
+    let stop = listening.stop.child_token();
+    let mut stopped = pin!(stop.cancelled());
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = &mut stopped => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, address)) => take(stream, address),
+            Err(error) if is_about_one_client(&error) => {}
+            // Out of descriptors: others need a moment to end.
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+    listening.stopping.store(true, Ordering::SeqCst);
+    while let Some(Ok((stream, address))) = listener.accept().now_or_never() {
+        take(stream, address);
+    }
+}
+
+fn is_about_one_client(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
+}
+
+/// One client's connection, to its end.
+pub(super) async fn connection(lane: usize, shared: Arc<Shared>, stream: TcpStream, arrival: Arrival) {
+    let Arrival { address, listening, open: _open, load: _load } = arrival;
+    let _ = stream.set_nodelay(true);
+    let pulse = Arc::new(Pulse::new());
+    let peer = Peer { address, ip: ip(address.ip()), scheme: listening.scheme, local_port: listening.local_port };
+    let buffer = shared.options.buffer;
+    let context =
+        Arc::new(Context { shared, listening: Arc::clone(&listening), lane, peer, pulse: Arc::clone(&pulse) });
+    let service = service_fn(move |request| {
+        let context = Arc::clone(&context);
+        async move { Ok::<_, std::convert::Infallible>(context.exchange(request).await) }
+    });
+    let io = TokioIo::new(ClientIo { stream, pulse: Arc::clone(&pulse) });
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(buffer);
+    let mut served = pin!(builder.serve_connection(io, service).with_upgrades());
+    // A lock of its own: the listening socket's would be shared by all threads, for each request.
+    let stop = listening.stop.child_token();
+    let mut stopped = pin!(stop.cancelled());
+    let mut watchdog = pin!(tokio::time::sleep(listening.timeouts.head.min(listening.timeouts.idle)));
+    let mut end = End::Open;
+    loop {
+        tokio::select! {
+            biased;
+            _ = served.as_mut() => return,
+            () = stopped.as_mut(), if end == End::Open => {
+                end = End::LameDuck;
+                watchdog.as_mut().reset(tokio::time::Instant::now() + listening.timeouts.lame_duck);
+            }
+            () = watchdog.as_mut() => match end {
+                End::Open => match pulse.next_look(&listening.timeouts) {
+                    Some(at) => watchdog.as_mut().reset(at.into()),
+                    None => return,
+                },
+                End::LameDuck => {
+                    end = End::Closing;
+                    served.as_mut().graceful_shutdown();
+                    let rest = listening.timeouts.stop.saturating_sub(listening.timeouts.lame_duck);
+                    watchdog.as_mut().reset(tokio::time::Instant::now() + rest);
+                }
+                End::Closing => return,
+            },
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Open,
+    /// hyper would reset a client that sends a request just now; so it is given time to.
+    LameDuck,
+    Closing,
+}
+
+fn ip(ip: IpAddr) -> HeaderValue {
+    HeaderValue::try_from(ip.to_canonical().to_string()).unwrap_or(HeaderValue::from_static("unknown"))
+}
+
+/// What a connection is doing, for the watchdog: one timer a connection instead of one or two a request.
+pub(super) struct Pulse {
+    state: AtomicU8,
+    since: AtomicU64,
+}
+
+const IDLE: u8 = 0;
+const HEAD: u8 = 1;
+const BUSY: u8 = 2;
+
+impl Pulse {
+    /// A new connection owes its first head.
+    fn new() -> Self {
+        Self { state: AtomicU8::new(HEAD), since: AtomicU64::new(clock::millis(Instant::now())) }
+    }
+
+    fn enter(&self, state: u8) {
+        self.since.store(clock::millis(Instant::now()), Ordering::Relaxed);
+        self.state.store(state, Ordering::Relaxed);
+    }
+
+    /// A request has come.
+    pub(super) fn busy(self: &Arc<Self>) -> Busy {
+        self.state.store(BUSY, Ordering::Relaxed);
+        Busy(Arc::clone(self))
+    }
+
+    /// When to look again; `None`: the client took too long.
+    fn next_look(&self, timeouts: &Timeouts) -> Option<Instant> {
+        let now = Instant::now();
+        let limit = match self.state.load(Ordering::Relaxed) {
+            BUSY => return Some(now + timeouts.head),
+            HEAD => timeouts.head,
+            _ => timeouts.idle,
+        };
+        let due = clock::at_millis(self.since.load(Ordering::Relaxed)) + limit;
+        // A head may begin at any time and has its own limit.
+        (due > now).then(|| due.min(now + timeouts.head))
+    }
+}
+
+/// A request's part of a connection's life.
+pub(super) struct Busy(Arc<Pulse>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.enter(IDLE);
+    }
+}
+
+/// A client's socket that notices the first bytes of a head.
+struct ClientIo {
+    stream: TcpStream,
+    pulse: Arc<Pulse>,
+}
+
+impl AsyncRead for ClientIo {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if read.is_ready() && self.pulse.state.load(Ordering::Relaxed) == IDLE {
+            self.pulse.enter(HEAD);
+        }
+        read
+    }
+}
+
+impl AsyncWrite for ClientIo {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, data)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut TaskContext<'_>,
+        data: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, data)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}

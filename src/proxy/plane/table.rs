@@ -1,0 +1,250 @@
+//! The routing table: immutable, replaced as a whole.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::app::App;
+
+/// Host and path to app.
+#[derive(Default)]
+pub(super) struct Table {
+    exact: HashMap<String, Vec<Entry>>,
+    /// By what follows `*.`.
+    wildcard: HashMap<String, Vec<Entry>>,
+}
+
+struct Entry {
+    /// Empty: every path.
+    prefix: String,
+    app: Arc<App>,
+}
+
+/// What a look-up came to.
+pub(super) enum Found<'a> {
+    App(&'a Arc<App>),
+    /// The host is known, the path belongs to none of its apps.
+    NoPath,
+    NoHost,
+}
+
+impl Table {
+    /// Of several apps with the same host and prefix the last one wins.
+    pub(super) fn new(apps: impl IntoIterator<Item = Arc<App>>) -> Self {
+        let mut table = Self::default();
+        for app in apps {
+            let live = app.live();
+            let prefix = live.route.path_prefix.as_ref().map_or("", |p| p.as_str()).trim_end_matches('/');
+            for host in &live.route.hosts {
+                let entries = match host.as_str().strip_prefix("*.") {
+                    Some(rest) => table.wildcard.entry(rest.to_owned()).or_default(),
+                    None => table.exact.entry(host.as_str().to_owned()).or_default(),
+                };
+                entries.retain(|entry| entry.prefix != prefix);
+                entries.push(Entry { prefix: prefix.to_owned(), app: Arc::clone(&app) });
+                entries.sort_by_key(|entry| std::cmp::Reverse(entry.prefix.len()));
+            }
+        }
+        table
+    }
+
+    /// `host` as [`fold_host`] made it. Exact names win over wildcards, closer wildcards over wider ones; a name none
+    /// of whose apps takes the path leaves the request to the next.
+    pub(super) fn find(&self, host: &str, path: &str) -> Found<'_> {
+        let decoded;
+        let path = if path.contains('%') {
+            decoded = decode_unreserved(path);
+            decoded.as_str()
+        } else {
+            path
+        };
+        let mut known = false;
+        if let Some(entries) = self.exact.get(host) {
+            known = true;
+            if let Some(app) = longest(entries, path) {
+                return Found::App(app);
+            }
+        }
+        let mut rest = host;
+        while !self.wildcard.is_empty()
+            && let Some((_, parent)) = rest.split_once('.')
+        {
+            if let Some(entries) = self.wildcard.get(parent) {
+                known = true;
+                if let Some(app) = longest(entries, path) {
+                    return Found::App(app);
+                }
+            }
+            rest = parent;
+        }
+        if known { Found::NoPath } else { Found::NoHost }
+    }
+}
+
+fn longest<'a>(entries: &'a [Entry], path: &str) -> Option<&'a Arc<App>> {
+    entries.iter().find(|entry| under(&entry.prefix, path)).map(|entry| &entry.app)
+}
+
+fn under(prefix: &str, path: &str) -> bool {
+    path.strip_prefix(prefix).is_some_and(|rest| prefix.is_empty() || rest.is_empty() || rest.starts_with('/'))
+}
+
+/// `%61pi` is `api` (RFC 3986, 6.2.2.2); what has a meaning of its own (`%2F`) stays as it is.
+fn decode_unreserved(path: &str) -> String {
+    let bytes = path.as_bytes();
+    let mut out = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some(at) = rest.find('%') {
+        out.push_str(&rest[..at]);
+        let start = path.len() - rest.len() + at;
+        let byte = bytes.get(start + 1..start + 3).and_then(hex);
+        match byte.map(char::from) {
+            Some(plain) if plain.is_ascii_alphanumeric() || "-._~".contains(plain) => {
+                out.push(plain);
+                rest = &rest[at + 3..];
+            }
+            _ => {
+                out.push('%');
+                rest = &rest[at + 1..];
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+fn hex(two: &[u8]) -> Option<u8> {
+    let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
+    Some(digit(*two.first()?)? << 4 | digit(*two.get(1)?)?)
+}
+
+/// The part of an authority that routes look at: lower-case, without port, final dot and brackets. The port is given
+/// beside it. `None`: this is no authority.
+pub(super) fn fold_host(authority: &str) -> Option<(FoldedHost, Option<&str>)> {
+    let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
+        let (host, after) = rest.split_once(']')?;
+        match after.strip_prefix(':') {
+            Some(port) => (host, Some(port)),
+            None if after.is_empty() => (host, None),
+            None => return None,
+        }
+    } else {
+        match authority.split_once(':') {
+            Some((_, port)) if port.contains(':') => return None,
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        }
+    };
+    if port.is_some_and(|p| !p.bytes().all(|b| b.is_ascii_digit())) {
+        return None;
+    }
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b':');
+    if host.is_empty() || !host.bytes().all(fine) {
+        return None;
+    }
+    let mut folded = FoldedHost { bytes: [0; 255], len: host.len() };
+    let space = folded.bytes.get_mut(..host.len())?;
+    space.copy_from_slice(host.as_bytes());
+    space.make_ascii_lowercase();
+    Some((folded, port.filter(|p| !p.is_empty())))
+}
+
+/// A folded host on the stack: this runs for each request.
+pub(super) struct FoldedHost {
+    bytes: [u8; 255],
+    len: usize,
+}
+
+impl FoldedHost {
+    pub(super) fn as_str(&self) -> &str {
+        self.bytes.get(..self.len).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::{AppId, ReleaseNumber, Route, RouteState, Target, UrlPath};
+
+    fn app(name: &str, hosts: &[&str], prefix: Option<&str>) -> Arc<App> {
+        let route = Route {
+            app: AppId(name.into()),
+            name: name.parse().unwrap(),
+            hosts: hosts.iter().map(|h| h.parse().unwrap()).collect(),
+            path_prefix: prefix.map(|p| p.parse().unwrap()),
+            target: Target { release: ReleaseNumber(1), address: "127.0.0.1:1".into() },
+            state: RouteState::Serving,
+            health_path: UrlPath::up(),
+        };
+        Arc::new(App::new(route, 1))
+    }
+
+    fn look(table: &Table, authority: &str, path: &str) -> String {
+        let Some((host, _)) = fold_host(authority) else { return "bad".into() };
+        match table.find(host.as_str(), path) {
+            Found::App(app) => app.id.0.clone(),
+            Found::NoPath => "no path".into(),
+            Found::NoHost => "no host".into(),
+        }
+    }
+
+    #[test]
+    fn finds_by_host_and_longest_prefix() {
+        let table = Table::new([
+            app("shop", &["shop.example.com"], None),
+            app("api", &["shop.example.com"], Some("/api")),
+            app("v2", &["shop.example.com"], Some("/api/v2/")),
+            app("wild", &["*.example.com"], None),
+            app("deep", &["*.eu.example.com"], None),
+            app("six", &["::1", "10.0.0.1"], None),
+            app("only", &["only.test"], Some("/app")),
+        ]);
+        for (host, path, expected) in [
+            ("shop.example.com", "/", "shop"),
+            ("SHOP.Example.COM", "/x", "shop"),
+            ("shop.example.com.", "/", "shop"),
+            ("shop.example.com:8080", "/", "shop"),
+            ("shop.example.com.:8080", "/", "shop"),
+            ("shop.example.com:", "/", "shop"),
+            ("shop.example.com", "/api", "api"),
+            ("shop.example.com", "/api/", "api"),
+            ("shop.example.com", "/api/x", "api"),
+            ("shop.example.com", "/%61pi/x", "api"),
+            ("shop.example.com", "/api%2Fx", "shop"),
+            ("shop.example.com", "/apix", "shop"),
+            ("shop.example.com", "/API", "shop"),
+            ("shop.example.com", "/api/v2", "v2"),
+            ("shop.example.com", "/api/v2/x", "v2"),
+            ("shop.example.com", "/api/v22", "api"),
+            ("shop.example.com", "*", "shop"),
+            ("shop.example.com", "/%", "shop"),
+            ("shop.example.com", "/%zz%4", "shop"),
+            ("other.example.com", "/", "wild"),
+            ("a.b.example.com", "/", "wild"),
+            ("a.eu.example.com", "/", "deep"),
+            ("eu.example.com", "/", "wild"),
+            ("example.com", "/", "no host"),
+            ("[::1]", "/", "six"),
+            ("[::1]:80", "/", "six"),
+            ("10.0.0.1:80", "/", "six"),
+            ("only.test", "/app/x", "only"),
+            ("only.test", "/", "no path"),
+            ("nobody.test", "/", "no host"),
+            ("::1", "/", "bad"),
+            ("[::1", "/", "bad"),
+            ("[::1]x", "/", "bad"),
+            ("a b", "/", "bad"),
+            ("a:b", "/", "bad"),
+            ("user@shop.example.com", "/", "bad"),
+            ("", "/", "bad"),
+            (&"a".repeat(300), "/", "bad"),
+        ] {
+            assert_eq!(look(&table, host, path), expected, "{host}{path}");
+        }
+    }
+
+    #[test]
+    fn the_empty_table_knows_nobody() {
+        assert_eq!(look(&Table::default(), "shop.example.com", "/"), "no host");
+    }
+}

@@ -1,0 +1,135 @@
+//! One release as it is being used: what it has under way, and its resting connections.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::metrics::ReleaseCounts;
+use super::pool::Wire;
+use crate::app::Target;
+
+pub(super) struct Upstream {
+    pub(super) target: Target,
+    pub(super) counts: Arc<ReleaseCounts>,
+    lanes: Box<[Lane]>,
+    /// Somebody waits for the counts to reach zero.
+    drained: AtomicBool,
+    /// Woken on each change of the counts while `drained` is set.
+    pub(super) quieter: Notify,
+    requests_cut: AtomicU64,
+    upgraded_cut: AtomicU64,
+    pub(super) upgraded_end: Notify,
+}
+
+/// What one worker thread does with the upstream; apart from the others' so that they do not share cache lines.
+#[repr(align(128))]
+struct Lane {
+    requests: AtomicU64,
+    upgraded: AtomicU64,
+    cut: Arc<Notify>,
+    idle: Mutex<Vec<Box<Wire>>>,
+}
+
+impl Upstream {
+    pub(super) fn new(target: Target, counts: Arc<ReleaseCounts>, lanes: usize) -> Self {
+        let lane = || Lane {
+            requests: AtomicU64::new(0),
+            upgraded: AtomicU64::new(0),
+            cut: Arc::new(Notify::new()),
+            idle: Mutex::new(Vec::new()),
+        };
+        Self {
+            target,
+            counts,
+            lanes: (0..lanes.max(1)).map(|_| lane()).collect(),
+            drained: AtomicBool::new(false),
+            quieter: Notify::new(),
+            requests_cut: AtomicU64::new(0),
+            upgraded_cut: AtomicU64::new(0),
+            upgraded_end: Notify::new(),
+        }
+    }
+
+    fn lane(&self, lane: usize) -> &Lane {
+        &self.lanes[lane % self.lanes.len()]
+    }
+
+    pub(super) fn count_in(&self, lane: usize) {
+        self.lane(lane).requests.fetch_add(1, Ordering::SeqCst);
+        // Pairs with the one in `under_way`: either the drainer sees this count, or this thread sees the new route.
+        fence(Ordering::SeqCst);
+    }
+
+    pub(super) fn count_out(&self, lane: usize) {
+        self.lane(lane).requests.fetch_sub(1, Ordering::SeqCst);
+        self.tell();
+    }
+
+    pub(super) fn count_upgraded_in(&self, lane: usize) {
+        self.lane(lane).upgraded.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(super) fn count_upgraded_out(&self, lane: usize) {
+        self.lane(lane).upgraded.fetch_sub(1, Ordering::SeqCst);
+        self.tell();
+    }
+
+    fn tell(&self) {
+        if self.drained.load(Ordering::SeqCst) {
+            self.quieter.notify_waiters();
+        }
+    }
+
+    /// From now on `quieter` is woken.
+    pub(super) fn watch(&self) {
+        self.drained.store(true, Ordering::SeqCst);
+    }
+
+    /// Requests and upgraded connections.
+    pub(super) fn under_way(&self) -> (u64, u64) {
+        fence(Ordering::SeqCst);
+        // Upgraded ones last: a request that is being upgraded counts as both for a moment, never as none.
+        let requests = self.lanes.iter().map(|lane| lane.requests.load(Ordering::SeqCst)).sum();
+        let upgraded = self.lanes.iter().map(|lane| lane.upgraded.load(Ordering::SeqCst)).sum();
+        (requests, upgraded)
+    }
+
+    /// How often requests were cut: those that began under an earlier number are to end.
+    pub(super) fn requests_cut(&self) -> u64 {
+        self.requests_cut.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn upgraded_cut(&self) -> u64 {
+        self.upgraded_cut.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn cut_signal(&self, lane: usize) -> Arc<Notify> {
+        Arc::clone(&self.lane(lane).cut)
+    }
+
+    /// Ends the requests that are under way now; later ones are not concerned.
+    pub(super) fn cut_requests(&self) {
+        self.requests_cut.fetch_add(1, Ordering::SeqCst);
+        for lane in &self.lanes {
+            lane.cut.notify_waiters();
+        }
+    }
+
+    /// Closes the upgraded connections that are open now.
+    pub(super) fn cut_upgraded(&self) {
+        self.upgraded_cut.fetch_add(1, Ordering::SeqCst);
+        self.upgraded_end.notify_waiters();
+    }
+
+    pub(super) fn idle<R>(&self, lane: usize, with: impl FnOnce(&mut Vec<Box<Wire>>) -> R) -> R {
+        with(&mut self.lane(lane).idle.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn close_idle(&self) {
+        for lane in 0..self.lanes.len() {
+            drop(self.idle(lane, std::mem::take));
+        }
+    }
+}
