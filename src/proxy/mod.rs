@@ -1,5 +1,6 @@
 //! The proxy: data plane, the host's memory, and the control channel between it and everybody else.
 //!
+//! - [`worker`]: the process all of this runs in.
 //! - [`plane`]: routes, requests, draining, traffic.
 //! - [`store`]: the ledger on disk.
 //! - [`service`]: memory, locks and data plane as one [`Proxy`](crate::app::proxy::Proxy), in process.
@@ -12,3 +13,4 @@ pub mod ctl;
 pub mod plane;
 pub mod service;
 pub mod store;
+pub mod worker;
