@@ -45,6 +45,7 @@ contract![
     watches,
     a_change_goes_on_without_its_caller,
     a_full_disk_changes_nothing,
+    a_lost_directory_changes_nothing,
     removes_and_revives,
     forgets,
 ];
@@ -332,6 +333,22 @@ async fn a_change_goes_on_without_its_caller(rig: Rig) {
 }
 
 async fn a_full_disk_changes_nothing(rig: Rig) {
+    deploy(&*rig.proxy, "shop", "a1").await;
+    let file = rig.dir.path().join("apps/id-shop.json");
+    let (before, content) = (rig.proxy.record(&name("shop")).await.unwrap(), fs::read(&file).unwrap());
+    let lease = lock(&*rig.proxy, "shop", "a2").await;
+    // Where the unfinished file goes, the kernel has no space left.
+    std::os::unix::fs::symlink("/dev/full", file.with_extension("tmp")).unwrap();
+    match rig.proxy.apply(lease.fence(), begin("shop", "a2")).await {
+        Err(ProxyError::Storage { message }) => assert!(message.contains("os error 28"), "{message}"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(rig.proxy.record(&name("shop")).await.unwrap(), before);
+    assert_eq!(fs::read(&file).unwrap(), content);
+    assert_eq!(rig.proxy.apply(lease.fence(), begin("shop", "a2")).await.unwrap().release, Some(ReleaseNumber(2)));
+}
+
+async fn a_lost_directory_changes_nothing(rig: Rig) {
     deploy(&*rig.proxy, "shop", "a1").await;
     let (apps, away) = (rig.dir.path().join("apps"), rig.dir.path().join("away"));
     fs::rename(&apps, &away).unwrap();
