@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 
 set -euo pipefail
+SELF=$(cd "$(dirname "$0")" && pwd)/${0##*/}
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$ROOT"
 
@@ -30,11 +31,11 @@ docker_answers() { has docker && timeout 20 docker version --format '{{.Server.V
 # start the script again through it. No-op where Docker answers.
 with_docker_group() {
     docker_answers && return
-    if [ -z "${ONCE_REGROUPED:-}" ] && has sg && id -nG "$(id -un)" | tr ' ' '\n' | grep -qx docker; then
+    if [ -z "${ONCE_REGROUPED:-}" ] && has sg && [[ " $(id -nG "$(id -un)") " == *" docker "* ]]; then
         export ONCE_REGROUPED=1
-        exec sg docker -c "$(printf '%q ' "$0" "$@")"
+        exec sg docker -c "$(printf '%q ' "$SELF" "$@")"
     fi
-    die "Docker does not answer this user; log out and in again, then run $0 once more"
+    die "Docker does not answer this user; log out and in again, then run $SELF once more"
 }
 
 # Builds the release binary and prints its path; cargo names it, so any target folder will do.

@@ -1,1 +1,10 @@
 //! A small web app and a load generator, for `bin/demo`, tests and benchmarks.
+
+mod answers;
+pub mod app;
+mod client;
+pub mod load;
+mod socket;
+
+pub use app::{DemoConfig, DemoMode};
+pub use load::{LoadOptions, LoadReport, Mix};

@@ -4,10 +4,12 @@
 //! - [`store`]: the ledger on disk.
 //! - [`service`]: memory, locks and data plane as one [`Proxy`](crate::app::proxy::Proxy), in process.
 //! - [`control`]: that, on a Unix socket.
-//! - [`client`]: the other end of it.
+//! - [`client`]: the other end of it; [`ctl`] is the bridge to it for whoever has only standard input and output.
 
 pub mod client;
 pub mod control;
+pub mod ctl;
 pub mod plane;
 pub mod service;
 pub mod store;
+pub mod supervisor;

@@ -16,7 +16,8 @@ const HOMES: [(&str, &[&str]); 9] = [
     ("tui_input", &["src/ui/tui/"]),
     ("crossterm", &["src/ui/"]),
     ("hyper", &["src/proxy/", "src/demo/"]),
-    ("hyper_util", &["src/proxy/", "src/demo/"]),
+    // bollard takes a transport of our own as hyper-util's client.
+    ("hyper_util", &["src/proxy/", "src/demo/", "src/docker/ssh.rs"]),
     ("clap", &["src/ui/cli/"]),
     ("clap_complete", &["src/ui/cli/"]),
     ("color_eyre", &["src/main.rs"]),

@@ -110,7 +110,7 @@ fn the_crates_root_is_nobodys_shortcut() {
 #[test]
 fn code_outside_the_rooms_is_found() {
     assert_eq!(breaks("src/helpers/mod.rs", "fn f() {}"), [(1, Rule::Room)]);
-    assert_eq!(breaks("src/wire.rs", "fn f() {}"), [(1, Rule::Room)]);
+    assert_eq!(breaks("src/helpers.rs", "fn f() {}"), [(1, Rule::Room)]);
 }
 
 #[test]
