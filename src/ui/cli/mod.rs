@@ -12,6 +12,8 @@ mod output;
 mod plan_text;
 mod progress;
 mod report;
+#[cfg(test)]
+mod schema;
 mod secret;
 mod session;
 mod settings;
