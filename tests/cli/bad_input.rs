@@ -206,7 +206,8 @@ fn judge(human: &Ran, json: &Ran, says: &[&str]) -> Vec<String> {
     if code.is_empty() || code.bytes().any(|b| !b.is_ascii_lowercase() && b != b'-') {
         wrong.push(format!("the code is `{code}`"));
     }
-    let told = ["message", "causes", "hints"].map(|k| finished[k].to_string().replace("\\\"", "\"").replace("\\\\", "\\"));
+    let told =
+        ["message", "causes", "hints"].map(|k| finished[k].to_string().replace("\\\"", "\"").replace("\\\\", "\\"));
     for text in says {
         if !human.stderr.contains(text) {
             wrong.push(format!("people are not told `{text}`"));
@@ -279,11 +280,50 @@ fn a_good_command_gets_as_far_as_the_engine() {
     // The control of all the tables: the same shapes, right, end with 3, for there is no engine.
     let once = once().env("KEY", SECRET).stdin(b"hunter2\n").file("good.env", b"# c\nexport A='1'\nB=\"2\" # two\n");
     let args = [
-        "deploy", "ghcr.io/acme/shop:1.5.0", "--name", "shop.staging", "--host", "shop.example.com", "--host",
-        "*.shop.example.com", "--memory", "512m", "--cpus", "0.5", "--port", "3000", "--health-path", "/up",
-        "--health-timeout", "90", "--volume", "cache:/cache", "--volume", "/srv/a:/a:ro", "-e", "C=3", "--env-file",
-        "good.env", "--secret", "KEY", "--secret", "T=@token", "--smtp-server", "mail.example.com", "--smtp-password",
-        "-", "--label", "team=web", "--unset", "note", "--swap", "handover", "--release-command", "-x y", "--wait", "0",
+        "deploy",
+        "ghcr.io/acme/shop:1.5.0",
+        "--name",
+        "shop.staging",
+        "--host",
+        "shop.example.com",
+        "--host",
+        "*.shop.example.com",
+        "--memory",
+        "512m",
+        "--cpus",
+        "0.5",
+        "--port",
+        "3000",
+        "--health-path",
+        "/up",
+        "--health-timeout",
+        "90",
+        "--volume",
+        "cache:/cache",
+        "--volume",
+        "/srv/a:/a:ro",
+        "-e",
+        "C=3",
+        "--env-file",
+        "good.env",
+        "--secret",
+        "KEY",
+        "--secret",
+        "T=@token",
+        "--smtp-server",
+        "mail.example.com",
+        "--smtp-password",
+        "-",
+        "--label",
+        "team=web",
+        "--unset",
+        "note",
+        "--swap",
+        "handover",
+        "--release-command",
+        "-x y",
+        "--wait",
+        "0",
     ];
     let ran = once.run(&args);
     assert_eq!(ran.code, 3, "{ran:?}");

@@ -205,6 +205,7 @@ fn unfinished_things_are_found_everywhere() {
         assert_eq!(breaks(file, concat!("/* TO", "DO */")), [(1, Rule::Unfinished)], "{file}");
         assert_eq!(breaks(file, "#[test]\n#[ignore]\nfn f() {}"), [(2, Rule::Ignored)], "{file}");
         assert_eq!(breaks(file, "#[test]\n#[ignore = \"slow\"]\nfn f() {}"), [(2, Rule::Ignored)], "{file}");
+        assert_eq!(breaks(file, "#[test]\n#[ignore = \"started by `another`\"]\nfn f() {}"), [], "{file}");
     }
 }
 

@@ -59,7 +59,14 @@ Exit codes:
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Separates whole installations on one engine
-    #[arg(long, global = true, env = "ONCE_NAMESPACE", hide_env_values = true, default_value = "once", value_name = "NAME")]
+    #[arg(
+        long,
+        global = true,
+        env = "ONCE_NAMESPACE",
+        hide_env_values = true,
+        default_value = "once",
+        value_name = "NAME"
+    )]
     pub namespace: Namespace,
     /// The engine to use, as in ssh://user@host; else DOCKER_HOST or the Docker context
     #[arg(long, global = true, value_name = "ADDRESS")]
