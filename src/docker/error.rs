@@ -28,7 +28,8 @@ pub(super) fn explain(address: &str, call: &Call, cause: Error) -> EngineError {
 fn by_status(call: &Call, status: u16, message: String) -> EngineError {
     match status {
         404 => EngineError::Absent { what: call.subject().to_owned() },
-        409 => EngineError::Conflict { message },
+        // Networks answer 403 for "in use" and "in it already".
+        403 | 409 => EngineError::Conflict { message },
         501 => EngineError::Unsupported { message },
         507 => EngineError::DiskFull { message },
         _ => by_text(call, message),
@@ -55,7 +56,11 @@ fn by_errno(address: &str, call: &Call, cause: Error) -> EngineError {
 
 /// The kind of the first I/O error in the chain of causes.
 fn io_kind(error: &(dyn StdError + 'static)) -> Option<io::ErrorKind> {
-    let mut next = Some(error);
+    // bollard's variant passes for the error in it, which therefore is not in the chain.
+    let mut next = match error.downcast_ref::<Error>() {
+        Some(Error::IOError { err }) => Some(err as &(dyn StdError + 'static)),
+        _ => Some(error),
+    };
     while let Some(current) = next {
         if let Some(io) = current.downcast_ref::<io::Error>() {
             return Some(io.kind());
@@ -76,16 +81,17 @@ pub(super) fn taken_port(message: &str, published: &[u16]) -> Option<u16> {
     if !taken {
         return None;
     }
-    let named = |port: u16| {
+    // Several may be named, as the container's own side of a mapping; the host's comes first.
+    let first_mention = |port: u16| {
         let needle = format!(":{port}");
-        message
-            .match_indices(&needle)
-            .any(|(at, _)| !message.as_bytes().get(at + needle.len()).is_some_and(u8::is_ascii_digit))
+        let ends = |at: usize| !message.as_bytes().get(at + needle.len()).is_some_and(u8::is_ascii_digit);
+        message.match_indices(&needle).map(|(at, _)| at).find(|at| ends(*at))
     };
-    published.iter().copied().find(|port| named(*port)).or_else(|| match published {
-        [only] => Some(*only),
+    let named = published.iter().copied().filter_map(|port| Some((first_mention(port)?, port))).min();
+    match (named, published) {
+        (Some((_, port)), _) | (None, &[port]) => Some(port),
         _ => None,
-    })
+    }
 }
 
 #[cfg(test)]
@@ -104,6 +110,7 @@ mod tests {
     fn status_codes_tell_failures_apart() {
         assert!(matches!(status(404, "whatever"), EngineError::Absent { what } if what == "container shop"));
         assert!(matches!(status(409, "name in use"), EngineError::Conflict { message } if message == "name in use"));
+        assert!(matches!(status(403, "network x has active endpoints"), EngineError::Conflict { .. }));
         assert!(matches!(status(501, "x"), EngineError::Unsupported { .. }));
         assert!(matches!(status(500, "boom"), EngineError::Failed { what, message }
             if what == "start container shop" && message == "boom"));

@@ -17,7 +17,7 @@ pub(super) fn listed(summary: ContainerSummary, call: &Call) -> Result<Container
     let created = required(summary.created, "Created", call)?;
     Ok(Container {
         id: required(summary.id, "Id", call)?,
-        name: own_name(required(summary.names, "Names", call)?),
+        name: own_name(&required(summary.names, "Names", call)?),
         identity: labels::identity(&labels),
         image: summary.image.unwrap_or_default(),
         image_id: summary.image_id.unwrap_or_default(),
@@ -31,7 +31,7 @@ pub(super) fn listed(summary: ContainerSummary, call: &Call) -> Result<Container
 }
 
 /// Links give a container further names, with a slash inside.
-fn own_name(names: Vec<String>) -> String {
+fn own_name(names: &[String]) -> String {
     let bare = |name: &String| name.strip_prefix('/').unwrap_or(name).to_owned();
     names.iter().map(bare).find(|name| !name.contains('/')).unwrap_or_default()
 }
@@ -45,7 +45,7 @@ pub(super) fn detailed(found: ContainerInspectResponse, call: &Call) -> Result<C
     ports.extend(host_ports(&settings.ports.unwrap_or_default()));
     Ok(ContainerDetail {
         id: required(found.id, "Id", call)?,
-        name: own_name(vec![required(found.name, "Name", call)?]),
+        name: own_name(&[required(found.name, "Name", call)?]),
         running: runs(&state),
         restarting: state.restarting == Some(true),
         exit_code: exit_code(&state),
@@ -126,6 +126,6 @@ mod tests {
 
     #[test]
     fn takes_the_name_without_links() {
-        assert_eq!(own_name(vec!["/web/db".into(), "/db".into()]), "db");
+        assert_eq!(own_name(&["/web/db".into(), "/db".into()]), "db");
     }
 }

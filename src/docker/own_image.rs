@@ -27,7 +27,7 @@ impl Docker {
     pub(super) async fn binary_hash(&self) -> Result<String> {
         let hash = self.own_hash.get_or_try_init(|| async {
             let binary = self.binary.clone();
-            let mut hash = apart(move || image_archive::hash(&binary)).await.map_err(unreadable)?;
+            let mut hash = apart(move || image_archive::hash(&binary)).await.map_err(|cause| unreadable(&cause))?;
             hash.truncate(HASH_DIGITS);
             Ok::<_, EngineError>(hash)
         });
@@ -58,7 +58,7 @@ impl Docker {
         let loaded = self.client.within(DEED, call.clone(), loading).await;
         // A binary that cannot be read reaches the engine as a broken upload; say which it was.
         if let Ok(Err(cause)) = failure.await {
-            return Err(unreadable(cause));
+            return Err(unreadable(&cause));
         }
         loaded?;
         match self.image_named(&image.tag).await? {
@@ -111,7 +111,7 @@ async fn apart<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
-fn unreadable(cause: io::Error) -> EngineError {
+fn unreadable(cause: &io::Error) -> EngineError {
     EngineError::Failed { what: "read this binary".into(), message: cause.to_string() }
 }
 

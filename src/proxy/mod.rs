@@ -12,3 +12,4 @@ pub mod ctl;
 pub mod plane;
 pub mod service;
 pub mod store;
+pub mod supervisor;
