@@ -212,6 +212,7 @@ fn unfinished_things_are_found_everywhere() {
 #[test]
 fn files_taken_from_elsewhere_are_found() {
     assert_eq!(breaks("src/ui/mod.rs", "#[path = \"../docker/mod.rs\"] mod d;"), [(1, Rule::Foreign)]);
+    assert_eq!(breaks("tests/contract/main.rs", "#[path = \"../support/fake.rs\"] mod fake;"), []);
     assert_eq!(breaks("src/ui/mod.rs", "include!(\"../docker/mod.rs\");"), [(1, Rule::Foreign)]);
 }
 
