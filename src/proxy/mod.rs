@@ -1,5 +1,6 @@
 //! The proxy: data plane, the host's memory, and the control channel between it and everybody else.
 //!
+//! - [`supervisor`]: PID 1, which owns the listening sockets; [`worker`]: the process that does the work.
 //! - [`plane`]: routes, requests, draining, traffic.
 //! - [`store`]: the ledger on disk.
 //! - [`service`]: memory, locks and data plane as one [`Proxy`](crate::app::proxy::Proxy), in process.
@@ -13,3 +14,4 @@ pub mod plane;
 pub mod service;
 pub mod store;
 pub mod supervisor;
+pub mod worker;
