@@ -119,7 +119,7 @@ impl House {
             .collect();
 
         for (file, text, scan) in &scans {
-            violations.extend(scan.marks.iter().map(|(line, mark)| judge_mark(file, *line, mark)));
+            violations.extend(scan.marks.iter().filter_map(|(line, mark)| judge_mark(file, *line, mark)));
             if !file.starts_with("src/") {
                 continue;
             }
@@ -228,11 +228,12 @@ fn room(file: &str) -> Option<&'static str> {
     ARROWS.iter().map(|(name, _)| *name).find(|name| *name == folder)
 }
 
-fn judge_mark(file: &str, line: usize, mark: &Mark) -> Violation {
+fn judge_mark(file: &str, line: usize, mark: &Mark) -> Option<Violation> {
     match mark {
-        Mark::Unfinished(what) => broken(file, line, (*what).to_owned(), Rule::Unfinished),
-        Mark::Ignored => broken(file, line, "#[ignore]".to_owned(), Rule::Ignored),
-        Mark::Foreign(what) => broken(file, line, (*what).to_owned(), Rule::Foreign),
+        Mark::Unfinished(what) => Some(broken(file, line, (*what).to_owned(), Rule::Unfinished)),
+        Mark::Ignored => Some(broken(file, line, "#[ignore]".to_owned(), Rule::Ignored)),
+        // Tests have no rooms, and share their fakes this way.
+        Mark::Foreign(what) => file.starts_with("src/").then(|| broken(file, line, (*what).to_owned(), Rule::Foreign)),
     }
 }
 

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use http::header::{CONNECTION, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
@@ -34,9 +34,6 @@ pub(super) struct Context {
 
 /// New connections tried for one request before it is given up; each was closed before anything was sent.
 const TRIES: u32 = 3;
-/// A connection that rested this long may have been closed by the app just now: what may be repeated is kept until the
-/// answer comes. Under load none rests so long, so that keeping costs nothing when it would count.
-const DOUBTFUL: Duration = Duration::from_millis(20);
 
 type Answer = Response<AnswerBody>;
 type Attempt = Result<(Sent, Option<Box<Wire>>), Unconnected>;
@@ -155,7 +152,8 @@ impl Context {
         let mut copy = None;
         let mut wire = match rested {
             Some(wire) => {
-                copy = (safe && wire.rested() >= DOUBTFUL).then(|| copy_of(&request));
+                // The app may be closing it just now: what may be repeated is kept until the answer comes.
+                copy = safe.then(|| copy_of(&request));
                 wire
             }
             None => {
@@ -279,7 +277,8 @@ fn page(page: Page, mut record: Record) -> Answer {
     let mut response = Response::new(AnswerBody::Own { rest: body, record: Some(record) });
     *response.status_mut() = status;
     *response.headers_mut() = headers;
-    if page == Page::BadRequest {
+    if matches!(page, Page::BadRequest | Page::MethodNotAllowed) {
+        // Where one request is not understood, the next one may not begin where it seems to.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response

@@ -9,7 +9,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use crate::app::Namespace;
 
 pub(crate) use deploy::{Behaviour, DeployArgs, PlanArgs, SetArgs, SettingsArgs};
-pub use machinery::{DemoImageArgs, Machinery};
+pub use machinery::{DemoImageArgs, DemoLoadArgs, Machinery};
 pub use queries::ProxyArgs;
 pub(crate) use queries::{
     AppArg, AppsArg, ConfirmArgs, ExecArgs, LockArgs, LogsArgs, ProxyCommand, RemoveArgs, RollbackArgs, StatusArgs,
