@@ -10,6 +10,7 @@ mod probes;
 mod raw;
 mod routes;
 mod streams;
+mod supervisors;
 mod support;
 mod swaps;
 mod upgrades;
