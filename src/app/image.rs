@@ -202,6 +202,12 @@ impl ResolvedImage {
         self.digest.as_deref().unwrap_or(&self.id)
     }
 
+    /// Whether both stand for the same image. An image that was made here and pushed later has a digest since then.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.identity() == other.identity() || (!self.id.is_empty() && self.id == other.id)
+    }
+
     /// The first eight hex digits of the identity, as shown to people.
     #[must_use]
     pub fn short(&self) -> &str {

@@ -1,13 +1,16 @@
 //! One namespace on one engine, with everything a use case needs to reach it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::clock::{Clock, Entropy};
-use super::engine::Engine;
+use super::engine::{ContainerSpec, Engine, EngineError, MountSpec, OwnImage, Restart};
 use super::name::Namespace;
+use super::problem::Problem;
 use super::proxy::{Proxy, ProxyError};
+use super::shape::namespace_labels;
 
 /// Opens the proxy's control channel: directly over the socket in its volume where that is allowed, else through an
 /// `exec` in its container.
@@ -32,4 +35,151 @@ pub struct Installation {
     pub entropy: Arc<dyn Entropy>,
     /// Port of the host for HTTP where the proxy has to be made: `ONCE_HTTP_PORT`, else 80.
     pub http_port: u16,
+}
+
+/// Where the proxy listens inside of its container, so that it needs no capability.
+pub const PROXY_HTTP: u16 = 8080;
+
+/// Where the proxy keeps the host's memory inside of its container.
+pub const PROXY_STATE: &str = "/state";
+
+/// How long a proxy that was just started may take to answer. It takes milliseconds; a host under load takes longer.
+const PROXY_START: Duration = Duration::from_secs(30);
+
+/// Memory bound of the proxy: far above what it needs, far below what would hurt the apps.
+const PROXY_MEMORY: u64 = 512 << 20;
+
+/// The user the proxy runs as: nobody's, by convention of images without users.
+const PROXY_USER: u32 = 65532;
+
+impl Installation {
+    /// The running proxy; `None`: this namespace has no proxy container, so it has no apps either. One that was
+    /// stopped is started.
+    ///
+    /// # Errors
+    /// The engine or the proxy does not answer.
+    pub async fn proxy(&self) -> Result<Option<Arc<dyn Proxy>>, Problem> {
+        match self.engine.container(&self.namespace.proxy()).await? {
+            None => Ok(None),
+            Some(container) => {
+                if !container.running {
+                    self.engine.start(&container.id).await?;
+                }
+                self.connect().await.map(Some)
+            }
+        }
+    }
+
+    /// The running proxy, made where there is none: network, image, volume, container.
+    ///
+    /// # Errors
+    /// The engine does not do its part, or the port is taken; what was half made is taken away again.
+    pub async fn ensure_proxy(&self) -> Result<Arc<dyn Proxy>, Problem> {
+        if let Some(proxy) = self.proxy().await? {
+            return Ok(proxy);
+        }
+        self.make_proxy().await?;
+        self.connect().await
+    }
+
+    /// Replaces the proxy's container by one of this binary. Its volume, and so its memory, stays.
+    ///
+    /// # Errors
+    /// As [`Installation::ensure_proxy`].
+    pub async fn replace_proxy(&self) -> Result<Arc<dyn Proxy>, Problem> {
+        if let Some(old) = self.engine.container(&self.namespace.proxy()).await? {
+            self.engine.stop(&old.id, Duration::from_secs(15)).await?;
+            self.engine.remove(&old.id).await?;
+        }
+        self.ensure_proxy().await
+    }
+
+    /// The host's port that leads to the proxy.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub async fn public_port(&self) -> Result<u16, Problem> {
+        let container = self.engine.container(&self.namespace.proxy()).await?;
+        Ok(container.and_then(|c| c.ports.get(&PROXY_HTTP).copied()).unwrap_or(self.http_port))
+    }
+
+    async fn make_proxy(&self) -> Result<(), Problem> {
+        let mut labels = namespace_labels(&self.namespace);
+        self.engine.ensure_network(&self.namespace.network(), &labels).await?;
+        labels.insert("once.role".into(), "proxy".into());
+        self.engine.ensure_volume(&self.namespace.proxy(), &labels).await?;
+        let image = self.proxy_image().await?;
+        self.engine.load_own(&image).await?;
+        labels.insert("once.version".into(), env!("CARGO_PKG_VERSION").into());
+        let spec = self.proxy_spec(image.tag, labels);
+        // The name is the mutex of a first boot: whoever comes second finds it taken and uses what is there.
+        let id = match self.engine.create(&spec).await {
+            Ok(id) => id,
+            Err(EngineError::Conflict { .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        if let Err(error) = self.engine.start(&id).await {
+            self.engine.remove(&id).await?;
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    async fn proxy_image(&self) -> Result<OwnImage, EngineError> {
+        Ok(OwnImage {
+            tag: format!("once-proxy:{}", self.engine.own_hash().await?),
+            args: ["proxy", "run", "--state", PROXY_STATE, "--http", &PROXY_HTTP.to_string()].map(String::from).into(),
+            env: Vec::new(),
+            labels: std::collections::BTreeMap::from([("once.role".to_owned(), "proxy".to_owned())]),
+            exposed: vec![PROXY_HTTP],
+            directories: vec![PROXY_STATE.to_owned()],
+            user: Some(PROXY_USER),
+        })
+    }
+
+    fn proxy_spec(&self, image: String, labels: std::collections::BTreeMap<String, String>) -> ContainerSpec {
+        ContainerSpec {
+            name: self.namespace.proxy(),
+            image,
+            command: None,
+            entrypoint: None,
+            env: Vec::new(),
+            labels,
+            networks: vec![self.namespace.network()],
+            mounts: vec![MountSpec::Volume { name: self.namespace.proxy(), target: PROXY_STATE.to_owned() }],
+            memory: Some(PROXY_MEMORY),
+            nano_cpus: None,
+            publish: vec![(self.http_port, PROXY_HTTP)],
+            restart: Restart::UnlessStopped,
+            log_max_size: 20 << 20,
+            user: None,
+            read_only: true,
+            drop_capabilities: true,
+            init: false,
+            stop_timeout: 15,
+        }
+    }
+
+    /// Connects, going on for a while if the proxy was started a moment ago.
+    async fn connect(&self) -> Result<Arc<dyn Proxy>, Problem> {
+        let deadline = tokio::time::Instant::now() + PROXY_START;
+        let mut pause = Duration::from_millis(20);
+        loop {
+            let error = match self.link.connect(&self.namespace).await {
+                Ok(proxy) => return Ok(proxy),
+                Err(error @ ProxyError::Version { .. }) => return Err(error.into()),
+                Err(error) => error,
+            };
+            let container = self.engine.container(&self.namespace.proxy()).await?;
+            let fresh = container.as_ref().is_some_and(|c| {
+                c.started_at
+                    .is_none_or(|at| self.clock.now().duration_since(at).as_secs() < PROXY_START.as_secs() as i64)
+            });
+            if !fresh || tokio::time::Instant::now() >= deadline {
+                return Err(error.into());
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(500));
+        }
+    }
 }

@@ -1,34 +1,44 @@
 //! What an app is and how it changes. Knows no Docker, no terminal and no HTTP library: the outside world comes in
 //! through the ports [`engine::Engine`], [`proxy::Proxy`], [`Clock`] and [`Entropy`]. `tests/layers.rs` holds it to that.
 
+mod change;
 mod clock;
 mod draft;
 pub mod engine;
 pub mod event;
+mod explain;
 mod field;
 mod fold;
 mod host;
 mod image;
 mod installation;
+mod inventory;
 mod job;
+mod journal;
 pub mod ledger;
 mod name;
 mod plan;
 mod problem;
 pub mod proxy;
 mod release;
+mod resolve;
 mod route;
+mod select;
 mod settings;
+mod shape;
 mod units;
 
+pub use change::run;
 pub use clock::{Clock, Entropy};
 pub use draft::{Draft, FieldError};
 pub use field::{Cost, Field, FieldPath, FieldPathError, Section};
 pub use fold::{DeployView, StepState, StepView};
 pub use host::{HostError, Hostname};
 pub use image::{ImageError, ImageRef, ResolvedImage};
-pub use installation::{Installation, ProxyLink};
+pub use installation::{Installation, PROXY_HTTP, PROXY_STATE, ProxyLink};
+pub use inventory::{AppHealth, AppView, Inventory, join, observe};
 pub use job::{Ask, Deploy, Job, Pull, Selector};
+pub use journal::EventSink;
 pub use name::{AppId, AppName, NameError, Namespace, OpId, ReleaseNumber};
 pub use plan::{Action, Change, PlanView};
 pub use problem::Problem;

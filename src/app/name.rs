@@ -150,6 +150,14 @@ pub struct AppId(pub String);
 #[serde(transparent)]
 pub struct OpId(pub String);
 
+impl OpId {
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A release's number within its app: 1, 2, 3 …; burnt on failure, never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -159,6 +167,26 @@ impl fmt::Display for ReleaseNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
+}
+
+impl AppId {
+    /// Whether it can safely be a file's name.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        is_plain(&self.0)
+    }
+}
+
+impl OpId {
+    /// Whether it can safely be a file's name.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        is_plain(&self.0)
+    }
+}
+
+fn is_plain(id: &str) -> bool {
+    (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 macro_rules! text_type {

@@ -1,10 +1,17 @@
 //! What a wish would change, field by field, and what that costs. Pure.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::field::Cost;
+use super::field::{Cost, Field};
+use super::image::ResolvedImage;
+use super::ledger::Generated;
+use super::release::Release;
+use super::settings::{MASK, MountSource, Settings};
+use super::shape::Shape;
+use super::units::Port;
 
 /// What will be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -57,4 +64,260 @@ pub struct PlanView {
     /// Remarks that stop nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
+}
+
+/// What holds now, as far as a plan needs to know it.
+#[derive(Clone, Copy)]
+pub(crate) struct Current<'a> {
+    pub(crate) release: &'a Release,
+    pub(crate) generated: &'a Generated,
+    /// The serving container is there and runs (or is meant to be stopped).
+    pub(crate) intact: bool,
+}
+
+/// What is wished for.
+#[derive(Clone, Copy)]
+pub(crate) struct Wished<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) image: &'a ResolvedImage,
+    pub(crate) port: Port,
+    /// Swap even when nothing changed.
+    pub(crate) force: bool,
+}
+
+/// Compares, field by field. The costlier of what the fields say and what the container's shape says holds.
+pub(crate) fn plan(current: Option<Current<'_>>, wished: Wished<'_>) -> PlanView {
+    let Some(current) = current else {
+        let changes = differences(&BTreeMap::new(), &flatten(wished.settings));
+        return PlanView { action: Action::Create, changes, remarks: Vec::new() };
+    };
+    let release = current.release;
+    let same_image = release.image.is_same(wished.image);
+    let image = if same_image { &release.image } else { wished.image };
+    let mut changes = differences(&flatten(&release.settings), &flatten(wished.settings));
+    for change in changes.iter_mut().filter(|c| c.field == Field::Image.key() && same_image) {
+        change.cost = Cost::Record;
+    }
+    if !same_image {
+        changes.insert(
+            0,
+            Change {
+                field: "digest".to_owned(),
+                from: Some(release.image.short().to_owned()),
+                to: Some(wished.image.short().to_owned()),
+                cost: Cost::Swap,
+            },
+        );
+    }
+    let mut remarks = Vec::new();
+    let shape = |settings, image, port| Shape::of(settings, image, port, current.generated);
+    let differs = shape(&release.settings, &release.image, release.port) != shape(wished.settings, image, wished.port);
+    if !current.intact {
+        remarks.push("its container is not running: a new one takes its place".to_owned());
+    }
+    let by_fields = changes.iter().map(|c| c.cost).max();
+    let action = match by_fields {
+        _ if differs || wished.force || !current.intact => Action::Swap,
+        None => Action::Nothing,
+        Some(Cost::Record) => Action::Record,
+        // A field that costs a swap but leaves the shape alone (a port said out loud that was the default) is recorded.
+        Some(Cost::Route | Cost::Swap) => Action::Route,
+    };
+    PlanView { action, changes, remarks }
+}
+
+/// A settings' value by path: what is shown, what is compared.
+type Flat = BTreeMap<String, (Field, String, String)>;
+
+fn differences(from: &Flat, to: &Flat) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let keys: std::collections::BTreeSet<&String> = from.keys().chain(to.keys()).collect();
+    for key in keys {
+        let (old, new) = (from.get(key), to.get(key));
+        if old.map(|v| &v.2) == new.map(|v| &v.2) {
+            continue;
+        }
+        let Some((field, ..)) = new.or(old) else { continue };
+        let shown = |value: Option<&(Field, String, String)>| value.map(|v| v.1.clone());
+        changes.push(Change { field: key.clone(), from: shown(old), to: shown(new), cost: field.cost() });
+    }
+    // In the order of the form, so that the image comes first.
+    changes.sort_by_key(|c| Field::ALL.iter().position(|f| c.field.split('.').next() == Some(f.key())));
+    changes
+}
+
+fn flatten(settings: &Settings) -> Flat {
+    let mut flat = Flat::new();
+    let mut put = |field: Field, entry: Option<&str>, shown: String, exact: String| {
+        let key = entry.map_or_else(|| field.key().to_owned(), |e| format!("{}.{e}", field.key()));
+        flat.insert(key, (field, shown, exact));
+    };
+    let mut plain = |field: Field, value: Option<String>| {
+        if let Some(value) = value {
+            put(field, None, value.clone(), value);
+        }
+    };
+    let s = settings;
+    let hosts: Vec<&str> = s.hosts.iter().map(super::host::Hostname::as_str).collect();
+    plain(Field::Image, Some(s.image.to_string()));
+    plain(Field::Host, Some(hosts.join(" ")));
+    plain(Field::PathPrefix, s.path_prefix.as_ref().map(ToString::to_string));
+    plain(Field::Tls, Some(s.tls.to_string()));
+    plain(Field::Port, s.port.map(|p| p.to_string()));
+    plain(Field::HealthPath, Some(s.health_path.to_string()));
+    plain(Field::HealthTimeout, Some(s.health_timeout.to_string()));
+    plain(Field::DrainTimeout, Some(s.drain_timeout.to_string()));
+    plain(Field::StopTimeout, Some(s.stop_timeout.to_string()));
+    plain(Field::Swap, Some(s.swap.to_string()));
+    plain(Field::ReleaseCommand, s.release_command.clone());
+    plain(Field::Memory, s.memory.map(|m| m.to_string()));
+    plain(Field::Cpus, s.cpus.map(|c| c.to_string()));
+    plain(Field::LogMaxSize, Some(s.log_max_size.to_string()));
+    plain(Field::AutoUpdate, Some(s.auto_update.to_string()));
+    plain(Field::Note, s.note.clone());
+    if let Some(smtp) = &s.smtp {
+        plain(Field::SmtpServer, Some(smtp.server.clone()));
+        plain(Field::SmtpPort, Some(smtp.port.to_string()));
+        plain(Field::SmtpUsername, smtp.username.clone());
+        plain(Field::SmtpFrom, smtp.from.clone());
+        if let Some(password) = &smtp.password {
+            put(Field::SmtpPassword, None, MASK.to_owned(), password.expose().to_owned());
+        }
+    }
+    for (key, value) in &s.env {
+        // A value that becomes secret, or ceases to be, is a change too.
+        put(
+            Field::Env,
+            Some(key.as_str()),
+            value.shown().to_owned(),
+            format!("{}{}", value.secret, value.value.expose()),
+        );
+    }
+    for (target, source) in &s.volumes {
+        let text = match source {
+            MountSource::Volume { name } => name.clone(),
+            MountSource::Host { path, read_only } => format!("{path}{}", if *read_only { " (read-only)" } else { "" }),
+        };
+        put(Field::Volume, Some(target.as_str()), text.clone(), text);
+    }
+    for (key, value) in &s.labels {
+        put(Field::Label, Some(key), value.clone(), value.clone());
+    }
+    for network in &s.networks {
+        put(Field::Network, Some(network), network.clone(), network.clone());
+    }
+    flat
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::draft::Draft;
+    use super::super::name::{OpId, ReleaseNumber};
+    use super::super::release::{Caller, ReleaseStatus};
+    use super::super::settings::Secret;
+    use super::*;
+
+    fn generated() -> Generated {
+        Generated {
+            secret_key_base: Secret::new("k".into()),
+            vapid_public_key: String::new(),
+            vapid_private_key: Secret::new(String::new()),
+        }
+    }
+
+    fn image(digit: char) -> ResolvedImage {
+        ResolvedImage {
+            digest: Some(format!("sha256:{}", digit.to_string().repeat(64))),
+            id: format!("sha256:{digit}"),
+        }
+    }
+
+    fn base() -> Settings {
+        let mut draft = Draft::default();
+        for (path, text) in [("image", "acme/shop:1"), ("host", "shop.example.com"), ("env.A", "1")] {
+            draft.set(&path.parse().unwrap(), text).unwrap();
+        }
+        draft.merge(None, None).unwrap()
+    }
+
+    fn release(settings: Settings) -> Release {
+        Release {
+            number: ReleaseNumber(1),
+            op: OpId("op".into()),
+            image: image('a'),
+            settings,
+            container: "once-shop-1".into(),
+            port: Port::HTTP,
+            created_at: jiff::Timestamp::UNIX_EPOCH,
+            by: Caller::default(),
+            revision: None,
+            rollback_to: None,
+            status: ReleaseStatus::Serving,
+            took_ms: 1,
+            container_kept: true,
+        }
+    }
+
+    fn planned(wishes: &[(&str, &str)], digit: char) -> PlanView {
+        let mut draft = Draft::default();
+        for (path, text) in wishes {
+            draft.set(&path.parse().unwrap(), text).unwrap();
+        }
+        let (release, generated) = (release(base()), generated());
+        let next = draft.merge(Some(&release.settings), None).unwrap();
+        let current = Current { release: &release, generated: &generated, intact: true };
+        let wished =
+            Wished { settings: &next, image: &image(digit), port: next.port.unwrap_or(Port::HTTP), force: false };
+        plan(Some(current), wished)
+    }
+
+    #[test]
+    fn the_smallest_change_that_does_it() {
+        for (wishes, digit, action) in [
+            (&[][..], 'a', Action::Nothing),
+            (&[("note", "hello")], 'a', Action::Record),
+            (&[("auto-update", "on")], 'a', Action::Record),
+            (&[("host", "www.example.com")], 'a', Action::Route),
+            (&[("drain-timeout", "5s")], 'a', Action::Route),
+            (&[("env.A", "2")], 'a', Action::Swap),
+            (&[("memory", "512m")], 'a', Action::Swap),
+            (&[("port", "3000")], 'a', Action::Swap),
+            (&[("port", "80")], 'a', Action::Route),
+            (&[], 'b', Action::Swap),
+            (&[("image", "acme/shop:2")], 'b', Action::Swap),
+            (&[("image", "acme/shop:2")], 'a', Action::Record),
+            (&[("note", "x"), ("host", "b.example.com"), ("env.B", "1")], 'a', Action::Swap),
+        ] {
+            assert_eq!(planned(wishes, digit).action, action, "{wishes:?}");
+        }
+    }
+
+    #[test]
+    fn a_plan_applied_leaves_nothing_to_do() {
+        let generated = generated();
+        let mut next = base();
+        next.note = Some("x".into());
+        next.env.insert("S".parse().unwrap(), super::super::settings::EnvValue::secret("hunter2"));
+        let release = release(next.clone());
+        let current = Current { release: &release, generated: &generated, intact: true };
+        let wished = Wished { settings: &next, image: &image('a'), port: Port::HTTP, force: false };
+        assert_eq!(plan(Some(current), wished).action, Action::Nothing);
+        let broken = Current { intact: false, ..current };
+        assert_eq!(plan(Some(broken), wished).action, Action::Swap);
+    }
+
+    #[test]
+    fn secrets_are_masked_but_their_change_is_seen() {
+        let generated = generated();
+        let mut old = base();
+        old.env.insert("S".parse().unwrap(), super::super::settings::EnvValue::secret("hunter2"));
+        let mut next = old.clone();
+        next.env.insert("S".parse().unwrap(), super::super::settings::EnvValue::secret("hunter3"));
+        let release = release(old);
+        let current = Current { release: &release, generated: &generated, intact: true };
+        let view = plan(Some(current), Wished { settings: &next, image: &image('a'), port: Port::HTTP, force: false });
+        assert_eq!(view.changes.len(), 1);
+        assert_eq!(view.changes[0].from.as_deref(), Some(MASK));
+        assert!(!format!("{view:?}").contains("hunter"));
+    }
 }

@@ -1,4 +1,8 @@
-//! What people see: the command ([`cli`]) and the console ([`tui`]), and what both share.
+//! What people see: the command ([`cli`]) and the console ([`tui`]), and what both share: words for numbers and times,
+//! untrusted text made safe, and the detached process that makes changes.
 
 pub mod cli;
+pub mod runner;
+pub mod sanitize;
 pub mod tui;
+pub mod words;

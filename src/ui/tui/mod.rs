@@ -1,1 +1,31 @@
-//! The console.
+//! The console: what `once` shows on a terminal. [`run`] is the door.
+//!
+//! One owner of all state ([`model`]), one type for all that happens ([`msg`]), one pure function that changes the
+//! state and says what to do ([`update`]), tasks that do it ([`tasks`]), screens that draw from `&Model`
+//! ([`screen`]). Keys come from one table ([`keymap`]); colours are roles ([`theme`]) that [`palette`] brings down to
+//! what the terminal can show. Nothing here knows Docker or the proxy but through the ports of [`crate::app`].
+
+mod canvas;
+mod console;
+mod format;
+mod glyph;
+mod keymap;
+mod layout;
+mod model;
+mod msg;
+mod palette;
+mod report;
+mod runner;
+mod same_as;
+#[cfg(test)]
+mod sample;
+mod screen;
+#[cfg(test)]
+mod snapshots;
+mod theme;
+mod update;
+mod widget;
+
+pub use console::{Console, ConsoleOptions};
+pub use palette::Depth;
+pub use runner::{Runner, Running};

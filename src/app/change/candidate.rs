@@ -1,0 +1,239 @@
+//! A candidate: a release on its way, with everything that has to be undone if it does not get there.
+
+use super::context::Context;
+use crate::app::engine::EngineError;
+use crate::app::event::{Event, Outcome, Step};
+use crate::app::image::ResolvedImage;
+use crate::app::ledger::{AppRecord, Claim, RunState, Transaction};
+use crate::app::name::ReleaseNumber;
+use crate::app::problem::Problem;
+use crate::app::release::{Release, ReleaseStatus};
+use crate::app::resolve::{self, Resolved};
+use crate::app::settings::{MountSource, Settings};
+use crate::app::shape;
+use crate::app::units::Port;
+
+/// What a new release is to be.
+#[derive(Clone)]
+pub(crate) struct Wish {
+    pub(crate) settings: Settings,
+    pub(crate) resolved: Resolved,
+    /// What the app is meant to do once it is switched.
+    pub(crate) state: RunState,
+    pub(crate) revision: Option<String>,
+    pub(crate) rollback_to: Option<ReleaseNumber>,
+    /// The stopped container of an earlier release that is just what is wished for.
+    pub(crate) kept_container: Option<String>,
+}
+
+/// What was made on the way, in the order it is undone.
+#[derive(Debug, Default)]
+pub(crate) struct Made {
+    pub(crate) container: Option<String>,
+    pub(crate) volumes: Vec<String>,
+}
+
+/// A release whose container exists but does not serve.
+pub(crate) struct Candidate {
+    pub(crate) release: Release,
+    /// The engine's id of its container.
+    pub(crate) container: String,
+    /// Ports its image exposes, to look at when the routed one refuses.
+    pub(crate) exposed: Vec<u16>,
+}
+
+impl Context<'_> {
+    /// Reserves a release number: durable, under the lock, burnt on failure.
+    pub(crate) async fn begin(&mut self, record: &AppRecord, wish: &Wish) -> Result<ReleaseNumber, Problem> {
+        let applied = self
+            .apply(Transaction::Begin {
+                app: record.id.clone(),
+                op: self.job.op.clone(),
+                by: self.job.by.clone(),
+                at: self.installation.clock.now(),
+                swap: wish.settings.swap,
+                claim: Claim::of(&wish.settings),
+            })
+            .await?;
+        let number = applied.release.unwrap_or(ReleaseNumber(record.next_release));
+        self.report.release = Some(number);
+        self.journal.write(Event::Numbered { release: number });
+        Ok(number)
+    }
+
+    /// Image, volumes and container, without starting it. What was made is noted in `made` as it comes.
+    pub(crate) async fn prepare(
+        &mut self,
+        record: &AppRecord,
+        number: ReleaseNumber,
+        wish: &Wish,
+        made: &mut Made,
+    ) -> Result<Candidate, Problem> {
+        self.preflight(&wish.settings).await?;
+        let engine = &*self.installation.engine;
+        let pulling = resolve::pull(engine, &wish.resolved, self.journal);
+        let image = self.journal.step(Step::Pull, self.until_stopped(pulling)).await?;
+        let inspected = engine.image(&image.id).await?.ok_or_else(|| {
+            Problem::new(Outcome::Environment, "image-gone", format!("the image {} went away", wish.settings.image))
+        })?;
+        self.check_platform(&wish.settings, &inspected.os, &inspected.arch).await?;
+        let port = shape::port(&wish.settings, &inspected);
+        self.make_volumes(record, &wish.settings, made).await?;
+        let revision = wish.revision.clone().or_else(|| inspected.labels.get(REVISION_LABEL).cloned());
+        let (name, container) = match &wish.kept_container {
+            Some(name) => (name.clone(), name.clone()),
+            None => self.create_container(record, number, wish, &image, port, made).await?,
+        };
+        Ok(Candidate {
+            release: Release {
+                number,
+                op: self.job.op.clone(),
+                image,
+                settings: wish.settings.clone(),
+                container: name,
+                port,
+                created_at: self.installation.clock.now(),
+                by: self.job.by.clone(),
+                revision,
+                rollback_to: wish.rollback_to,
+                status: ReleaseStatus::Serving,
+                took_ms: 0,
+                container_kept: true,
+            },
+            container,
+            exposed: inspected.exposed,
+        })
+    }
+
+    /// Looks for what would fail later, before anything is made.
+    async fn preflight(&self, settings: &Settings) -> Result<(), Problem> {
+        let engine = &*self.installation.engine;
+        for network in &settings.networks {
+            if !engine.has_network(network).await? {
+                return Err(Problem::rejected("no-such-network", format!("the engine has no network `{network}`"))
+                    .hint(format!("`docker network create {network}`")));
+            }
+        }
+        if let Some(host) = engine.host_usage().await
+            && host.disk_total > 0
+            && host.disk_total.saturating_sub(host.disk) < DISK_RESERVE
+        {
+            let free = host.disk_total.saturating_sub(host.disk) >> 20;
+            let message = format!("the engine's disk has only {free} MB left");
+            return Err(Problem::new(Outcome::Environment, "disk-full", message)
+                .hint("`docker system df` shows what takes the space; `docker image prune` frees unused images"));
+        }
+        Ok(())
+    }
+
+    async fn check_platform(&self, settings: &Settings, os: &str, arch: &str) -> Result<(), Problem> {
+        let engine = self.installation.engine.info().await?;
+        if os == engine.os && arch == engine.arch {
+            return Ok(());
+        }
+        let message =
+            format!("{} is made for {os}/{arch}, the engine runs {}/{}", settings.image, engine.os, engine.arch);
+        let problem = Problem::new(Outcome::Environment, "wrong-platform", message);
+        Err(Problem { retryable: false, ..problem }
+            .hint(format!("build it with `--platform {}/{}`", engine.os, engine.arch)))
+    }
+
+    async fn make_volumes(&self, record: &AppRecord, settings: &Settings, made: &mut Made) -> Result<(), Problem> {
+        let owner = self.owner(record);
+        let engine = &*self.installation.engine;
+        for name in shape::volume_names(owner, settings) {
+            if let Some(volume) = engine.volume(&name).await? {
+                let theirs = volume.identity.as_ref().and_then(|i| i.id.as_ref());
+                if theirs.is_some_and(|id| *id != record.id) {
+                    let message = format!("the volume {name} holds the data of another app");
+                    return Err(Problem::new(Outcome::Refused, "volume-of-another-app", message)
+                        .hint("give the app another name with `--name`")
+                        .hint(format!("if that data may go: `docker volume rm {name}`")));
+                }
+                continue;
+            }
+            if engine.ensure_volume(&name, &owner.labels("data")).await? {
+                made.volumes.push(name);
+            }
+        }
+        Ok(())
+    }
+
+    /// The container's name and id.
+    async fn create_container(
+        &self,
+        record: &AppRecord,
+        number: ReleaseNumber,
+        wish: &Wish,
+        image: &ResolvedImage,
+        port: Port,
+        made: &mut Made,
+    ) -> Result<(String, String), Problem> {
+        let spec = shape::container_spec(self.owner(record), number, &wish.settings, image, port, &record.generated);
+        match self.installation.engine.create(&spec).await {
+            Ok(id) => {
+                made.container = Some(id.clone());
+                Ok((spec.name, id))
+            }
+            Err(error @ EngineError::Failed { .. }) if has_binds(&wish.settings) => {
+                Err(Problem::from(error).hint("do the host paths of its volumes exist?"))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Undoes what was made before the switch. What cannot be undone now is left to the next command, and said.
+    pub(crate) async fn abandon(
+        &mut self,
+        record: &AppRecord,
+        number: ReleaseNumber,
+        made: Made,
+        failed: Option<Release>,
+        problem: &Problem,
+    ) {
+        let engine = &*self.installation.engine;
+        if let Some(id) = &made.container
+            && let Err(error) = engine.remove(id).await
+        {
+            self.journal.warn("candidate-left", format!("release {number}'s container could not be removed: {error}"));
+            return;
+        }
+        if record.releases.is_empty() {
+            for volume in &made.volumes {
+                if let Err(error) = engine.remove_volume(volume).await {
+                    self.journal
+                        .warn("volume-left", format!("the empty volume {volume} could not be removed: {error}"));
+                }
+            }
+            if let Err(error) = self.insist(Transaction::Forget { app: record.id.clone() }).await {
+                self.journal.warn("record-left", format!("the record of the failed app could not be removed: {error}"));
+            }
+            return;
+        }
+        let status = ReleaseStatus::Failed { why: problem.message.clone() };
+        let took_ms = self.took_ms();
+        let release = failed.map(|r| Box::new(Release { status, took_ms, container_kept: false, ..r }));
+        let undo = Transaction::Abandon { app: record.id.clone(), op: self.job.op.clone(), release };
+        if let Err(error) = self.insist(undo).await {
+            self.journal.warn("intent-left", format!("the failed change is still recorded as under way: {error}"));
+        }
+        if record.serving.is_none() {
+            // An app that was brought back with its kept data goes back to where it was.
+            let at = self.installation.clock.now();
+            if let Err(error) = self.insist(Transaction::Remove { app: record.id.clone(), at }).await {
+                self.journal
+                    .warn("record-left", format!("the app that was brought back could not be put away: {error}"));
+            }
+        }
+    }
+}
+
+/// Where builders put the source revision, by the OCI's image specification.
+const REVISION_LABEL: &str = "org.opencontainers.image.revision";
+
+/// A swap needs room for a container layer and its log; below this the engine itself gets into trouble.
+const DISK_RESERVE: u64 = 128 << 20;
+
+fn has_binds(settings: &Settings) -> bool {
+    settings.volumes.values().any(|source| matches!(source, MountSource::Host { .. }))
+}

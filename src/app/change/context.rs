@@ -1,0 +1,142 @@
+//! What a change under its lock has at hand.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::perform::Report;
+use crate::app::engine::Container;
+use crate::app::event::{Event, Outcome, Step};
+use crate::app::installation::Installation;
+use crate::app::job::Job;
+use crate::app::journal::Journal;
+use crate::app::ledger::{AppRecord, Applied, Transaction};
+use crate::app::name::AppName;
+use crate::app::problem::Problem;
+use crate::app::proxy::{Lease, LeaseEnd, LockRequest, Proxy, ProxyError};
+use crate::app::shape::Owner;
+
+/// How long a change whose connection broke tries to get its lock back: longer than a lost lease lives.
+const REGAIN: Duration = Duration::from_secs(40);
+
+/// A change of one app under its lock.
+pub(crate) struct Context<'a> {
+    pub(crate) installation: &'a Installation,
+    pub(crate) journal: &'a Journal,
+    pub(crate) cancel: &'a CancellationToken,
+    pub(crate) job: &'a Job,
+    pub(crate) report: &'a mut Report,
+    pub(crate) proxy: Arc<dyn Proxy>,
+    pub(crate) lease: Box<dyn Lease>,
+    pub(crate) name: AppName,
+    pub(crate) started: tokio::time::Instant,
+}
+
+impl<'a> Context<'a> {
+    /// Takes the app's lock, saying who holds it while it waits.
+    pub(crate) async fn lock(
+        installation: &'a Installation,
+        journal: &'a Journal,
+        cancel: &'a CancellationToken,
+        job: &'a Job,
+        report: &'a mut Report,
+        proxy: Arc<dyn Proxy>,
+        name: AppName,
+    ) -> Result<Self, Problem> {
+        let started = tokio::time::Instant::now();
+        let request = |wait_ms| LockRequest { app: name.clone(), op: job.op.clone(), by: job.by.clone(), wait_ms };
+        let lease = journal.step(Step::Lock, async {
+            let first = proxy.lock(request(0)).await;
+            let lease = match first {
+                Err(ProxyError::Locked { holder }) if job.wait_ms > 0 => {
+                    journal.write(Event::Waiting { holder: *holder });
+                    tokio::select! {
+                        biased;
+                        () = cancel.cancelled() => return Err(interrupted()),
+                        lease = proxy.lock(request(job.wait_ms)) => lease?,
+                    }
+                }
+                other => other?,
+            };
+            Ok((lease, "yours".to_owned()))
+        });
+        let lease = lease.await?;
+        Ok(Self { installation, journal, cancel, job, report, proxy, lease, name, started })
+    }
+
+    /// The record as it is now.
+    pub(crate) async fn record(&self) -> Result<Option<AppRecord>, Problem> {
+        Ok(self.proxy.record(&self.name).await?.filter(AppRecord::is_live))
+    }
+
+    /// One atomic change of the ledger.
+    pub(crate) async fn apply(&mut self, transaction: Transaction) -> Result<Applied, ProxyError> {
+        let applied = self.proxy.apply(self.lease.fence(), transaction).await?;
+        self.report.serving = applied.record.as_ref().and_then(|r| r.serving);
+        Ok(applied)
+    }
+
+    /// As [`Context::apply`], but a broken connection is mended and the lock taken back first: for what must not be
+    /// left undone, and may be done twice.
+    pub(crate) async fn insist(&mut self, transaction: Transaction) -> Result<Applied, ProxyError> {
+        let deadline = tokio::time::Instant::now() + REGAIN;
+        loop {
+            let error = match self.apply(transaction.clone()).await {
+                Err(
+                    error @ (ProxyError::Interrupted { .. } | ProxyError::Unreachable { .. } | ProxyError::LockLost),
+                ) => error,
+                other => return other,
+            };
+            if tokio::time::Instant::now() >= deadline {
+                return Err(error);
+            }
+            self.regain().await;
+        }
+    }
+
+    /// Tries to get the lock back after the connection broke.
+    async fn regain(&mut self) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let request =
+            LockRequest { app: self.name.clone(), op: self.job.op.clone(), by: self.job.by.clone(), wait_ms: 2_000 };
+        match self.proxy.lock(request).await {
+            Ok(lease) => self.lease = lease,
+            Err(error) => tracing::debug!("the lock is not back yet: {error}"),
+        }
+    }
+
+    /// Does the work unless the change is cancelled or loses its lock first.
+    pub(crate) async fn until_stopped<T>(&self, work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(interrupted()),
+            end = self.lease.ended() => Err(match end {
+                LeaseEnd::CancelRequested => interrupted(),
+                LeaseEnd::Lost => ProxyError::LockLost.into(),
+            }),
+            result = work => result,
+        }
+    }
+
+    /// Containers of this app: releases and tasks, running or not.
+    pub(crate) async fn containers(&self, record: &AppRecord) -> Result<Vec<Container>, Problem> {
+        let all = self.installation.engine.containers(&self.installation.namespace).await?;
+        let ours = |c: &Container| c.identity.as_ref().is_some_and(|i| i.id.as_ref() == Some(&record.id));
+        Ok(all.into_iter().filter(ours).collect())
+    }
+
+    /// Whose containers and volumes are made.
+    pub(crate) fn owner<'b>(&'b self, record: &'b AppRecord) -> Owner<'b> {
+        Owner { namespace: &self.installation.namespace, app: &record.name, id: &record.id }
+    }
+
+    /// Time since the lock was asked for, milliseconds; at least 1, since 0 means "under way" in the ledger.
+    pub(crate) fn took_ms(&self) -> u64 {
+        (self.started.elapsed().as_millis() as u64).max(1)
+    }
+}
+
+pub(crate) fn interrupted() -> Problem {
+    Problem::new(Outcome::Interrupted, "interrupted", "undone on request; what served before serves on")
+}

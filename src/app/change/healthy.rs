@@ -1,0 +1,184 @@
+//! Waits until a candidate answers, and says why where it does not.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+
+use super::candidate::Candidate;
+use super::context::Context;
+use crate::app::engine::{ContainerDetail, Engine, LogQuery};
+use crate::app::event::{Event, Outcome, Step};
+use crate::app::host::Hostname;
+use crate::app::problem::Problem;
+use crate::app::proxy::{ProbeAnswer, ProbeRequest};
+use crate::app::settings::Settings;
+
+/// Lines of a failed candidate's log that go into the error.
+const LOG_LINES: usize = 25;
+
+/// How often a candidate is looked at for having ended; a probe is no use to a container that is gone.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// How long the log may take to be read after the candidate has ended.
+const LOG_TIMEOUT: Duration = Duration::from_secs(3);
+
+impl Context<'_> {
+    /// Probes the candidate over the network that will carry the traffic, tells what it says meanwhile, and notices
+    /// when it ends.
+    pub(crate) async fn wait_healthy(&self, candidate: &Candidate) -> Result<(), Problem> {
+        let engine = &*self.installation.engine;
+        let logs = self.tell_log(&candidate.container);
+        let probe = async {
+            tokio::select! {
+                answer = self.probe(candidate) => answer,
+                problem = ended(engine, candidate) => Err(problem),
+            }
+        };
+        let work = async {
+            tokio::select! {
+                result = probe => result.map(|detail| ((), detail)),
+                never = logs => match never {},
+            }
+        };
+        let result = self.journal.step(Step::Healthy, work).await;
+        match result {
+            Ok(()) => Ok(()),
+            Err(mut problem) => {
+                problem.log = last_lines(engine, &candidate.container).await;
+                Err(problem)
+            }
+        }
+    }
+
+    /// The answers in words, equal neighbours told once.
+    async fn probe(&self, candidate: &Candidate) -> Result<String, Problem> {
+        let settings = &candidate.release.settings;
+        let mut told: Vec<String> = Vec::new();
+        let mut last = ProbeAnswer::NoAddress;
+        let mut answers = self.proxy.probe(ProbeRequest {
+            address: candidate.release.address(),
+            path: settings.health_path.clone(),
+            host: probe_host(settings),
+            timeout_ms: settings.health_timeout.duration().as_millis() as u64,
+            other_ports: candidate.exposed.clone(),
+        });
+        while let Some(answer) = answers.next().await {
+            last = answer?;
+            let text = last.to_string();
+            if told.last() != Some(&text) {
+                told.push(text);
+                // Long stories are told from their end.
+                let from = told.len().saturating_sub(6);
+                let story = format!("GET {} → {}", settings.health_path, told[from..].join(", "));
+                self.journal.progress(Step::Healthy, story.clone(), None);
+                if matches!(last, ProbeAnswer::Healthy { .. }) {
+                    return Ok(story);
+                }
+            } else if matches!(last, ProbeAnswer::Healthy { .. }) {
+                break;
+            }
+        }
+        match last {
+            ProbeAnswer::Healthy { status, .. } => Ok(format!("GET {} → {status}", settings.health_path)),
+            answer => Err(unhealthy(candidate, &answer)),
+        }
+    }
+
+    /// Passes on what the candidate writes; never ends.
+    async fn tell_log(&self, container: &str) -> std::convert::Infallible {
+        let query = LogQuery { follow: true, tail: Some(50), since: None };
+        let mut lines = self.installation.engine.logs(container, query);
+        while let Some(Ok(line)) = lines.next().await {
+            self.journal.write(Event::Log { line: line.text });
+        }
+        std::future::pending().await
+    }
+}
+
+/// A wildcard is no name to ask for: its parent is.
+fn probe_host(settings: &Settings) -> Hostname {
+    let host = settings.primary_host();
+    host.as_str().strip_prefix("*.").and_then(|parent| parent.parse().ok()).unwrap_or_else(|| host.clone())
+}
+
+fn unhealthy(candidate: &Candidate, answer: &ProbeAnswer) -> Problem {
+    let release = &candidate.release;
+    let (path, port) = (&release.settings.health_path, release.port);
+    let within = format!("within {}", release.settings.health_timeout);
+    let failed = |code: &str, message: String| Problem::new(Outcome::Failed, code, message);
+    match answer {
+        ProbeAnswer::Refused { open_ports } if !open_ports.is_empty() => {
+            let ports: Vec<String> = open_ports.iter().map(ToString::to_string).collect();
+            let message =
+                format!("nothing listens on port {port} of the new container; port {} does answer", ports.join(", "));
+            failed("unhealthy-port", message).hint(format!("`--port {}` routes to it", ports[0]))
+        }
+        ProbeAnswer::Refused { .. } => {
+            failed("unhealthy-refused", format!("nothing listens on port {port} of the new container {within}"))
+                .hint("does the app listen on 0.0.0.0, and not on 127.0.0.1 alone?")
+                .hint("`--port` names another port, `--health-timeout` waits longer")
+        }
+        ProbeAnswer::Status { status, location: Some(to) } => {
+            let message = format!("GET {path} answered {status} (a redirect to {to}) where a 2xx was expected");
+            failed("unhealthy-redirect", message).hint(format!(
+                "let the app answer {path} without a redirect, or name another path with `--health-path`"
+            ))
+        }
+        ProbeAnswer::Status { status, .. } => {
+            failed("unhealthy-status", format!("GET {path} answered {status} where a 2xx was expected, {within}"))
+                .hint("the app's log says more; `--health-path` names another path")
+        }
+        ProbeAnswer::NoAddress => {
+            failed("unhealthy-no-address", format!("the new container had no address on the network {within}"))
+        }
+        ProbeAnswer::TimedOut => failed("unhealthy-timeout", format!("GET {path} got no answer {within}"))
+            .hint("`--health-timeout` waits longer"),
+        ProbeAnswer::Broken { message } => {
+            failed("unhealthy-broken", format!("GET {path} got an answer that is no HTTP: {message}"))
+        }
+        ProbeAnswer::Healthy { status, .. } => failed("unhealthy", format!("GET {path} answered {status}")),
+    }
+}
+
+/// Looks until the container has ended. The engine's own wait does not return for one that it starts again.
+async fn ended(engine: &dyn Engine, candidate: &Candidate) -> Problem {
+    loop {
+        match engine.container(&candidate.container).await {
+            Ok(Some(detail)) if !detail.running || detail.restarting || detail.restarts > 0 => {
+                return exited(candidate, &detail);
+            }
+            Ok(Some(_)) => {}
+            Ok(None) => return Problem::new(Outcome::Failed, "container-gone", "somebody removed the new container"),
+            Err(error) => return error.into(),
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+fn exited(candidate: &Candidate, detail: &ContainerDetail) -> Problem {
+    if detail.out_of_memory {
+        let limit = candidate.release.settings.memory.map_or_else(|| "no limit".to_owned(), |m| format!("limit {m}"));
+        return Problem::new(
+            Outcome::Failed,
+            "out-of-memory",
+            format!("the new container ran out of memory ({limit})"),
+        )
+        .hint("`--memory` gives it more");
+    }
+    let code = detail.exit_code.map_or_else(String::new, |code| format!(" with exit code {code}"));
+    Problem::new(Outcome::Failed, "exited", format!("the new container ended{code} before it was healthy"))
+}
+
+async fn last_lines(engine: &dyn Engine, container: &str) -> Vec<String> {
+    let query = LogQuery { follow: false, tail: Some(LOG_LINES as u64), since: None };
+    let mut lines = VecDeque::new();
+    let mut stream = engine.logs(container, query);
+    let read = async {
+        while let Some(Ok(line)) = stream.next().await {
+            lines.push_back(line.text);
+        }
+    };
+    tokio::time::timeout(LOG_TIMEOUT, read).await.ok();
+    lines.into()
+}

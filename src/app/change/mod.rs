@@ -1,0 +1,17 @@
+//! Changes of one app, made under its lock. [`run`] is the one way in: command, console and detached process all end
+//! up here, so there is no second way to change an app.
+
+mod candidate;
+mod context;
+mod handover;
+mod healthy;
+mod mend;
+mod operate;
+mod overlap;
+mod perform;
+mod retire;
+mod run;
+mod task;
+mod traffic;
+
+pub use run::run;

@@ -1,0 +1,171 @@
+//! Start, stop, roll back, remove.
+
+use super::candidate::Wish;
+use super::context::Context;
+use super::perform::{announce, decide_rollback, url};
+use crate::app::event::{Outcome, Step};
+use crate::app::job::Selector;
+use crate::app::ledger::{AppRecord, RunState, Transaction};
+use crate::app::name::{AppName, ReleaseNumber};
+use crate::app::plan::Action;
+use crate::app::problem::Problem;
+use crate::app::release::ReleaseStatus;
+use crate::app::select::existing;
+
+/// Serves again. An app that runs already is left alone.
+pub(crate) async fn start(context: &mut Context<'_>) -> Result<Outcome, Problem> {
+    let (record, release) = serving(context).await?;
+    let engine = &*context.installation.engine;
+    let runs = engine.container(&release.container).await?.map(|c| c.running);
+    context.report.serving = Some(release.number);
+    context.report.url = Some(url(context.installation, &release.settings).await?);
+    if record.state == RunState::Running && runs == Some(true) {
+        return Ok(Outcome::Unchanged);
+    }
+    if runs.is_none() {
+        let message = format!("the container of release {} is gone", release.number);
+        return Err(Problem::new(Outcome::Failed, "container-gone", message)
+            .hint(format!("`once restart {}` makes a new one of the same image and settings", record.name)));
+    }
+    let begun = async {
+        engine.start(&release.container).await?;
+        Ok::<_, Problem>(((), release.container.clone()))
+    };
+    context.journal.step(Step::Start, context.until_stopped(begun)).await?;
+    let healthy = async { context.answers(&release).await.map(|()| ((), "it answers".to_owned())) };
+    let healthy = context.journal.step(Step::Healthy, context.until_stopped(healthy)).await;
+    if let Err(problem) = healthy {
+        if record.state == RunState::Stopped {
+            engine.stop(&release.container, release.settings.stop_timeout.duration()).await.ok();
+        }
+        return Err(problem);
+    }
+    context.apply(Transaction::SetState { app: record.id, state: RunState::Running }).await?;
+    Ok(Outcome::Updated)
+}
+
+/// Stops; visitors see a 503 page, and requests under way finish first.
+pub(crate) async fn stop(context: &mut Context<'_>) -> Result<Outcome, Problem> {
+    let (record, release) = serving(context).await?;
+    let engine = &*context.installation.engine;
+    let runs = engine.container(&release.container).await?.is_some_and(|c| c.running);
+    if record.state == RunState::Stopped && !runs {
+        return Ok(Outcome::Unchanged);
+    }
+    context.apply(Transaction::SetState { app: record.id.clone(), state: RunState::Stopped }).await?;
+    let drain = async { context.drain(&record, &release, false).await.map(|text| ((), text)) };
+    if let Err(problem) = context.journal.step(Step::Drain, drain).await {
+        context.journal.warn("drain-failed", problem.to_string());
+    }
+    let stop = async {
+        context.installation.engine.stop(&release.container, release.settings.stop_timeout.duration()).await?;
+        Ok::<_, Problem>(((), format!("release {} stopped", release.number)))
+    };
+    context.journal.step(Step::Retire, stop).await?;
+    Ok(Outcome::Updated)
+}
+
+/// Back to a release of the history, image and settings, as a new release number.
+pub(crate) async fn rollback(context: &mut Context<'_>, to: Option<ReleaseNumber>) -> Result<Outcome, Problem> {
+    let (record, serving) = serving(context).await?;
+    let to = match to {
+        Some(to) => to,
+        None => previous(&record)?,
+    };
+    if to == serving.number {
+        return Ok(Outcome::Unchanged);
+    }
+    let decided = decide_rollback(context, &record, to).await?;
+    announce(context.journal, Some(&record), &decided);
+    debug_assert_eq!(decided.view.action, Action::Swap);
+    context.report.url = Some(url(context.installation, &decided.settings).await?);
+    let release = record.release(to).filter(|r| r.container_kept);
+    let kept_container = match release {
+        Some(release) => context.installation.engine.container(&release.container).await?.map(|c| c.name),
+        None => None,
+    };
+    let wish = Wish {
+        settings: decided.settings,
+        resolved: decided.resolved,
+        state: record.state.clone(),
+        revision: record.release(to).and_then(|r| r.revision.clone()),
+        rollback_to: Some(to),
+        kept_container,
+    };
+    context.swap(record, wish).await?;
+    Ok(Outcome::Updated)
+}
+
+/// The newest release that served before the serving one.
+fn previous(record: &AppRecord) -> Result<ReleaseNumber, Problem> {
+    let served = |status: &ReleaseStatus| matches!(status, ReleaseStatus::Replaced { .. });
+    let candidates = record.releases.iter().rev().filter(|r| Some(r.number) < record.serving && served(&r.status));
+    candidates.map(|r| r.number).next().ok_or_else(|| {
+        Problem::rejected("nothing-to-roll-back-to", format!("{} has no release before the serving one", record.name))
+    })
+}
+
+/// Removes the app; its data stays unless asked.
+pub(crate) async fn remove(context: &mut Context<'_>, data: bool) -> Result<Outcome, Problem> {
+    let record = context.proxy.record(&context.name).await?;
+    let Some(record) = record.filter(|r| data || r.is_live()) else {
+        return Err(Problem::rejected("no-such-app", format!("there is no app `{}`", context.name)));
+    };
+    // What never served has no data worth keeping.
+    let data = data || record.releases.is_empty();
+    // The route goes first: from here on visitors get "not here", not errors.
+    let gone = Transaction::Remove { app: record.id.clone(), at: context.installation.clock.now() };
+    if record.is_live() && record.serving.is_some() {
+        context.apply(gone).await?;
+    }
+    let journal = context.journal;
+    let stop = async {
+        let mut count = 0;
+        for container in context.containers(&record).await? {
+            let grace = record.settings().map(|s| s.stop_timeout.duration()).unwrap_or_default();
+            context.installation.engine.stop(&container.id, grace).await?;
+            context.installation.engine.remove(&container.id).await?;
+            count += 1;
+        }
+        Ok::<_, Problem>(((), format!("{count} containers removed")))
+    };
+    journal.step(Step::Retire, stop).await?;
+    if data {
+        remove_volumes(context, &record).await?;
+    }
+    if data || record.serving.is_none() {
+        context.apply(Transaction::Forget { app: record.id }).await?;
+    }
+    context.report.serving = None;
+    Ok(Outcome::Updated)
+}
+
+async fn remove_volumes(context: &Context<'_>, record: &AppRecord) -> Result<(), Problem> {
+    let engine = &*context.installation.engine;
+    for volume in engine.volumes(&context.installation.namespace).await? {
+        if volume.identity.as_ref().is_some_and(|i| i.id.as_ref() == Some(&record.id)) {
+            engine.remove_volume(&volume.name).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The app whose data may go: live, or removed with its data kept.
+pub(crate) fn removable(records: &[AppRecord], selector: &Selector) -> Result<AppName, Problem> {
+    existing(records, selector).map(|r| r.name.clone()).or_else(|problem| {
+        let kept = records.iter().find(|r| r.name.as_str() == selector.0);
+        kept.map(|r| r.name.clone()).ok_or(problem)
+    })
+}
+
+async fn serving(context: &Context<'_>) -> Result<(AppRecord, crate::app::release::Release), Problem> {
+    let record = context
+        .record()
+        .await?
+        .ok_or_else(|| Problem::rejected("no-such-app", format!("there is no app `{}`", context.name)))?;
+    let release = record
+        .serving_release()
+        .cloned()
+        .ok_or_else(|| Problem::rejected("nothing-serves", format!("{} has never served", record.name)))?;
+    Ok((record, release))
+}

@@ -1,0 +1,325 @@
+//! Lock, observe, merge, plan, act (CLI.md, "Deploying").
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::candidate::Wish;
+use super::context::Context;
+use super::operate;
+use crate::app::draft::Draft;
+use crate::app::event::{Event, Outcome, Step};
+use crate::app::host::Hostname;
+use crate::app::installation::Installation;
+use crate::app::job::{Ask, Deploy, Job};
+use crate::app::journal::Journal;
+use crate::app::ledger::{AppRecord, RunState, Transaction};
+use crate::app::name::{AppId, AppName, ReleaseNumber};
+use crate::app::plan::{Action, Current, PlanView, Wished, plan};
+use crate::app::problem::Problem;
+use crate::app::proxy::Proxy;
+use crate::app::resolve::{Resolved, pinned, resolve};
+use crate::app::select::{existing, guard_new, target};
+use crate::app::settings::{Settings, Swap, Tls};
+use crate::app::shape;
+use crate::app::units::Port;
+
+/// What becomes known on the way, for the outcome.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) release: Option<ReleaseNumber>,
+    pub(crate) serving: Option<ReleaseNumber>,
+    pub(crate) url: Option<String>,
+    pub(crate) release_command_ran: Option<bool>,
+}
+
+pub(crate) async fn perform(
+    job: &Job,
+    installation: &Installation,
+    journal: &Journal,
+    found: &watch::Sender<Option<Arc<dyn Proxy>>>,
+    cancel: &CancellationToken,
+    report: &mut Report,
+) -> Result<Outcome, Problem> {
+    let proxy = match &job.ask {
+        Ask::Deploy(deploy) if deploy.dry_run => installation.proxy().await?,
+        Ask::Deploy(deploy) if deploy.upgrade_proxy => Some(installation.replace_proxy().await?),
+        Ask::Deploy(deploy) if deploy.existing.is_none() => Some(installation.ensure_proxy().await?),
+        _ => installation.proxy().await?,
+    };
+    let records = match &proxy {
+        Some(proxy) => proxy.snapshot().await?.apps,
+        None => Vec::new(),
+    };
+    let name = match &job.ask {
+        Ask::Deploy(deploy) => target(&records, deploy)?.name().clone(),
+        Ask::Rollback { app, .. }
+        | Ask::Start { app }
+        | Ask::Stop { app }
+        | Ask::Restart { app }
+        | Ask::Remove { app, data: false } => existing(&records, app)?.name.clone(),
+        Ask::Remove { app, data: true } => operate::removable(&records, app)?,
+    };
+    journal.about(&name);
+    if let Ask::Deploy(deploy) = &job.ask
+        && deploy.dry_run
+    {
+        return dry_run(installation, journal, proxy.as_deref(), &records, deploy, &name).await;
+    }
+    let Some(proxy) = proxy else {
+        return Err(Problem::rejected("no-such-app", format!("there is no app `{name}`")));
+    };
+    found.send_replace(Some(Arc::clone(&proxy)));
+    let mut context = Context::lock(installation, journal, cancel, job, report, proxy, name).await?;
+    let result = act(&mut context).await;
+    // Given back here and not by a drop, so that whoever runs the next command finds it free.
+    if let Err(error) = context.lease.release().await {
+        tracing::debug!("the lock was not given back, it runs out by itself: {error}");
+    }
+    result
+}
+
+async fn act(context: &mut Context<'_>) -> Result<Outcome, Problem> {
+    context.mend().await?;
+    match &context.job.ask {
+        Ask::Deploy(deploy) => deploy_locked(context, deploy).await,
+        Ask::Rollback { to, .. } => operate::rollback(context, *to).await,
+        Ask::Restart { .. } => {
+            let wish = Deploy { force: true, start: true, ..Deploy::default() };
+            deploy_locked(context, &wish).await
+        }
+        Ask::Start { .. } => operate::start(context).await,
+        Ask::Stop { .. } => operate::stop(context).await,
+        Ask::Remove { data, .. } => operate::remove(context, *data).await,
+    }
+}
+
+async fn dry_run(
+    installation: &Installation,
+    journal: &Journal,
+    proxy: Option<&dyn Proxy>,
+    records: &[AppRecord],
+    deploy: &Deploy,
+    name: &AppName,
+) -> Result<Outcome, Problem> {
+    let record = match proxy {
+        Some(proxy) => proxy.record(name).await?.filter(AppRecord::is_live),
+        None => None,
+    };
+    check_revision(record.as_ref(), deploy)?;
+    let settings = merge(records, record.as_ref(), deploy, name)?;
+    let decided = decide(installation, journal, record.as_ref(), settings, deploy).await?;
+    announce(journal, record.as_ref(), &decided);
+    Ok(Outcome::Unchanged)
+}
+
+async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Outcome, Problem> {
+    let records = context.proxy.snapshot().await?.apps;
+    let record = context.record().await?;
+    context.report.serving = record.as_ref().and_then(|r| r.serving);
+    check_revision(record.as_ref(), deploy)?;
+    check_sequence(record.as_ref(), deploy)?;
+    let settings = merge(&records, record.as_ref(), deploy, &context.name)?;
+    let decided = {
+        let work = decide(context.installation, context.journal, record.as_ref(), settings, deploy);
+        context.until_stopped(work).await?
+    };
+    announce(context.journal, record.as_ref(), &decided);
+    context.report.url = Some(url(context.installation, &decided.settings).await?);
+    warn_about_tls(context.journal, &decided.settings);
+
+    let created = record.as_ref().is_none_or(|r| r.serving.is_none());
+    let mut record = match record {
+        Some(record) => record,
+        None => create(context).await?,
+    };
+    if let Some(number) = deploy.sequence {
+        let applied = context.apply(Transaction::Sequence { app: record.id.clone(), number }).await?;
+        record = applied.record.unwrap_or(record);
+    }
+    let state = if deploy.start { RunState::Running } else { record.state.clone() };
+    let app = record.id.clone();
+    match decided.view.action {
+        Action::Nothing if state == record.state => return Ok(Outcome::Unchanged),
+        Action::Nothing => return operate::start(context).await,
+        Action::Record | Action::Route => {
+            context.apply(Transaction::Amend { app, settings: Box::new(decided.settings) }).await?;
+        }
+        Action::Swap | Action::Create => {
+            let wish = Wish {
+                settings: decided.settings,
+                resolved: decided.resolved,
+                state,
+                revision: deploy.revision.clone(),
+                rollback_to: None,
+                kept_container: None,
+            };
+            context.swap(record, wish).await?;
+        }
+    }
+    Ok(if created { Outcome::Created } else { Outcome::Updated })
+}
+
+/// A wish that was turned into settings, an image, and a plan.
+pub(crate) struct Decided {
+    pub(crate) settings: Settings,
+    pub(crate) resolved: Resolved,
+    pub(crate) view: PlanView,
+}
+
+fn merge(
+    records: &[AppRecord],
+    record: Option<&AppRecord>,
+    deploy: &Deploy,
+    name: &AppName,
+) -> Result<Settings, Problem> {
+    let default_host = match &deploy.default_host {
+        Some(host) => host.clone(),
+        None => local_host(name)?,
+    };
+    let base = record.and_then(AppRecord::settings);
+    let settings = deploy.draft.merge(base, Some(&default_host))?;
+    if record.is_none() {
+        guard_new(records, name, &settings.hosts)?;
+    }
+    Ok(settings)
+}
+
+/// `shop.localhost`, `staging.shop.localhost`: names every resolver sends to this host.
+fn local_host(name: &AppName) -> Result<Hostname, Problem> {
+    let labels: Vec<&str> = name.as_str().rsplit('.').collect();
+    let text = format!("{}.localhost", labels.join("."));
+    text.parse().map_err(|reason| Problem::rejected("invalid-host", format!("invalid hostname `{text}`: {reason}")))
+}
+
+async fn decide(
+    installation: &Installation,
+    journal: &Journal,
+    record: Option<&AppRecord>,
+    settings: Settings,
+    deploy: &Deploy,
+) -> Result<Decided, Problem> {
+    let engine = &*installation.engine;
+    let serving = record.and_then(AppRecord::serving_release);
+    let resolved = resolve(engine, deploy.draft.image.as_ref(), serving, deploy.pull, journal).await?;
+    let intact = match (record, serving) {
+        (Some(record), Some(release)) if record.state == RunState::Running => {
+            engine.container(&release.container).await?.is_some_and(|c| c.running)
+        }
+        (Some(_), Some(release)) => engine.container(&release.container).await?.is_some(),
+        _ => true,
+    };
+    let current = match (record, serving) {
+        (Some(record), Some(release)) => Some(Current { release, generated: &record.generated, intact }),
+        _ => None,
+    };
+    let port = match engine.image(&resolved.image.id).await {
+        Ok(Some(image)) if !resolved.image.id.is_empty() => shape::port(&settings, &image),
+        // Not pulled yet: another image anyway, so the plan is a swap whatever its port.
+        _ => settings.port.or(serving.map(|r| r.port)).unwrap_or(Port::HTTP),
+    };
+    let wished = Wished { settings: &settings, image: &resolved.image, port, force: deploy.force };
+    let view = plan(current, wished);
+    Ok(Decided { view, settings, resolved })
+}
+
+pub(crate) fn announce(journal: &Journal, record: Option<&AppRecord>, decided: &Decided) {
+    let steps = match decided.view.action {
+        Action::Nothing => vec![],
+        Action::Record | Action::Route => vec![Step::Lock],
+        Action::Swap | Action::Create => steps(record, &decided.settings),
+    };
+    journal.write(Event::Planned {
+        plan: decided.view.clone(),
+        host: decided.settings.primary_host().to_string(),
+        from: record.and_then(|r| r.serving),
+        steps,
+    });
+}
+
+fn steps(record: Option<&AppRecord>, settings: &Settings) -> Vec<Step> {
+    let replaces = record.is_some_and(|r| r.serving.is_some() && r.state == RunState::Running);
+    let mut steps = vec![Step::Lock, Step::Pull];
+    steps.extend(settings.release_command.as_ref().map(|_| Step::ReleaseCommand));
+    if replaces && settings.swap == Swap::Handover {
+        steps.push(Step::Hold);
+    }
+    steps.extend([Step::Start, Step::Healthy, Step::Switch]);
+    if replaces && settings.swap == Swap::Overlap {
+        steps.push(Step::Drain);
+    }
+    steps.push(Step::Retire);
+    steps
+}
+
+fn check_revision(record: Option<&AppRecord>, deploy: &Deploy) -> Result<(), Problem> {
+    match (record, deploy.expected_revision) {
+        (Some(record), Some(expected)) if record.revision != expected => {
+            let message = format!("{} was changed by somebody else since the form was opened", record.name);
+            Err(Problem::new(Outcome::Refused, "moved", message).hint("look at the review again"))
+        }
+        (None, Some(_)) => {
+            Err(Problem::new(Outcome::Refused, "moved", "the app was removed since the form was opened"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_sequence(record: Option<&AppRecord>, deploy: &Deploy) -> Result<(), Problem> {
+    match (record.and_then(|r| r.last_sequence), deploy.sequence) {
+        (Some(last), Some(given)) if given < last => {
+            let message = format!("sequence {given} is older than {last}, which was accepted before");
+            Err(Problem::new(Outcome::Superseded, "superseded", message))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn create(context: &mut Context<'_>) -> Result<AppRecord, Problem> {
+    let entropy = &context.installation.entropy;
+    let now = context.installation.clock.now();
+    let record = AppRecord::new(AppId(entropy.id()), context.name.clone(), entropy.secrets(), now);
+    let applied = context.apply(Transaction::Create { record: Box::new(record.clone()) }).await?;
+    Ok(applied.record.unwrap_or(record))
+}
+
+/// Where visitors reach an app.
+pub(crate) async fn url(installation: &Installation, settings: &Settings) -> Result<String, Problem> {
+    let port = match installation.public_port().await? {
+        80 => String::new(),
+        port => format!(":{port}"),
+    };
+    let host = settings.primary_host();
+    let host = if host.as_str().contains(':') { format!("[{host}]") } else { host.to_string() };
+    let path = settings.path_prefix.as_ref().map(ToString::to_string).unwrap_or_default();
+    Ok(format!("http://{host}{port}{path}"))
+}
+
+fn warn_about_tls(journal: &Journal, settings: &Settings) {
+    if settings.tls != Tls::Off
+        && !shape::serves_tls(settings)
+        && let Some(host) = settings.hosts.iter().find(|h| !h.is_local())
+    {
+        journal.warn("tls-not-built", format!("{host} is served over plain HTTP: this version has no TLS yet"));
+    }
+}
+
+/// For [`operate::rollback`]: the settings and image of a release, planned against what holds.
+pub(crate) async fn decide_rollback(
+    context: &Context<'_>,
+    record: &AppRecord,
+    to: ReleaseNumber,
+) -> Result<Decided, Problem> {
+    let release = record.release(to).ok_or_else(|| {
+        let kept: Vec<String> = record.releases.iter().map(|r| r.number.to_string()).collect();
+        Problem::rejected("no-such-release", format!("{} has no release {to}", record.name))
+            .hint(format!("there are: {}", kept.join(", ")))
+    })?;
+    let settings = Draft::exactly(&release.settings).merge(None, None)?;
+    let resolved = pinned(&*context.installation.engine, release).await?;
+    let wished = Wished { settings: &settings, image: &resolved.image, port: release.port, force: true };
+    let current = record.serving_release().map(|r| Current { release: r, generated: &record.generated, intact: true });
+    let view = plan(current, wished);
+    Ok(Decided { view, settings, resolved })
+}

@@ -1,0 +1,146 @@
+//! What the errors of the ports mean for people: outcome, code, and what to do next.
+
+use super::draft::FieldError;
+use super::engine::EngineError;
+use super::event::Outcome;
+use super::ledger::Refusal;
+use super::problem::Problem;
+use super::proxy::ProxyError;
+
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Self {
+        let problem = |code: &str| {
+            let mut problem = Self::new(Outcome::Environment, code, error.to_string());
+            if let Some(source) = std::error::Error::source(&error) {
+                problem = problem.because(source);
+            }
+            problem
+        };
+        match &error {
+            EngineError::NoSocket { .. } => problem("engine-absent")
+                .hint("is Docker installed and running? `once setup` checks, and installs it with your consent")
+                .hint("another engine is named by `--on ssh://user@host`, DOCKER_HOST or a Docker context"),
+            EngineError::NoPermission { .. } => problem("engine-permission")
+                .hint("run it with sudo, or add this user to the group `docker` and log in again"),
+            EngineError::Unreachable { .. } => problem("engine-unreachable").hint("`once setup` says what is missing"),
+            EngineError::TimedOut { .. } => {
+                problem("engine-timeout").hint("is the host under heavy load, or its disk full?")
+            }
+            EngineError::TooOld { .. } => Self { retryable: false, ..problem("engine-too-old") }
+                .hint("upgrade Docker; Debian 12 and later have a version that is new enough"),
+            EngineError::BadAddress { .. } => Self { retryable: false, ..problem("engine-address") }
+                .hint("look at DOCKER_HOST, DOCKER_CONTEXT and `docker context ls`"),
+            EngineError::PortTaken { port, .. } => Self { retryable: false, ..problem("port-taken") }
+                .hint(format!("`ss -ltnp 'sport = :{port}'` names the program"))
+                .hint("another port is set by ONCE_HTTP_PORT"),
+            EngineError::Unauthorised { image, message, login } => {
+                let used = login.as_ref().map_or_else(
+                    || "no login for this registry was found in the Docker config".to_owned(),
+                    |login| format!("the login of {login} was used"),
+                );
+                let mut p = Self { retryable: false, ..problem("registry-unauthorised") };
+                p.causes.push(used);
+                p.causes.push(message.clone());
+                p.hint(format!("`docker login {}`", registry_of(image)))
+            }
+            EngineError::NoSuchImage { message, .. } => {
+                let mut p = Self { retryable: false, ..problem("no-such-image") };
+                p.causes.push(message.clone());
+                p.hint("is the name and tag spelled right, and was it pushed?")
+            }
+            EngineError::RegistryUnreachable { message, .. } => {
+                let mut p = problem("registry-unreachable");
+                p.causes.push(message.clone());
+                p.hint("`--pull never` uses the copy the engine has, if it has one")
+            }
+            EngineError::DiskFull { message } => {
+                let mut p = problem("disk-full");
+                p.causes.push(message.clone());
+                p.hint("`docker system df` shows what takes the space; `docker image prune` frees unused images")
+            }
+            EngineError::Unsupported { .. } => Self { retryable: false, ..problem("unsupported") },
+            EngineError::Absent { .. } => problem("engine-absent-object"),
+            EngineError::Conflict { .. } => problem("engine-conflict"),
+            EngineError::Failed { .. } => problem("engine-failed"),
+        }
+    }
+}
+
+/// The registry's host in a reference, for `docker login`; empty for Docker Hub.
+fn registry_of(image: &str) -> String {
+    image.parse::<super::image::ImageRef>().ok().and_then(|i| i.registry().map(str::to_owned)).unwrap_or_default()
+}
+
+impl From<ProxyError> for Problem {
+    fn from(error: ProxyError) -> Self {
+        match error {
+            ProxyError::Locked { holder } => {
+                let mut problem = Self::new(
+                    Outcome::Locked,
+                    "locked",
+                    format!("{} is being changed by {} on {}", holder.app, holder.by.user, holder.by.host),
+                );
+                problem.causes.push(format!("`{}` since {}", holder.by.command, holder.since));
+                problem.causes.extend(holder.message.clone());
+                match holder.op {
+                    Some(_) => problem.hint(format!("`once watch {}` shows it; `--wait` waits longer", holder.app)),
+                    None => problem.hint(format!("`once unlock {}` lifts it", holder.app)),
+                }
+            }
+            ProxyError::Refused(refusal) => refusal.into(),
+            ProxyError::Unreachable { .. } => Self::new(Outcome::Environment, "proxy-unreachable", error.to_string())
+                .hint("`once proxy status` and `once proxy logs` say more"),
+            ProxyError::Version { theirs, ours } => {
+                let hint = if theirs < ours {
+                    "`--upgrade-proxy` replaces the proxy by this version"
+                } else {
+                    "this command is older than the proxy: upgrade it"
+                };
+                Self { retryable: false, ..Self::new(Outcome::Environment, "proxy-version", error.to_string()) }
+                    .hint(hint)
+            }
+            ProxyError::LockLost => Self::new(Outcome::Failed, "lock-lost", error.to_string())
+                .hint("the connection to the proxy was cut for too long; run the command again"),
+            ProxyError::Interrupted { .. } | ProxyError::Storage { .. } | ProxyError::Failed { .. } => {
+                Self::new(Outcome::Environment, "proxy-failed", error.to_string())
+            }
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let message = refusal.to_string();
+        match &refusal {
+            Refusal::HostTaken { host, owner } => Self::new(Outcome::Refused, "host-taken", message)
+                .hint(format!("to change that app: `once deploy --name {owner} …`"))
+                .hint(format!(
+                    "to free the name: `once deploy --name {owner} --drop-host {host}` or `once remove {owner}`"
+                )),
+            Refusal::NameTaken { .. } => {
+                Self::new(Outcome::Refused, "name-taken", message).hint("choose another with `--name`")
+            }
+            Refusal::Outdated { .. } | Refusal::NotYours { .. } => Self::new(Outcome::Failed, "outdated", message)
+                .hint("another deploy of the app came later; run the command again if it is still wanted"),
+            Refusal::Absent { .. } => Self::new(Outcome::Failed, "app-gone", message).hint("it was removed meanwhile"),
+            Refusal::Unsound { .. } => Self::new(Outcome::Internal, "unsound", message),
+            Refusal::NothingServes { .. } => Self::rejected("nothing-serves", message),
+        }
+    }
+}
+
+impl From<FieldError> for Problem {
+    fn from(error: FieldError) -> Self {
+        Self::rejected("invalid-setting", error.to_string())
+    }
+}
+
+impl From<Vec<FieldError>> for Problem {
+    fn from(errors: Vec<FieldError>) -> Self {
+        let mut errors = errors.into_iter();
+        let mut problem: Self =
+            errors.next().map_or_else(|| Self::rejected("invalid-setting", "invalid settings"), Into::into);
+        problem.causes.extend(errors.map(|e| e.to_string()));
+        problem
+    }
+}

@@ -1,0 +1,253 @@
+//! One app's record: what is remembered of it, and what follows from that.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::app::name::{AppId, AppName, OpId, ReleaseNumber};
+use crate::app::release::{Caller, Release, ReleaseStatus};
+use crate::app::route::{Route, RouteState, Target};
+use crate::app::settings::{Secret, Settings, Swap};
+
+/// The version of [`AppRecord`] as written to disk. A newer one is set aside, never guessed at.
+pub const SCHEMA: u32 = 1;
+
+/// Releases kept in a record; older ones are forgotten. Each is about a kilobyte in every file, snapshot and change.
+pub(super) const HISTORY: usize = 100;
+
+/// Numbers from here on are never given out: what a damaged file may hold, and arithmetic could not bear.
+const LAST_NUMBER: u64 = 1 << 53;
+
+/// Everything the host remembers about an app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppRecord {
+    /// See [`SCHEMA`].
+    pub schema: u32,
+    /// Opaque, survives renames.
+    pub id: AppId,
+    /// The name it goes by.
+    pub name: AppName,
+    /// Names it went by before, still its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<AppName>,
+    /// Goes up by one with every change; a form carries the one it was opened on.
+    pub revision: u64,
+    /// What the app is meant to do.
+    pub state: RunState,
+    /// The release that serves, or would if the app were not stopped.
+    pub serving: Option<ReleaseNumber>,
+    /// The next number to give out.
+    pub next_release: u64,
+    /// The highest `--sequence` accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_sequence: Option<u64>,
+    /// Secrets made once and kept with the data.
+    pub generated: Generated,
+    /// All releases by age, oldest first.
+    pub releases: Vec<Release>,
+    /// The change under way, or abandoned by a holder that died.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Intent>,
+    /// Held on purpose by `once lock`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manual_lock: Option<ManualLock>,
+    /// When the app was created.
+    pub created_at: Timestamp,
+    /// When it was removed; its data volumes and generated secrets are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed_at: Option<Timestamp>,
+}
+
+/// What an app is meant to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+pub enum RunState {
+    /// Serve.
+    #[default]
+    Running,
+    /// Not run; visitors see a 503 page.
+    Stopped,
+}
+
+/// Secrets an app gets once in its life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Generated {
+    /// 64 hex digits.
+    pub secret_key_base: Secret,
+    /// Unpadded base64url of the uncompressed P-256 point.
+    pub vapid_public_key: String,
+    /// Unpadded base64url of the P-256 scalar.
+    pub vapid_private_key: Secret,
+}
+
+/// A change that was begun. Whoever finds one without a lock holder knows that the holder died.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The change.
+    pub op: OpId,
+    /// The release it makes.
+    pub release: ReleaseNumber,
+    /// How it hands over.
+    pub swap: Swap,
+    /// How far it got.
+    pub phase: Phase,
+    /// Who.
+    pub by: Caller,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// How far a change got; written before the step it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// A candidate may exist; the old release serves.
+    Preparing,
+    /// `handover`: requests are held and the old release may be stopped.
+    HandingOver,
+    /// The new release serves; the old one is to be drained, stopped and retired.
+    Switched,
+}
+
+/// A lock taken on purpose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManualLock {
+    /// Who.
+    pub by: Caller,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+impl AppRecord {
+    /// A new app that has never served.
+    #[must_use]
+    pub fn new(id: AppId, name: AppName, generated: Generated, at: Timestamp) -> Self {
+        Self {
+            schema: SCHEMA,
+            id,
+            name,
+            aliases: Vec::new(),
+            revision: 0,
+            state: RunState::Running,
+            serving: None,
+            next_release: 1,
+            last_sequence: None,
+            generated,
+            releases: Vec::new(),
+            intent: None,
+            manual_lock: None,
+            created_at: at,
+            removed_at: None,
+        }
+    }
+
+    /// A release by its number.
+    #[must_use]
+    pub fn release(&self, number: ReleaseNumber) -> Option<&Release> {
+        self.releases.iter().find(|r| r.number == number)
+    }
+
+    /// The serving release.
+    #[must_use]
+    pub fn serving_release(&self) -> Option<&Release> {
+        self.serving.and_then(|n| self.release(n))
+    }
+
+    /// What holds: the serving release's settings, never what a failed attempt wanted.
+    #[must_use]
+    pub fn settings(&self) -> Option<&Settings> {
+        self.serving_release().map(|r| &r.settings)
+    }
+
+    /// Whether the app exists for its users (not removed with its data kept).
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.removed_at.is_none()
+    }
+
+    /// What the proxy is to do with this app's requests; `None` while it has never served.
+    #[must_use]
+    pub fn route(&self) -> Option<Route> {
+        if !self.is_live() {
+            return None;
+        }
+        let release = self.serving_release()?;
+        let settings = &release.settings;
+        Some(Route {
+            app: self.id.clone(),
+            name: self.name.clone(),
+            hosts: settings.hosts.clone(),
+            path_prefix: settings.path_prefix.clone(),
+            target: Target { release: release.number, address: release.address() },
+            state: match self.state {
+                RunState::Running => RouteState::Serving,
+                RunState::Stopped => RouteState::Stopped,
+            },
+            health_path: settings.health_path.clone(),
+        })
+    }
+
+    /// Whether it goes, or went, by this name.
+    #[must_use]
+    pub fn is_called(&self, name: &AppName) -> bool {
+        &self.name == name || self.aliases.contains(name)
+    }
+
+    /// What makes this record unfit to be remembered, in words; `None`: it is sound. Such a record can only come from
+    /// a damaged or foreign file, or from a caller with a bug.
+    #[must_use]
+    pub fn flaw(&self) -> Option<String> {
+        if !self.id.is_plain() {
+            return Some("its id is not made of letters, digits and `-`".to_owned());
+        }
+        let mut numbers = BTreeSet::new();
+        for release in &self.releases {
+            if !numbers.insert(release.number) {
+                return Some(format!("release {} is there twice", release.number));
+            }
+            if release.settings.hosts.is_empty() {
+                return Some(format!("release {} has no hostname", release.number));
+            }
+            if release.status == ReleaseStatus::Serving && Some(release.number) != self.serving {
+                return Some(format!("release {} says that it serves and does not", release.number));
+            }
+        }
+        let begun = self.intent.as_ref().map(|i| i.release);
+        match numbers.last().copied().max(begun) {
+            Some(newest) if newest.0 >= self.next_release => {
+                return Some(format!("release {newest} was given out and would be again"));
+            }
+            _ if self.next_release == 0 || self.next_release >= LAST_NUMBER => {
+                return Some(format!("{} is no release number", self.next_release));
+            }
+            _ => {}
+        }
+        match self.serving {
+            Some(serving) if !numbers.contains(&serving) => Some(format!("the serving release {serving} is missing")),
+            _ => None,
+        }
+    }
+
+    pub(super) fn replace_serving(&mut self, at: Timestamp) {
+        if let Some(old) = self.releases.iter_mut().find(|r| Some(r.number) == self.serving) {
+            old.status = ReleaseStatus::Replaced { at };
+        }
+    }
+
+    /// Forgets the oldest releases beyond [`HISTORY`], never the serving one.
+    pub(super) fn prune(&mut self) {
+        let surplus = self.releases.len().saturating_sub(HISTORY);
+        let oldest: Vec<_> =
+            self.releases.iter().map(|r| r.number).filter(|n| Some(*n) != self.serving).take(surplus).collect();
+        self.releases.retain(|r| !oldest.contains(&r.number));
+    }
+
+    /// The newest finished releases whose containers are kept, newest first, the serving one left out.
+    pub fn kept(&self) -> impl Iterator<Item = &Release> {
+        self.releases.iter().rev().filter(|r| r.container_kept && Some(r.number) != self.serving)
+    }
+}

@@ -1,0 +1,196 @@
+//! What makes one container differ from another: two releases of equal shape need no swap.
+
+use std::collections::BTreeMap;
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde::Serialize;
+use sha2::Sha256;
+
+use super::engine::{ContainerSpec, Image, MountSpec, Restart};
+use super::image::ResolvedImage;
+use super::ledger::Generated;
+use super::name::{AppId, AppName, Namespace, ReleaseNumber};
+use super::settings::{MountSource, Settings};
+use super::units::Port;
+
+/// The version of the label scheme.
+pub const LABEL_SCHEMA: &str = "1";
+
+/// The parts of a container that follow from settings, image and the app's own secrets.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Shape {
+    image: String,
+    port: u16,
+    env: Vec<(String, String)>,
+    mounts: Vec<(String, String, bool)>,
+    networks: Vec<String>,
+    memory: Option<u64>,
+    nano_cpus: Option<i64>,
+    labels: BTreeMap<String, String>,
+    log_max_size: u64,
+}
+
+impl Shape {
+    pub(crate) fn of(settings: &Settings, image: &ResolvedImage, port: Port, generated: &Generated) -> Self {
+        let mounts = settings.volumes.iter().map(|(target, source)| match source {
+            MountSource::Volume { name } => (name.clone(), target.to_string(), false),
+            MountSource::Host { path, read_only } => (path.clone(), target.to_string(), *read_only),
+        });
+        Self {
+            image: image.identity().to_owned(),
+            port: port.get(),
+            env: env(settings, generated),
+            mounts: mounts.collect(),
+            networks: settings.networks.iter().cloned().collect(),
+            memory: settings.memory.map(|m| m.0),
+            nano_cpus: settings.cpus.map(super::units::Cpus::nanos),
+            labels: settings.labels.clone(),
+            log_max_size: settings.log_max_size.0,
+        }
+    }
+
+    /// Keyed with the app's own secret, so that the label tells nothing about the values behind it.
+    fn digest(&self, generated: &Generated) -> String {
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(generated.secret_key_base.expose().as_bytes()) else {
+            return String::new();
+        };
+        mac.update(&text);
+        mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect()
+    }
+}
+
+/// What images made for ONCE expect (`SECRET_KEY_BASE`, `VAPID_*`, `DISABLE_SSL`, `NUM_CPUS`, `SMTP_*`), then the app's
+/// own variables, which win.
+pub(crate) fn env(settings: &Settings, generated: &Generated) -> Vec<(String, String)> {
+    let mut env: BTreeMap<String, String> = BTreeMap::new();
+    let mut put = |key: &str, value: &str| {
+        env.insert(key.to_owned(), value.to_owned());
+    };
+    put("SECRET_KEY_BASE", generated.secret_key_base.expose());
+    put("VAPID_PUBLIC_KEY", &generated.vapid_public_key);
+    put("VAPID_PRIVATE_KEY", generated.vapid_private_key.expose());
+    if !serves_tls(settings) {
+        put("DISABLE_SSL", "true");
+    }
+    if let Some(cpus) = settings.cpus {
+        put("NUM_CPUS", &cpus.whole().to_string());
+    }
+    if let Some(smtp) = &settings.smtp {
+        put("SMTP_ADDRESS", &smtp.server);
+        put("SMTP_PORT", &smtp.port.to_string());
+        put("SMTP_USERNAME", smtp.username.as_deref().unwrap_or_default());
+        put("SMTP_PASSWORD", smtp.password.as_ref().map_or("", |p| p.expose()));
+        put("MAILER_FROM_ADDRESS", smtp.from.as_deref().unwrap_or_default());
+    }
+    for (key, value) in &settings.env {
+        put(key.as_str(), value.value.expose());
+    }
+    env.into_iter().collect()
+}
+
+/// Whether visitors reach the app over HTTPS. Not yet: the proxy serves HTTP only, so apps are told to leave
+/// redirects and secure cookies alone.
+pub(crate) const fn serves_tls(_settings: &Settings) -> bool {
+    false
+}
+
+/// The port requests go to: the wish, else the image's only exposed one, else 80.
+pub(crate) fn port(settings: &Settings, image: &Image) -> Port {
+    let only = match image.exposed.as_slice() {
+        [one] => Port::new(*one),
+        _ => None,
+    };
+    settings.port.or(only).unwrap_or(Port::HTTP)
+}
+
+/// Who a container or volume belongs to.
+#[derive(Clone, Copy)]
+pub(crate) struct Owner<'a> {
+    pub(crate) namespace: &'a Namespace,
+    pub(crate) app: &'a AppName,
+    pub(crate) id: &'a AppId,
+}
+
+impl Owner<'_> {
+    /// Labels of the app's data volumes, and the base of those of its containers.
+    pub(crate) fn labels(&self, role: &str) -> BTreeMap<String, String> {
+        let mut labels = namespace_labels(self.namespace);
+        labels.insert("once.role".into(), role.into());
+        labels.insert("once.app".into(), self.app.to_string());
+        labels.insert("once.id".into(), self.id.to_string());
+        labels
+    }
+}
+
+/// Labels everything of a namespace carries.
+pub(crate) fn namespace_labels(namespace: &Namespace) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        ("once.schema".to_owned(), LABEL_SCHEMA.to_owned()),
+        ("once.namespace".to_owned(), namespace.to_string()),
+    ])
+}
+
+/// The container of a release.
+pub(crate) fn container_spec(
+    owner: Owner<'_>,
+    release: ReleaseNumber,
+    settings: &Settings,
+    image: &ResolvedImage,
+    port: Port,
+    generated: &Generated,
+) -> ContainerSpec {
+    let mut labels = settings.labels.clone();
+    labels.extend(owner.labels("web"));
+    labels.insert("once.release".into(), release.to_string());
+    labels.insert("once.digest".into(), Shape::of(settings, image, port, generated).digest(generated));
+    if let Ok(snapshot) = serde_json::to_string(&settings.without_secrets()) {
+        labels.insert("once.settings".into(), snapshot);
+    }
+    let networks = std::iter::once(owner.namespace.network()).chain(settings.networks.iter().cloned());
+    ContainerSpec {
+        name: owner.namespace.container(owner.app, release),
+        image: image.id.clone(),
+        command: None,
+        entrypoint: None,
+        env: env(settings, generated),
+        labels,
+        networks: networks.collect(),
+        mounts: mounts(owner, settings),
+        memory: settings.memory.map(|m| m.0),
+        nano_cpus: settings.cpus.map(super::units::Cpus::nanos),
+        publish: Vec::new(),
+        restart: Restart::UnlessStopped,
+        log_max_size: settings.log_max_size.0,
+        user: None,
+        read_only: false,
+        drop_capabilities: false,
+        init: true,
+        stop_timeout: settings.stop_timeout.duration().as_secs(),
+    }
+}
+
+/// The names of the volumes an app with these settings uses: its own first.
+pub(crate) fn volume_names(owner: Owner<'_>, settings: &Settings) -> Vec<String> {
+    let named = settings.volumes.values().filter_map(|source| match source {
+        MountSource::Volume { name } => Some(owner.namespace.volume(owner.app, Some(name))),
+        MountSource::Host { .. } => None,
+    });
+    std::iter::once(owner.namespace.volume(owner.app, None)).chain(named).collect()
+}
+
+fn mounts(owner: Owner<'_>, settings: &Settings) -> Vec<MountSpec> {
+    let data = owner.namespace.volume(owner.app, None);
+    let mut mounts: Vec<MountSpec> = ["/storage", "/rails/storage"]
+        .map(|target| MountSpec::Volume { name: data.clone(), target: target.to_owned() })
+        .into();
+    mounts.extend(settings.volumes.iter().map(|(target, source)| match source {
+        MountSource::Volume { name } => {
+            MountSpec::Volume { name: owner.namespace.volume(owner.app, Some(name)), target: target.to_string() }
+        }
+        MountSource::Host { path, read_only } => {
+            MountSpec::Bind { path: path.clone(), target: target.to_string(), read_only: *read_only }
+        }
+    }));
+    mounts
+}

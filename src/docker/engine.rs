@@ -1,0 +1,182 @@
+//! The port, put together from the other modules.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use futures_core::stream::BoxStream;
+
+use super::call::{Call, required};
+use super::connect::Docker;
+use super::host::FIRST_SAMPLE;
+use super::own_image::go_arch;
+use super::{events, labels, logs, stats};
+use crate::app::engine::{
+    Container, ContainerDetail, ContainerSpec, Engine, EngineError, EngineEvent, EngineInfo, ExecSession, ExecSpec,
+    HostUsage, Image, LogLine, LogQuery, OwnImage, PullProgress, Usage, Volume,
+};
+use crate::app::{ImageRef, Namespace};
+
+type Result<T> = std::result::Result<T, EngineError>;
+
+impl Docker {
+    pub(super) async fn about(&self) -> Result<&EngineInfo> {
+        self.info.get_or_try_init(|| self.ask_about()).await
+    }
+
+    async fn ask_about(&self) -> Result<EngineInfo> {
+        let call = Call::new("tell", "about itself");
+        let found = self.client.ask(call.clone(), self.client.api.info()).await?;
+        let name = required(found.name, "Name", &call)?;
+        // A socket may lead elsewhere (a forwarded one, a virtual machine, another container's view of the host).
+        let here = rustix::system::uname();
+        let same = |text: &std::ffi::CStr, other: &str| text.to_str().is_ok_and(|text| text == other);
+        let same_kernel = found.kernel_version.as_deref().is_some_and(|kernel| same(here.release(), kernel));
+        Ok(EngineInfo {
+            id: required(found.id, "ID", &call)?,
+            local: self.on_this_machine && same_kernel && same(here.nodename(), &name),
+            name,
+            version: required(found.server_version, "ServerVersion", &call)?,
+            api: self.client.api.client_version().to_string(),
+            os: required(found.os_type, "OSType", &call)?,
+            // The kernel's word here, Go's elsewhere in the engine.
+            arch: match found.architecture.as_deref() {
+                Some("x86_64") => go_arch("x86_64").to_owned(),
+                Some("aarch64") => go_arch("aarch64").to_owned(),
+                other => other.unwrap_or_default().to_owned(),
+            },
+            cpus: found.ncpu.and_then(|count| count.try_into().ok()).unwrap_or_default(),
+            memory: found.mem_total.and_then(|bytes| bytes.try_into().ok()).unwrap_or_default(),
+            root_dir: found.docker_root_dir.unwrap_or_default(),
+            address: self.client.address.to_string(),
+        })
+    }
+}
+
+#[async_trait]
+impl Engine for Docker {
+    async fn info(&self) -> Result<EngineInfo> {
+        self.about().await.cloned()
+    }
+
+    async fn containers(&self, namespace: &Namespace) -> Result<Vec<Container>> {
+        self.list(Some(labels::filter(namespace))).await
+    }
+
+    async fn all_containers(&self) -> Result<Vec<Container>> {
+        self.list(None).await
+    }
+
+    async fn container(&self, id: &str) -> Result<Option<ContainerDetail>> {
+        self.look(id).await
+    }
+
+    async fn create(&self, spec: &ContainerSpec) -> Result<String> {
+        self.make(spec).await
+    }
+
+    async fn start(&self, id: &str) -> Result<()> {
+        self.run(id).await
+    }
+
+    async fn stop(&self, id: &str, grace: Duration) -> Result<()> {
+        self.halt(id, grace).await
+    }
+
+    async fn remove(&self, id: &str) -> Result<()> {
+        self.discard(id).await
+    }
+
+    async fn wait(&self, id: &str) -> Result<i64> {
+        self.until_ended(id).await
+    }
+
+    async fn image(&self, reference: &str) -> Result<Option<Image>> {
+        self.image_named(reference).await
+    }
+
+    async fn registry_digest(&self, image: &ImageRef) -> Result<String> {
+        self.digest_in_registry(image).await
+    }
+
+    fn pull<'a>(&'a self, image: &'a ImageRef, idle: Duration) -> BoxStream<'a, Result<PullProgress>> {
+        self.pulling(image, idle)
+    }
+
+    async fn own_hash(&self) -> Result<String> {
+        self.binary_hash().await
+    }
+
+    async fn load_own(&self, image: &OwnImage) -> Result<()> {
+        self.load_binary(image).await
+    }
+
+    async fn remove_image(&self, id: &str) -> Result<bool> {
+        self.drop_image(id).await
+    }
+
+    async fn ensure_network(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<()> {
+        self.network_or_new(name, labels).await
+    }
+
+    async fn has_network(&self, name: &str) -> Result<bool> {
+        Ok(!self.networks_named(name).await?.is_empty())
+    }
+
+    async fn join_network(&self, network: &str, container: &str) -> Result<()> {
+        self.join(network, container).await
+    }
+
+    async fn remove_network(&self, name: &str) -> Result<()> {
+        self.drop_network(name).await
+    }
+
+    async fn volumes(&self, namespace: &Namespace) -> Result<Vec<Volume>> {
+        self.volumes_of(namespace).await
+    }
+
+    async fn volume(&self, name: &str) -> Result<Option<Volume>> {
+        self.volume_named(name).await
+    }
+
+    async fn ensure_volume(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<bool> {
+        self.volume_or_new(name, labels).await
+    }
+
+    async fn remove_volume(&self, name: &str) -> Result<()> {
+        self.drop_volume(name).await
+    }
+
+    async fn exec(&self, spec: &ExecSpec) -> Result<Box<dyn ExecSession>> {
+        self.session(spec).await
+    }
+
+    fn logs(&self, container: &str, query: LogQuery) -> BoxStream<'static, Result<LogLine>> {
+        logs::lines(self.client.clone(), container, &query)
+    }
+
+    fn stats(&self, container: &str) -> BoxStream<'static, Result<Usage>> {
+        stats::usages(self.client.clone(), container)
+    }
+
+    async fn usage(&self, containers: &[String]) -> HashMap<String, Usage> {
+        if !self.about().await.is_ok_and(|info| info.local) {
+            return HashMap::new();
+        }
+        let cgroups = || self.cgroups.lock().unwrap_or_else(PoisonError::into_inner);
+        if cgroups().is_new_to(containers) {
+            cgroups().usage(containers, Instant::now());
+            tokio::time::sleep(FIRST_SAMPLE).await;
+        }
+        cgroups().usage(containers, Instant::now())
+    }
+
+    async fn host_usage(&self) -> Option<HostUsage> {
+        self.measure_host().await
+    }
+
+    fn events(&self, namespace: &Namespace) -> BoxStream<'static, Result<EngineEvent>> {
+        events::of_containers(self.client.clone(), namespace)
+    }
+}

@@ -1,0 +1,233 @@
+//! The end of the control channel that the proxy holds.
+
+use std::convert::Infallible;
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http::{Method, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::UnixListener;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::answer::{Answer, document, failure, lines};
+use super::wire::{ActivityQuery, Apply, Drain, Follow, Held, Hello, Hold, LockLine, PROTOCOL_HEADER, Watch};
+use super::{PING_EVERY, PROTOCOL, compatible};
+use crate::app::event::Envelope;
+use crate::app::proxy::{Activity, Lease, LeaseEnd, LockRequest, ProbeRequest, Proxy, ProxyError};
+use crate::app::{AppId, AppName, OpId};
+use crate::proxy::service::Service;
+
+/// With [`PING_EVERY`] a peer that says nothing is given up 30 s after its last word, as its locks are.
+const PING_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// The longest call: the events of a change may come in a heap.
+const BODY_LIMIT: usize = 16 << 20;
+
+/// The socket, bound.
+#[derive(Debug)]
+pub struct Server {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Server {
+    /// Binds the socket, in place of one that a former process left. Only its owner may connect.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn bind(path: &Path) -> io::Result<Self> {
+        match fs::remove_file(path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        let listener = UnixListener::bind(path)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+        Ok(Self { listener, path: path.to_owned() })
+    }
+
+    /// Where it is bound.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Serves until told to stop; then all connections are closed.
+    pub async fn run(self, service: Service, stop: CancellationToken) {
+        let connections = TaskTracker::new();
+        loop {
+            let accepted = tokio::select! {
+                () = stop.cancelled() => break,
+                accepted = self.listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    let (service, stop) = (service.clone(), stop.clone());
+                    connections.spawn(async move {
+                        tokio::select! {
+                            () = stop.cancelled() => {}
+                            () = serve_connection(stream, service) => {}
+                        }
+                    });
+                }
+                Err(error) => {
+                    // Out of file descriptors, most likely: it passes, and looping hot would not help.
+                    tracing::warn!(%error, "a control connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+        connections.close();
+        connections.wait().await;
+    }
+}
+
+/// Serves one connection to its end. All locks taken over it end with it.
+pub async fn serve_connection(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, service: Service) {
+    let calls = service_fn(move |request| {
+        let service = service.clone();
+        async move { Ok::<_, Infallible>(answer(&service, request).await) }
+    });
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_TIMEOUT)
+        .serve_connection(TokioIo::new(io), calls);
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "a control connection ended");
+    }
+}
+
+async fn answer(service: &Service, request: Request<Incoming>) -> Answer {
+    if request.method() == Method::GET && request.uri().path() == "/hello" {
+        return document(Ok(Hello { protocol: PROTOCOL }));
+    }
+    let speaks = request.headers().get(PROTOCOL_HEADER).and_then(|v| v.to_str().ok()?.parse().ok());
+    match speaks {
+        Some(theirs) if !compatible(PROTOCOL, theirs) => {
+            return failure(ProxyError::Version { theirs, ours: PROTOCOL });
+        }
+        _ => {}
+    }
+    let (head, body) = request.into_parts();
+    let Some(call) = head.uri.path().strip_prefix("/v1/") else { return unknown(head.uri.path()) };
+    match Limited::new(body, BODY_LIMIT).collect().await {
+        Ok(body) => Call { service, body: body.to_bytes() }.answer(call).await,
+        Err(error) => bad(call, &error.to_string()),
+    }
+}
+
+struct Call<'a> {
+    service: &'a Service,
+    body: Bytes,
+}
+
+impl Call<'_> {
+    async fn answer(self, call: &str) -> Answer {
+        let service = self.service;
+        match call {
+            "info" => document(service.info().await),
+            "snapshot" => document(service.snapshot().await),
+            "record" => self.with(call, async |name: AppName| service.record(&name).await).await,
+            "holder" => self.with(call, async |name: AppName| service.holder(&name).await).await,
+            "cancel" => self.with(call, async |op: OpId| service.cancel(&op).await).await,
+            "apply" => self.with(call, async |a: Apply| service.apply(a.fence, a.transaction).await).await,
+            "hold" => self.with(call, async |h: Hold| service.hold(&h.app, h.limit).await).await,
+            "resume" => self.with(call, async |app: AppId| service.resume(&app).await).await,
+            "traffic" => self.with(call, async |app: AppId| service.traffic(&app).await).await,
+            "mark" => self.with(call, async |app: AppId| service.mark(&app).await).await,
+            "publish" => self.with(call, async |events: Vec<Envelope>| service.publish(events).await).await,
+            "record-activity" => self.with(call, async |a: Activity| service.record_activity(a).await).await,
+            "activity" => {
+                self.with(call, async |q: ActivityQuery| service.activity(q.app.as_ref(), q.limit).await).await
+            }
+            "ping" => self.with(call, async |h: Held| service.ping(&h.app, h.fence)).await,
+            "release" => self.with(call, async |h: Held| service.release(&h.app, h.fence)).await,
+            "lock" => self.parsed(call, |request: LockRequest| lock(service.clone(), request)),
+            "probe" => self.parsed(call, |request: ProbeRequest| lines(service.probe(request))),
+            "drain" => self.parsed(call, |d: Drain| lines(service.drain(&d.app, d.release, d.limits))),
+            "follow" => self.parsed(call, |f: Follow| lines(service.follow(&f.op, f.seq))),
+            "watch" => self.parsed(call, |w: Watch| lines(service.watch(w.every))),
+            _ => unknown(call),
+        }
+    }
+
+    async fn with<Q, A, F>(&self, call: &str, act: F) -> Answer
+    where
+        Q: DeserializeOwned,
+        A: Serialize,
+        F: AsyncFnOnce(Q) -> Result<A, ProxyError>,
+    {
+        match serde_json::from_slice(&self.body) {
+            Ok(question) => document(act(question).await),
+            Err(error) => bad(call, &error.to_string()),
+        }
+    }
+
+    fn parsed<Q: DeserializeOwned>(&self, call: &str, act: impl FnOnce(Q) -> Answer) -> Answer {
+        match serde_json::from_slice(&self.body) {
+            Ok(question) => act(question),
+            Err(error) => bad(call, &error.to_string()),
+        }
+    }
+}
+
+/// Held for as long as somebody reads the answer: its end, or the connection's, gives the lock back.
+fn lock(service: Service, request: LockRequest) -> Answer {
+    let (tell, told) = mpsc::channel(4);
+    tokio::spawn(async move {
+        let lease = tokio::select! {
+            lease = service.lock_pinged(request) => lease,
+            () = tell.closed() => return,
+        };
+        let lease = match lease {
+            Ok(lease) => lease,
+            Err(error) => return drop(tell.send(Err(error)).await),
+        };
+        let held = Held { app: lease.app().clone(), fence: lease.fence() };
+        let ended = async {
+            tell.send(Ok(LockLine::Held(held))).await.ok()?;
+            let end = lease.ended().await;
+            tell.send(Ok(end.into())).await.ok()?;
+            if end == LeaseEnd::CancelRequested {
+                lease.lost().await;
+                tell.send(Ok(LockLine::Lost)).await.ok()?;
+            }
+            Some(())
+        };
+        tokio::select! {
+            _ = ended => {}
+            () = tell.closed() => {}
+        }
+    });
+    lines(ReceiverStream::new(told).boxed())
+}
+
+fn unknown(call: &str) -> Answer {
+    let message = "it does not know this call".to_owned();
+    let mut answer = failure(ProxyError::Failed { what: call.to_owned(), message });
+    *answer.status_mut() = StatusCode::NOT_FOUND;
+    answer
+}
+
+fn bad(call: &str, why: &str) -> Answer {
+    let message = format!("it does not understand what is asked: {why}");
+    let mut answer = failure(ProxyError::Failed { what: call.to_owned(), message });
+    *answer.status_mut() = StatusCode::BAD_REQUEST;
+    answer
+}

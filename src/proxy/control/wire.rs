@@ -1,0 +1,150 @@
+//! What travels: the calls' arguments, the lines of long answers, and errors.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::app::event::LockView;
+use crate::app::ledger::{Refusal, Transaction};
+use crate::app::proxy::{DrainLimits, LeaseEnd, ProxyError};
+use crate::app::{AppId, AppName, OpId, ReleaseNumber};
+
+/// The header in which a client says what it speaks.
+pub(crate) const PROTOCOL_HEADER: &str = "once-protocol";
+
+/// The answer to `GET /hello`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Hello {
+    pub(crate) protocol: u32,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Apply {
+    pub(crate) fence: u64,
+    pub(crate) transaction: Transaction,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Hold {
+    pub(crate) app: AppId,
+    pub(crate) limit: Duration,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Drain {
+    pub(crate) app: AppId,
+    pub(crate) release: ReleaseNumber,
+    pub(crate) limits: DrainLimits,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Follow {
+    pub(crate) op: OpId,
+    pub(crate) seq: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Watch {
+    pub(crate) every: Duration,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ActivityQuery {
+    pub(crate) app: Option<AppName>,
+    pub(crate) limit: u32,
+}
+
+/// A lock that is held.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Held {
+    pub(crate) app: AppName,
+    pub(crate) fence: u64,
+}
+
+/// The lines of a lock's answer.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LockLine {
+    /// Held from now on, until the stream ends.
+    Held(Held),
+    /// [`LeaseEnd::CancelRequested`].
+    CancelRequested,
+    /// [`LeaseEnd::Lost`]; the last one.
+    Lost,
+}
+
+impl From<LeaseEnd> for LockLine {
+    fn from(end: LeaseEnd) -> Self {
+        match end {
+            LeaseEnd::Lost => Self::Lost,
+            LeaseEnd::CancelRequested => Self::CancelRequested,
+        }
+    }
+}
+
+/// A line of a long answer.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Line<T> {
+    Item(T),
+    Error(WireError),
+}
+
+impl<T> From<Result<T, ProxyError>> for Line<T> {
+    fn from(result: Result<T, ProxyError>) -> Self {
+        result.map_or_else(|error| Self::Error(error.into()), Self::Item)
+    }
+}
+
+impl<T> From<Line<T>> for Result<T, ProxyError> {
+    fn from(line: Line<T>) -> Self {
+        match line {
+            Line::Item(item) => Ok(item),
+            Line::Error(error) => Err(error.into()),
+        }
+    }
+}
+
+/// A [`ProxyError`] as it travels.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "error")]
+pub(crate) enum WireError {
+    Unreachable { message: String },
+    Interrupted { message: String },
+    Version { server: u32, client: u32 },
+    Locked { holder: Box<LockView> },
+    LockLost,
+    Refused { why: Refusal },
+    Storage { message: String },
+    Failed { what: String, message: String },
+}
+
+impl From<ProxyError> for WireError {
+    fn from(error: ProxyError) -> Self {
+        match error {
+            ProxyError::Unreachable { message } => Self::Unreachable { message },
+            ProxyError::Interrupted { message } => Self::Interrupted { message },
+            ProxyError::Version { theirs, ours } => Self::Version { server: ours, client: theirs },
+            ProxyError::Locked { holder } => Self::Locked { holder },
+            ProxyError::LockLost => Self::LockLost,
+            ProxyError::Refused(why) => Self::Refused { why },
+            ProxyError::Storage { message } => Self::Storage { message },
+            ProxyError::Failed { what, message } => Self::Failed { what, message },
+        }
+    }
+}
+
+impl From<WireError> for ProxyError {
+    fn from(error: WireError) -> Self {
+        match error {
+            WireError::Unreachable { message } => Self::Unreachable { message },
+            WireError::Interrupted { message } => Self::Interrupted { message },
+            WireError::Version { server, client } => Self::Version { theirs: server, ours: client },
+            WireError::Locked { holder } => Self::Locked { holder },
+            WireError::LockLost => Self::LockLost,
+            WireError::Refused { why } => Self::Refused(why),
+            WireError::Storage { message } => Self::Storage { message },
+            WireError::Failed { what, message } => Self::Failed { what, message },
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The service as everybody else sees it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_core::stream::BoxStream;
+use futures_util::{StreamExt, stream};
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::transact::blocking;
+use super::{LEASE_EXPIRY, LocalLease, Service, view};
+use crate::app::event::{Envelope, LockView};
+use crate::app::ledger::{AppRecord, Applied, Refusal, Transaction};
+use crate::app::proxy::{
+    Activity, AppTraffic, DrainLimits, DrainProgress, Lease, LockRequest, ProbeAnswer, ProbeRequest, Proxy, ProxyError,
+    ProxyInfo, Snapshot,
+};
+use crate::app::{AppId, AppName, OpId, ReleaseNumber};
+use crate::proxy::control::PROTOCOL;
+
+type Result<T, E = ProxyError> = std::result::Result<T, E>;
+
+/// Snapshots are not made faster than this.
+const SHORTEST_WATCH: Duration = Duration::from_millis(50);
+
+impl Service {
+    /// Takes a lock for somebody behind a connection: it is lost when nobody calls [`Service::ping`] in time.
+    ///
+    /// # Errors
+    /// As [`Proxy::lock`].
+    pub async fn lock_pinged(&self, request: LockRequest) -> Result<LocalLease> {
+        self.acquire(request, Some(LEASE_EXPIRY)).await
+    }
+
+    /// Says that the holder of a lock is alive.
+    ///
+    /// # Errors
+    /// [`ProxyError::LockLost`].
+    pub fn ping(&self, app: &AppName, fence: u64) -> Result<()> {
+        if self.shared.locks.ping(app, fence) { Ok(()) } else { Err(ProxyError::LockLost) }
+    }
+
+    /// Gives a lock back by its number.
+    ///
+    /// # Errors
+    /// [`ProxyError::LockLost`].
+    pub fn release(&self, app: &AppName, fence: u64) -> Result<()> {
+        if self.shared.locks.free(app, fence) { Ok(()) } else { Err(ProxyError::LockLost) }
+    }
+
+    async fn acquire(&self, mut request: LockRequest, expiry: Option<Duration>) -> Result<LocalLease> {
+        if let Some(record) = self.shared.ledger.load().find(&request.app) {
+            request.app = record.name.clone();
+        }
+        let lease = self.shared.locks.acquire(request, expiry).await?;
+        // A change of the last holder may be on its way to disk; whoever has the lock sees it.
+        drop(self.shared.store.lock().await);
+        Ok(lease)
+    }
+
+    fn resident(&self, app: &AppId) -> Result<Arc<crate::app::ledger::Ledger>> {
+        let ledger = self.shared.ledger.load_full();
+        match ledger.get(app) {
+            Some(_) => Ok(ledger),
+            None => Err(Refusal::Absent { app: app.clone() }.into()),
+        }
+    }
+}
+
+#[async_trait]
+impl Proxy for Service {
+    async fn info(&self) -> Result<ProxyInfo> {
+        Ok(ProxyInfo {
+            protocol: PROTOCOL,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            instance: self.shared.instance.clone(),
+            started_at: self.shared.started_at,
+            set_aside: self.shared.set_aside.clone(),
+            memory: view::resident_memory(),
+        })
+    }
+
+    async fn snapshot(&self) -> Result<Snapshot> {
+        let ledger = self.shared.ledger.load_full();
+        Ok(Snapshot {
+            info: self.info().await?,
+            apps: ledger.records().map(view::masked).collect(),
+            locks: self.shared.locks.all(),
+            traffic: self.shared.routes.traffic_all(),
+            ops: self.shared.changes.views(),
+        })
+    }
+
+    async fn record(&self, name: &AppName) -> Result<Option<AppRecord>> {
+        Ok(self.shared.ledger.load().find(name).cloned())
+    }
+
+    async fn lock(&self, request: LockRequest) -> Result<Box<dyn Lease>> {
+        Ok(Box::new(self.acquire(request, None).await?))
+    }
+
+    async fn holder(&self, app: &AppName) -> Result<Option<LockView>> {
+        let ledger = self.shared.ledger.load();
+        let name = ledger.find(app).map_or(app, |record| &record.name);
+        Ok(self.shared.locks.holder(name))
+    }
+
+    async fn cancel(&self, op: &OpId) -> Result<bool> {
+        Ok(self.shared.locks.cancel(op))
+    }
+
+    async fn apply(&self, fence: u64, transaction: Transaction) -> Result<Applied> {
+        self.transact(fence, transaction).await
+    }
+
+    fn probe(&self, request: ProbeRequest) -> BoxStream<'static, Result<ProbeAnswer>> {
+        self.shared.routes.probe(request).map(Ok).boxed()
+    }
+
+    async fn hold(&self, app: &AppId, limit: Duration) -> Result<()> {
+        let ledger = self.resident(app)?;
+        match ledger.get(app) {
+            Some(record) if !self.shared.routes.hold(app, limit) => {
+                Err(Refusal::NothingServes { name: record.name.clone() }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn resume(&self, app: &AppId) -> Result<()> {
+        self.resident(app)?;
+        self.shared.routes.resume(app);
+        Ok(())
+    }
+
+    fn drain(
+        &self,
+        app: &AppId,
+        release: ReleaseNumber,
+        limits: DrainLimits,
+    ) -> BoxStream<'static, Result<DrainProgress>> {
+        self.shared.routes.drain(app, release, limits).map(Ok).boxed()
+    }
+
+    async fn traffic(&self, app: &AppId) -> Result<AppTraffic> {
+        Ok(self.shared.routes.traffic(app))
+    }
+
+    async fn mark(&self, app: &AppId) -> Result<()> {
+        self.shared.routes.mark(app);
+        Ok(())
+    }
+
+    async fn publish(&self, events: Vec<Envelope>) -> Result<()> {
+        if let Some(bad) = events.iter().find(|e| !e.op.is_plain()) {
+            let message = format!("{} is not a change's id", bad.op.0.escape_default());
+            return Err(ProxyError::Failed { what: "publish events".to_owned(), message });
+        }
+        let store = self.shared.store.clone().lock_owned().await;
+        let (news, gone) = self.shared.changes.append(events);
+        blocking(move || {
+            // Followers have them; that they are not on disk is no reason to fail the change they tell of.
+            let appended = news.iter().map(|(op, events)| store.append_events(op, events));
+            let dropped = gone.iter().map(|op| store.drop_events(op));
+            for error in appended.chain(dropped).filter_map(Result::err) {
+                tracing::warn!(%error, "events of a change were not kept");
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    fn follow(&self, op: &OpId, seq: u64) -> BoxStream<'static, Result<Envelope>> {
+        let start = (self.shared.clone(), op.clone(), seq);
+        stream::unfold(start, |(shared, op, seq)| async move {
+            let event = shared.changes.next(&op, seq).await?;
+            let next = event.seq + 1;
+            Some((Ok(event), (shared, op, next)))
+        })
+        .boxed()
+    }
+
+    fn watch(&self, every: Duration) -> BoxStream<'static, Result<Snapshot>> {
+        let mut ticks = interval(every.max(SHORTEST_WATCH));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        stream::unfold((self.clone(), ticks), |(service, mut ticks)| async move {
+            ticks.tick().await;
+            Some((service.snapshot().await, (service, ticks)))
+        })
+        .boxed()
+    }
+
+    async fn record_activity(&self, activity: Activity) -> Result<()> {
+        let mut store = self.shared.store.clone().lock_owned().await;
+        blocking(move || store.append_activity(&activity)).await
+    }
+
+    async fn activity(&self, app: Option<&AppName>, limit: u32) -> Result<Vec<Activity>> {
+        let store = self.shared.store.clone().lock_owned().await;
+        let app = app.cloned();
+        blocking(move || store.activity(app.as_ref(), limit as usize)).await
+    }
+}

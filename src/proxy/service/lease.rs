@@ -1,0 +1,70 @@
+//! A lock held in this process.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use super::locks::Locks;
+use crate::app::AppName;
+use crate::app::proxy::{Lease, LeaseEnd, ProxyError};
+
+/// A lock held in this process; dropping it gives it back. The control server holds one for each client's.
+pub struct LocalLease {
+    locks: Arc<Locks>,
+    app: AppName,
+    fence: u64,
+    lost: CancellationToken,
+    cancel: CancellationToken,
+}
+
+impl LocalLease {
+    pub(super) fn new(
+        locks: Arc<Locks>,
+        app: AppName,
+        fence: u64,
+        lost: CancellationToken,
+        cancel: CancellationToken,
+    ) -> Self {
+        Self { locks, app, fence, lost, cancel }
+    }
+
+    /// The app it is of.
+    pub(crate) fn app(&self) -> &AppName {
+        &self.app
+    }
+
+    pub(super) fn fence_number(&self) -> u64 {
+        self.fence
+    }
+
+    /// Resolves when the lock is lost; a change that was asked to end may still have to finish.
+    pub async fn lost(&self) {
+        self.lost.cancelled().await;
+    }
+}
+
+#[async_trait]
+impl Lease for LocalLease {
+    fn fence(&self) -> u64 {
+        self.fence
+    }
+
+    async fn ended(&self) -> LeaseEnd {
+        tokio::select! {
+            biased;
+            () = self.lost.cancelled() => LeaseEnd::Lost,
+            () = self.cancel.cancelled() => LeaseEnd::CancelRequested,
+        }
+    }
+
+    async fn release(self: Box<Self>) -> Result<(), ProxyError> {
+        if self.lost.is_cancelled() { Err(ProxyError::LockLost) } else { Ok(()) }
+    }
+}
+
+impl Drop for LocalLease {
+    fn drop(&mut self) {
+        self.locks.free(&self.app, self.fence);
+    }
+}

@@ -1,0 +1,269 @@
+//! Who may change which app. In memory only: after a restart all locks are gone and their holders find out.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::lease::LocalLease;
+use crate::app::event::LockView;
+use crate::app::proxy::{LockRequest, ProxyError};
+use crate::app::{AppName, OpId};
+
+pub(super) struct Locks {
+    state: Mutex<State>,
+}
+
+struct State {
+    next_fence: u64,
+    next_waiter: u64,
+    apps: HashMap<AppName, Slot>,
+}
+
+#[derive(Default)]
+struct Slot {
+    held: Option<Held>,
+    manual: Option<LockView>,
+    queue: VecDeque<Waiter>,
+}
+
+struct Held {
+    fence: u64,
+    view: LockView,
+    lost: CancellationToken,
+    cancel: CancellationToken,
+    last_ping: Instant,
+}
+
+struct Waiter {
+    number: u64,
+    request: LockRequest,
+    expiry: Option<Duration>,
+    cancel: CancellationToken,
+    granted: oneshot::Sender<LocalLease>,
+}
+
+impl Slot {
+    fn holder(&self) -> Option<&LockView> {
+        self.manual.as_ref().or(self.held.as_ref().map(|held| &held.view))
+    }
+
+    fn is_free(&self) -> bool {
+        self.held.is_none() && self.manual.is_none()
+    }
+}
+
+impl Locks {
+    /// Fencing numbers grow with `start`, the number of this start of the proxy, and with each lock.
+    pub(super) fn new(start: u32) -> Self {
+        let state = State { next_fence: u64::from(start) << 32, next_waiter: 0, apps: HashMap::new() };
+        Self { state: Mutex::new(state) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the lock, first come first served. With `expiry` it is lost that long after the last [`Locks::ping`].
+    pub(super) async fn acquire(
+        self: &Arc<Self>,
+        mut request: LockRequest,
+        expiry: Option<Duration>,
+    ) -> Result<LocalLease, ProxyError> {
+        let cancel = CancellationToken::new();
+        loop {
+            if let Some(lease) = self.queue(request.clone(), expiry, &cancel).await {
+                return Ok(lease);
+            }
+            match self.holder(&request.app) {
+                Some(holder) => return Err(ProxyError::Locked { holder: Box::new(holder) }),
+                // It was freed in the moment in which the wait ended.
+                None => request.wait_ms = 0,
+            }
+        }
+    }
+
+    /// Waits in the queue as long as asked, or until the change is cancelled.
+    async fn queue(
+        self: &Arc<Self>,
+        request: LockRequest,
+        expiry: Option<Duration>,
+        cancel: &CancellationToken,
+    ) -> Option<LocalLease> {
+        let (app, wait) = (request.app.clone(), Duration::from_millis(request.wait_ms));
+        let (granted, mut grant) = oneshot::channel();
+        let number = {
+            let mut state = self.state();
+            state.next_waiter += 1;
+            let number = state.next_waiter;
+            let waiter = Waiter { number, request, expiry, cancel: cancel.clone(), granted };
+            state.apps.entry(app.clone()).or_default().queue.push_back(waiter);
+            number
+        };
+        let place = Place { locks: self.clone(), app: app.clone(), number };
+        // A lock that is free is granted at once: a wait of 0 is no race.
+        self.grant_next(&app);
+        tokio::select! {
+            biased;
+            lease = timeout(wait, &mut grant) => if let Ok(Ok(lease)) = lease {
+                return Some(lease);
+            },
+            () = cancel.cancelled() => {}
+        }
+        drop(place);
+        // It may have been granted between the end of the wait and leaving the queue.
+        grant.try_recv().ok()
+    }
+
+    fn grant_next(self: &Arc<Self>, app: &AppName) {
+        loop {
+            let (waiter, lease) = {
+                let mut state = self.state();
+                let fence = state.next_fence;
+                let Some(slot) = state.apps.get_mut(app) else { return };
+                if !slot.is_free() {
+                    return;
+                }
+                let Some(waiter) = slot.queue.pop_front() else { break };
+                let lost = CancellationToken::new();
+                let LockRequest { app, op, by, .. } = waiter.request.clone();
+                let view = LockView { app: app.clone(), by, since: Timestamp::now(), op: Some(op), message: None };
+                let cancel = waiter.cancel.clone();
+                slot.held =
+                    Some(Held { fence, view, lost: lost.clone(), cancel: cancel.clone(), last_ping: Instant::now() });
+                state.next_fence += 1;
+                (waiter, LocalLease::new(self.clone(), app, fence, lost, cancel))
+            };
+            if let Some(expiry) = waiter.expiry {
+                tokio::spawn(self.clone().watch(app.clone(), lease.fence_number(), expiry));
+            }
+            // Outside of the state's lock: a waiter that is gone gives the lease back, which takes it.
+            if waiter.granted.send(lease).is_ok() {
+                return;
+            }
+        }
+        self.sweep(app);
+    }
+
+    async fn watch(self: Arc<Self>, app: AppName, fence: u64, expiry: Duration) {
+        loop {
+            let Some(last_ping) = self.held(&app, fence, |held| held.last_ping) else { return };
+            let end = last_ping + expiry;
+            if Instant::now() >= end {
+                tracing::warn!(%app, "a lock ran out: its holder no longer pings");
+                self.lose(&app, fence);
+                return;
+            }
+            sleep_until(end).await;
+        }
+    }
+
+    fn held<T>(&self, app: &AppName, fence: u64, act: impl FnOnce(&mut Held) -> T) -> Option<T> {
+        self.state().apps.get_mut(app)?.held.as_mut().filter(|held| held.fence == fence).map(act)
+    }
+
+    /// Whether this is the app's lock now.
+    pub(super) fn is_held(&self, app: &AppName, fence: u64) -> bool {
+        self.held(app, fence, |_| ()).is_some()
+    }
+
+    /// The app a lease is of.
+    pub(super) fn app_of(&self, fence: u64) -> Option<AppName> {
+        let state = self.state();
+        let found = state.apps.iter().find(|(_, slot)| slot.held.as_ref().is_some_and(|h| h.fence == fence));
+        found.map(|(app, _)| app.clone())
+    }
+
+    /// Says that the holder is alive; whether it still holds the lock.
+    pub(super) fn ping(&self, app: &AppName, fence: u64) -> bool {
+        self.held(app, fence, |held| held.last_ping = Instant::now()).is_some()
+    }
+
+    fn lose(self: &Arc<Self>, app: &AppName, fence: u64) {
+        if let Some(lost) = self.held(app, fence, |held| held.lost.clone()) {
+            lost.cancel();
+        }
+        self.free(app, fence);
+    }
+
+    /// Gives the lock to the next one; whether it was held.
+    pub(super) fn free(self: &Arc<Self>, app: &AppName, fence: u64) -> bool {
+        let freed = match self.state().apps.get_mut(app) {
+            Some(slot) => slot.held.take_if(|held| held.fence == fence).is_some(),
+            None => false,
+        };
+        if freed {
+            self.grant_next(app);
+        }
+        freed
+    }
+
+    pub(super) fn holder(&self, app: &AppName) -> Option<LockView> {
+        self.state().apps.get(app).and_then(|slot| slot.holder().cloned())
+    }
+
+    /// All locks, by app; a manual one hides nothing: the lease held beside it is listed too.
+    pub(super) fn all(&self) -> Vec<LockView> {
+        let state = self.state();
+        let both = |slot: &Slot| [slot.manual.clone(), slot.held.as_ref().map(|held| held.view.clone())];
+        let mut locks: Vec<_> = state.apps.values().flat_map(both).flatten().collect();
+        locks.sort_by(|a, b| (&a.app, a.since).cmp(&(&b.app, b.since)));
+        locks
+    }
+
+    /// Asks the holder, or somebody who waits, to give up; whether there is one.
+    pub(super) fn cancel(&self, op: &OpId) -> bool {
+        let state = self.state();
+        let held = state.apps.values().filter_map(|slot| slot.held.as_ref());
+        let holders = held.filter(|held| held.view.op.as_ref() == Some(op)).map(|held| &held.cancel);
+        let waiters = state.apps.values().flat_map(|slot| &slot.queue);
+        let waiting = waiters.filter(|waiter| &waiter.request.op == op).map(|waiter| &waiter.cancel);
+        let mut any = false;
+        for token in holders.chain(waiting) {
+            token.cancel();
+            any = true;
+        }
+        any
+    }
+
+    /// Takes or lifts a lock on purpose. Whoever holds a lease keeps it.
+    pub(super) fn set_manual(self: &Arc<Self>, app: &AppName, manual: Option<LockView>) {
+        self.state().apps.entry(app.clone()).or_default().manual = manual;
+        self.grant_next(app);
+    }
+
+    fn leave(&self, app: &AppName, number: u64) {
+        if let Some(slot) = self.state().apps.get_mut(app) {
+            slot.queue.retain(|waiter| waiter.number != number);
+        }
+        self.sweep(app);
+    }
+
+    /// Names come and go; nothing is kept for one that nobody uses.
+    fn sweep(&self, app: &AppName) {
+        let mut state = self.state();
+        if state.apps.get(app).is_some_and(|slot| slot.is_free() && slot.queue.is_empty()) {
+            state.apps.remove(app);
+        }
+    }
+}
+
+/// A place in a queue, left also when the wait is given up from outside.
+struct Place {
+    locks: Arc<Locks>,
+    app: AppName,
+    number: u64,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.locks.leave(&self.app, self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+use futures_util::FutureExt;
+use tokio::time::{advance, sleep};
+
+use super::*;
+use crate::app::Caller;
+use crate::app::proxy::{Lease, LeaseEnd};
+
+fn shop() -> AppName {
+    "shop".parse().unwrap()
+}
+
+fn wants(op: &str, wait_ms: u64) -> LockRequest {
+    LockRequest { app: shop(), op: OpId(op.to_owned()), by: Caller::default(), wait_ms }
+}
+
+fn manual() -> LockView {
+    LockView { app: shop(), by: Caller::default(), since: Timestamp::UNIX_EPOCH, op: None, message: None }
+}
+
+#[tokio::test]
+async fn first_come_first_served() {
+    let locks = Arc::new(Locks::new(1));
+    let holder = locks.acquire(wants("a0", 0), None).await.unwrap();
+    let mut waiting: Vec<_> = (1..=4)
+        .map(|n| {
+            let locks = locks.clone();
+            Box::pin(async move { locks.acquire(wants(&format!("a{n}"), 60_000), None).await })
+        })
+        .collect();
+    for waiter in &mut waiting {
+        assert!(waiter.now_or_never().is_none(), "in the queue");
+    }
+    drop(waiting.remove(1));
+    let mut fence = holder.fence();
+    drop(holder);
+    for n in 0..3 {
+        for later in &mut waiting[n + 1..] {
+            assert!(later.now_or_never().is_none(), "not its turn");
+        }
+        let lease = (&mut waiting[n]).await.unwrap();
+        assert!(lease.fence() > fence);
+        fence = lease.fence();
+    }
+    assert!(locks.state().apps.is_empty(), "nothing is kept of a lock nobody wants");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_has_an_end() {
+    let locks = Arc::new(Locks::new(1));
+    let _holder = locks.acquire(wants("a0", 0), None).await.unwrap();
+    let began = Instant::now();
+    assert!(matches!(locks.acquire(wants("a1", 1500), None).await, Err(ProxyError::Locked { .. })));
+    assert_eq!(began.elapsed().as_millis(), 1500);
+    assert_eq!(locks.state().apps[&shop()].queue.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_pings_a_lock_runs_out() {
+    let locks = Arc::new(Locks::new(1));
+    let expiry = Some(Duration::from_secs(30));
+    let lease = locks.acquire(wants("a0", 0), expiry).await.unwrap();
+    for _ in 0..20 {
+        sleep(Duration::from_secs(5)).await;
+        assert!(locks.ping(&shop(), lease.fence()));
+    }
+    let next = locks.clone();
+    let next = tokio::spawn(async move { next.acquire(wants("a1", 600_000), None).await.unwrap() });
+    advance(Duration::from_millis(29_900)).await;
+    assert!(lease.ended().now_or_never().is_none());
+    let last_ping = Instant::now();
+    assert_eq!(lease.ended().await, LeaseEnd::Lost);
+    assert!(last_ping.elapsed() < Duration::from_millis(200));
+    assert!(!locks.ping(&shop(), lease.fence()));
+    let next = next.await.unwrap();
+    drop(lease);
+    assert!(locks.is_held(&shop(), next.fence()), "the end of a lost lease frees nobody else's");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_on_purpose_outlasts_leases() {
+    let locks = Arc::new(Locks::new(1));
+    let lease = locks.acquire(wants("a0", 0), None).await.unwrap();
+    locks.set_manual(&shop(), Some(manual()));
+    assert!(locks.is_held(&shop(), lease.fence()), "who has it keeps it");
+    assert_eq!(locks.all().len(), 2);
+    drop(lease);
+    let waiter = locks.clone();
+    let waiter = tokio::spawn(async move { waiter.acquire(wants("a1", 60_000), None).await });
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(locks.holder(&shop()), Some(manual()));
+    locks.set_manual(&shop(), None);
+    assert!(waiter.await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn later_starts_give_higher_fences() {
+    let before = Arc::new(Locks::new(7)).acquire(wants("a0", 0), None).await.unwrap();
+    let after = Arc::new(Locks::new(8)).acquire(wants("a0", 0), None).await.unwrap();
+    assert!(after.fence() > before.fence());
+}
+
+#[tokio::test]
+async fn a_cancelled_change_may_still_finish() {
+    let locks = Arc::new(Locks::new(1));
+    let lease = locks.acquire(wants("a0", 0), None).await.unwrap();
+    assert!(!locks.cancel(&OpId("a9".to_owned())));
+    assert!(locks.cancel(&OpId("a0".to_owned())));
+    assert_eq!(lease.ended().await, LeaseEnd::CancelRequested);
+    assert!(locks.is_held(&shop(), lease.fence()));
+    locks.lose(&shop(), lease.fence());
+    assert_eq!(lease.ended().await, LeaseEnd::Lost, "worse news replace it");
+}

@@ -1,0 +1,82 @@
+//! The proxy in process: ledger, store, locks, events and the data plane behind [`Routes`], as one
+//! [`Proxy`](crate::app::proxy::Proxy). The control server puts it on a socket; tests use it as it is.
+
+mod calls;
+mod changes;
+mod lease;
+mod locks;
+mod routes;
+mod transact;
+mod view;
+
+pub use lease::LocalLease;
+pub use routes::Routes;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use tokio::sync::Mutex;
+
+use crate::app::ledger::{AppRecord, Ledger};
+use crate::app::proxy::ProxyError;
+use crate::proxy::store::{Opened, Store, StoreError};
+use changes::Changes;
+use locks::Locks;
+
+/// A lock without a ping for so long is lost.
+pub const LEASE_EXPIRY: Duration = Duration::from_secs(30);
+
+/// The proxy's memory and its data plane. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Service {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// Swapped after a change is on disk, so readers never wait for one.
+    ledger: ArcSwap<Ledger>,
+    /// The one writer: whoever changes something holds this from the check to the answer.
+    store: Arc<Mutex<Store>>,
+    locks: Arc<Locks>,
+    changes: Changes,
+    routes: Arc<dyn Routes>,
+    instance: String,
+    started_at: Timestamp,
+    set_aside: Vec<(String, String)>,
+}
+
+impl Service {
+    /// Opens a state directory and publishes the routes of all its apps. Blocks on the disk.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open(dir: &Path, routes: Arc<dyn Routes>) -> Result<Self, StoreError> {
+        let Opened { store, ledger, instance, start, set_aside, changes } = Store::open(dir)?;
+        routes.publish(ledger.records().filter_map(AppRecord::route).collect());
+        let locks = Arc::new(Locks::new(start));
+        for record in ledger.records() {
+            locks.set_manual(&record.name, view::manual_lock(record));
+        }
+        let (changes, surplus) = Changes::new(changes);
+        for op in surplus {
+            store.drop_events(&op)?;
+        }
+        let started_at = Timestamp::now();
+        let (ledger, store) = (ArcSwap::from_pointee(ledger), Arc::new(Mutex::new(store)));
+        let shared = Shared { ledger, store, locks, changes, routes, instance, started_at, set_aside };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+}
+
+impl From<StoreError> for ProxyError {
+    fn from(error: StoreError) -> Self {
+        let message = match &error {
+            StoreError::InUse => error.to_string(),
+            StoreError::Io { source, .. } => format!("{error}: {source}"),
+        };
+        Self::Storage { message }
+    }
+}

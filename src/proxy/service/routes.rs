@@ -1,0 +1,75 @@
+//! What the memory needs of the data plane.
+
+use std::time::Duration;
+
+use futures_core::stream::BoxStream;
+
+use crate::app::proxy::{AppTraffic, DrainLimits, DrainProgress, ProbeAnswer, ProbeRequest};
+use crate::app::{AppId, ReleaseNumber, Route};
+use crate::proxy::plane::Plane;
+
+/// The data plane as the service drives it. Calls take effect before they return.
+pub trait Routes: Send + Sync {
+    /// Replaces all routes.
+    fn publish(&self, routes: Vec<Route>);
+    /// Adds or replaces an app's route. A new target gets the requests held.
+    fn set_route(&self, route: Route);
+    /// Removes an app's route.
+    fn remove_route(&self, app: &AppId);
+    /// Holds an app's new requests; whether it has a route.
+    fn hold(&self, app: &AppId, limit: Duration) -> bool;
+    /// Lets them go on.
+    fn resume(&self, app: &AppId);
+    /// Waits until a release has nothing under way, or cuts what is left at the limits.
+    fn drain(&self, app: &AppId, release: ReleaseNumber, limits: DrainLimits) -> BoxStream<'static, DrainProgress>;
+    /// Tries a candidate until it is healthy or the time is over.
+    fn probe(&self, request: ProbeRequest) -> BoxStream<'static, ProbeAnswer>;
+    /// One app's traffic.
+    fn traffic(&self, app: &AppId) -> AppTraffic;
+    /// Every app's traffic.
+    fn traffic_all(&self) -> Vec<(AppId, AppTraffic)>;
+    /// Resets the slowest response.
+    fn mark(&self, app: &AppId);
+}
+
+impl Routes for Plane {
+    fn publish(&self, routes: Vec<Route>) {
+        Plane::publish(self, routes);
+    }
+
+    fn set_route(&self, route: Route) {
+        Plane::set_route(self, route);
+    }
+
+    fn remove_route(&self, app: &AppId) {
+        Plane::remove_route(self, app);
+    }
+
+    fn hold(&self, app: &AppId, limit: Duration) -> bool {
+        Plane::hold(self, app, limit)
+    }
+
+    fn resume(&self, app: &AppId) {
+        Plane::resume(self, app);
+    }
+
+    fn drain(&self, app: &AppId, release: ReleaseNumber, limits: DrainLimits) -> BoxStream<'static, DrainProgress> {
+        Plane::drain(self, app, release, limits)
+    }
+
+    fn probe(&self, request: ProbeRequest) -> BoxStream<'static, ProbeAnswer> {
+        Plane::probe(self, request)
+    }
+
+    fn traffic(&self, app: &AppId) -> AppTraffic {
+        Plane::traffic(self, app)
+    }
+
+    fn traffic_all(&self) -> Vec<(AppId, AppTraffic)> {
+        Plane::traffic_all(self)
+    }
+
+    fn mark(&self, app: &AppId) {
+        Plane::mark(self, app);
+    }
+}

@@ -1,0 +1,174 @@
+//! The ledger on disk: one file an app under `apps/`, the audit log, the events of changes, and who this proxy is.
+//! Blocking; the service calls it away from the runtime's threads. Knows nothing of what a change means.
+
+mod activity;
+mod events;
+mod file;
+mod identity;
+mod records;
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::app::event::Envelope;
+use crate::app::ledger::{AppRecord, Ledger};
+use crate::app::proxy::Activity;
+use crate::app::{AppId, AppName, OpId};
+
+use activity::ActivityLog;
+use events::EventFiles;
+use records::RecordFiles;
+
+/// Why something could not be kept or read.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another worker has the ledger open.
+    #[error("another process has the ledger open")]
+    InUse,
+    /// The file system said no.
+    #[error("could not {what}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// Its words.
+        source: io::Error,
+    },
+}
+
+pub(crate) type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// Names the step that failed.
+trait During<T> {
+    fn during(self, what: impl FnOnce() -> String) -> Result<T>;
+}
+
+impl<T> During<T> for io::Result<T> {
+    fn during(self, what: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|source| StoreError::Io { what: what(), source })
+    }
+}
+
+/// The state directory of one proxy, held by one process at a time.
+#[derive(Debug)]
+pub struct Store {
+    records: RecordFiles,
+    activity: ActivityLog,
+    events: EventFiles,
+    // Held for its lock.
+    _lock: File,
+}
+
+/// What was found when a state directory was opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// For writing.
+    pub store: Store,
+    /// All records that could be read.
+    pub ledger: Ledger,
+    /// Made once per directory: 32 hex digits.
+    pub instance: String,
+    /// How often this directory was opened; fencing numbers grow with it.
+    pub start: u32,
+    /// Files that could not be read: name and why. Earlier ones are listed until somebody takes them away.
+    pub set_aside: Vec<(String, String)>,
+    /// The events of the last changes, oldest change first.
+    pub changes: Vec<Vec<Envelope>>,
+}
+
+impl Store {
+    /// Opens a state directory, making it where it is missing. A file that cannot be read costs its own app only.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`], or the directory itself cannot be read or written.
+    pub fn open(dir: &Path) -> Result<Opened> {
+        file::make_dir(dir)?;
+        let path = dir.join("lock");
+        let lock = file::private().create(true).open(&path).during(|| format!("open {}", path.display()))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(StoreError::InUse),
+            Err(TryLockError::Error(source)) => return Err(source).during(|| format!("lock {}", path.display())),
+        }
+        let (instance, start) = identity::load(dir)?;
+        let (records, found) = RecordFiles::open(dir)?;
+        let (events, changes) = EventFiles::open(dir)?;
+        let activity = ActivityLog::open(dir)?;
+        let store = Self { records, activity, events, _lock: lock };
+        Ok(Opened {
+            store,
+            ledger: Ledger::from_records(found.records),
+            instance,
+            start,
+            set_aside: found.set_aside,
+            changes,
+        })
+    }
+
+    /// Writes a record; it is on disk when this returns.
+    ///
+    /// # Errors
+    /// The file system's; what was there before is still there.
+    pub fn write(&self, record: &AppRecord) -> Result<()> {
+        self.records.write(record)
+    }
+
+    /// Removes a record; it is gone from disk when this returns.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn forget(&self, app: &AppId) -> Result<()> {
+        self.records.forget(app)
+    }
+
+    /// Appends to the audit log, synced.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn append_activity(&mut self, activity: &Activity) -> Result<()> {
+        self.activity.append(activity)
+    }
+
+    /// The newest `limit` entries, newest first.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn activity(&self, app: Option<&AppName>, limit: usize) -> Result<Vec<Activity>> {
+        self.activity.newest(app, limit)
+    }
+
+    /// Appends events of a change. Not synced: they are for watching, the truth is in the records.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn append_events(&self, op: &OpId, events: &[Envelope]) -> Result<()> {
+        self.events.append(op, events)
+    }
+
+    /// Drops the events of a change.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn drop_events(&self, op: &OpId) -> Result<()> {
+        self.events.forget(op)
+    }
+}
+
+/// Names in a directory that end in `.{extension}`, sorted; without the ending.
+fn stems(dir: &Path, extension: &str) -> Result<Vec<(String, PathBuf)>> {
+    let listing = || format!("list {}", dir.display());
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).during(listing)? {
+        let path = entry.during(listing)?.path();
+        if path.extension().is_some_and(|e| e == extension)
+            && let Some(stem) = path.file_stem().and_then(|s| s.to_str())
+        {
+            found.push((stem.to_owned(), path.clone()));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests;

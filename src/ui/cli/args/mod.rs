@@ -1,0 +1,225 @@
+//! What can be typed. Raw text only: it is parsed once, into drafts and queries, by the commands.
+
+mod deploy;
+mod machinery;
+mod queries;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::app::Namespace;
+
+pub(crate) use deploy::{Behaviour, DeployArgs, PlanArgs, SetArgs, SettingsArgs};
+pub use machinery::{DemoImageArgs, DemoLoadArgs, Machinery};
+pub use queries::ProxyArgs;
+pub(crate) use queries::{
+    AppArg, AppsArg, ConfirmArgs, ExecArgs, LockArgs, LogsArgs, ProxyCommand, RemoveArgs, RollbackArgs, StatusArgs,
+    WatchArgs,
+};
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "once",
+    version,
+    about = "Runs all your web apps on your own machines, without a lost request",
+    long_about = "Runs all your web apps on your own machines, without a lost request.\n\n\
+        With no command, on a terminal, it opens the console. `once deploy IMAGE` puts an app on the machine or \
+        replaces it with zero downtime; everything else shows or changes what is there.",
+    after_help = EXAMPLES,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    max_term_width = 110
+)]
+pub struct Cli {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub global: Global,
+    #[command(flatten)]
+    pub(crate) console: ConsoleArgs,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  once setup                                               is Docker there? install it if not
+  once deploy ghcr.io/acme/shop:1.5.0 --host shop.example.com
+  once set shop FEATURE_X=on --memory 512m                 change settings, zero downtime
+  once status                                              are all apps well?
+  once --on ssh://root@web-1 list                          another machine
+
+Exit codes:
+  0 as asked             4 locked by somebody else       8 superseded by a newer --sequence
+  1 a bug in once        5 failed, the old serves on    10 findings, pending changes
+  2 bad arguments        6 down: nothing serves        125 exec: our own failure
+  3 environment          7 refused by a guard          130 interrupted, undone";
+
+/// Flags of every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Separates whole installations on one engine
+    #[arg(
+        long,
+        global = true,
+        env = "ONCE_NAMESPACE",
+        hide_env_values = true,
+        default_value = "once",
+        value_name = "NAME"
+    )]
+    pub namespace: Namespace,
+    /// The engine to use, as in ssh://user@host; else DOCKER_HOST or the Docker context
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    pub on: Option<String>,
+    /// One JSON object per line on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say more on standard error; twice for everything
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Say nothing but errors and the data asked for
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorWhen,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorWhen {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Console")]
+pub(crate) struct ConsoleArgs {
+    /// Open a console that cannot change anything
+    #[arg(long)]
+    pub(crate) read_only: bool,
+    /// Draw the console with ASCII characters only
+    #[arg(long)]
+    pub(crate) ascii: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check that Docker is there, reachable, permitted and recent; install it with your consent
+    Setup(ConfirmArgs),
+    /// Create an app, or replace it with zero downtime
+    #[command(after_help = deploy::EXAMPLES)]
+    Deploy(Box<DeployArgs>),
+    /// Show what a deploy would change, and change nothing
+    Plan(Box<PlanArgs>),
+    /// Change settings of an app; `deploy` without an image
+    #[command(after_help = deploy::SET_EXAMPLES)]
+    Set(Box<SetArgs>),
+    /// Follow what is being done to an app, by whomever
+    Watch(WatchArgs),
+    /// All apps
+    #[command(visible_alias = "ls")]
+    List,
+    /// Health and traffic; exits 10 when something is wrong
+    Status(StatusArgs),
+    /// Everything known about one app
+    Show(AppArg),
+    /// What an app writes, or who visited it
+    #[command(after_help = queries::LOGS_EXAMPLES)]
+    Logs(LogsArgs),
+    /// Start stopped apps
+    Start(AppsArg),
+    /// Stop apps; visitors see a 503 page
+    Stop(AppsArg),
+    /// Replace an app's container by a fresh one, with zero downtime
+    Restart(AppsArg),
+    /// An app's environment, secrets masked
+    Env(AppArg),
+    /// An app's history: images, settings, who and when
+    Releases(AppArg),
+    /// Go back to a retained release, image and settings, as a new release number
+    Rollback(RollbackArgs),
+    /// Run a command in the serving container; exits with its code, 125 for our own failures
+    Exec(ExecArgs),
+    /// Open a shell in the serving container
+    Shell(AppArg),
+    /// Remove an app; its data is kept unless --data
+    #[command(visible_alias = "rm")]
+    Remove(RemoveArgs),
+    /// Remove everything of this namespace: apps, proxy, network
+    Teardown(ConfirmDataArgs),
+    /// The proxy
+    #[command(subcommand)]
+    Proxy(ProxyCommand),
+    /// Who is changing what, and which apps are locked
+    Locks,
+    /// Hold an app's lock on purpose, so that nobody changes it
+    Lock(LockArgs),
+    /// Lift a lock that was taken by `once lock`
+    Unlock(AppArg),
+    /// The audit log, newest first
+    Activity {
+        /// Only of this app
+        app: Option<String>,
+        /// How many entries
+        #[arg(short = 'n', long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        lines: u32,
+    },
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// The version of this command, and of the proxy where there is one
+    Version,
+    #[command(flatten)]
+    Machinery(Machinery),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ConfirmDataArgs {
+    #[command(flatten)]
+    pub(crate) confirm: ConfirmArgs,
+    /// The data volumes too
+    #[arg(long)]
+    pub(crate) data: bool,
+}
+
+impl Command {
+    /// The word for callers, locks and the audit log.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Setup(_) => "setup",
+            Self::Deploy(_) => "deploy",
+            Self::Plan(_) => "plan",
+            Self::Set(_) => "set",
+            Self::Watch(_) => "watch",
+            Self::List => "list",
+            Self::Status(_) => "status",
+            Self::Show(_) => "show",
+            Self::Logs(_) => "logs",
+            Self::Start(_) => "start",
+            Self::Stop(_) => "stop",
+            Self::Restart(_) => "restart",
+            Self::Env(_) => "env",
+            Self::Releases(_) => "releases",
+            Self::Rollback(_) => "rollback",
+            Self::Exec(_) => "exec",
+            Self::Shell(_) => "shell",
+            Self::Remove(_) => "remove",
+            Self::Teardown(_) => "teardown",
+            Self::Proxy(_) => "proxy",
+            Self::Locks => "locks",
+            Self::Lock(_) => "lock",
+            Self::Unlock(_) => "unlock",
+            Self::Activity { .. } => "activity",
+            Self::Completions { .. } => "completions",
+            Self::Version => "version",
+            Self::Machinery(_) => "machinery",
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Arguments of everything that is no deploy.
+
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AppArg {
+    /// The app's name, or any of its hostnames
+    pub(crate) app: String,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WaitArgs {
+    /// How many seconds to wait while somebody else changes the app; 0 fails at once
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(..=86_400))]
+    pub(crate) wait: u64,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AppsArg {
+    /// Names, or any of their hostnames
+    #[arg(required = true, value_name = "APP")]
+    pub(crate) apps: Vec<String>,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ConfirmArgs {
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WatchArgs {
+    /// The app's name, or any of its hostnames; else all apps
+    pub(crate) app: Option<String>,
+    /// When nothing is being done, wait until something is
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct StatusArgs {
+    /// The app's name, or any of its hostnames; else all apps
+    pub(crate) app: Option<String>,
+    /// Go on, and print a line whenever something changes
+    #[arg(short, long)]
+    pub(crate) watch: bool,
+}
+
+pub(crate) const LOGS_EXAMPLES: &str = "\
+Examples:
+  once logs shop -f                     go on with what comes
+  once logs shop --since 10m --grep '(?i)error'
+  once logs shop --access -n 100        requests, as the proxy saw them
+  once logs shop --release 12           what an earlier release wrote";
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LogsArgs {
+    /// The app's name, or any of its hostnames
+    pub(crate) app: String,
+    /// Go on with lines to come
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Only the last so many lines
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(crate) lines: Option<u64>,
+    /// Only since then: 10m, 2h, or a time as in 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "T")]
+    pub(crate) since: Option<String>,
+    /// Only lines that match this regular expression
+    #[arg(long, value_name = "RE")]
+    pub(crate) grep: Option<String>,
+    /// The proxy's access log of this app instead of what the app writes
+    #[arg(long, conflicts_with = "release")]
+    pub(crate) access: bool,
+    /// Another release than the serving one
+    #[arg(long, value_name = "N")]
+    pub(crate) release: Option<u64>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RollbackArgs {
+    /// The app's name, or any of its hostnames
+    pub(crate) app: String,
+    /// The release to go back to; else the one that served before
+    pub(crate) release: Option<u64>,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ExecArgs {
+    /// The app's name, or any of its hostnames
+    pub(crate) app: String,
+    /// The command and its arguments, behind `--`
+    #[arg(required = true, last = true, value_name = "CMD")]
+    pub(crate) argv: Vec<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RemoveArgs {
+    /// The app's name, or any of its hostnames
+    pub(crate) app: String,
+    /// Its data volumes, generated secrets and history too
+    #[arg(long)]
+    pub(crate) data: bool,
+    #[command(flatten)]
+    pub(crate) confirm: ConfirmArgs,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LockArgs {
+    /// The app's name, or any of its hostnames
+    pub(crate) app: String,
+    /// Why, for whoever is kept out
+    #[arg(short, long)]
+    pub(crate) message: Option<String>,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum ProxyCommand {
+    /// Whether it runs, which version, since when
+    Status,
+    /// Which hostname goes to which release
+    Routes,
+    /// What it writes: the access log of all apps and its own messages
+    Logs {
+        /// Go on with lines to come
+        #[arg(short, long)]
+        follow: bool,
+        /// Only the last so many lines
+        #[arg(short = 'n', long, value_name = "N")]
+        lines: Option<u64>,
+    },
+    /// Bridge standard input and output to the control socket
+    #[command(hide = true)]
+    Ctl(ProxyArgs),
+    /// Be the proxy's supervisor
+    #[command(hide = true)]
+    Run(ProxyArgs),
+    /// Be the proxy's worker
+    #[command(hide = true)]
+    Worker(ProxyArgs),
+}
+
+/// Where the proxy's own processes find things inside of its container.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct ProxyArgs {
+    /// The directory that holds the host's memory and the control socket.
+    #[arg(long, value_name = "DIR", default_value = "/state")]
+    pub state: std::path::PathBuf,
+    /// The port to listen on for HTTP.
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    pub http: u16,
+}

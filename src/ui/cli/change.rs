@@ -1,0 +1,153 @@
+//! Asks for a change and follows it to its end, through the detached process.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::app::event::{Event, Finished, Outcome};
+use crate::app::{Ask, DeployView, PlanView, Problem};
+use crate::ui::runner::{self, RunnerError, RunningJob};
+use crate::ui::words;
+
+use super::output::{GOOD, Mode, Output, STRONG, styled};
+use super::progress::{Progress, traffic};
+use super::report;
+use super::session::Session;
+
+/// A change's end, and what was planned.
+pub(crate) struct Ended {
+    pub(crate) finished: Finished,
+    pub(crate) plan: Option<PlanView>,
+}
+
+/// Runs a job to its end and says how it went. Its exit code is the outcome's.
+///
+/// # Errors
+/// Only when the change could not even be asked for; a change that failed is an [`Ended`].
+pub(crate) async fn run(session: &mut Session<'_>, ask: Ask, wait_seconds: u64) -> Result<Ended, Problem> {
+    let job = session.job(ask, wait_seconds);
+    let dry = matches!(&job.ask, Ask::Deploy(deploy) if deploy.dry_run);
+    let mut signals = Signals::new()?;
+    let running = runner::spawn(&job, &session.place()).await.map_err(|e| lost(&e))?;
+    let mut progress = Progress::new(&job.op, jiff::Timestamp::now(), session.out);
+    let finished = follow(running, &mut progress, session.out, &mut signals).await;
+    progress.end();
+    let finished = finished?;
+    conclude(session.out, &progress.view, &finished, dry);
+    Ok(Ended { finished, plan: progress.view.plan })
+}
+
+async fn follow(
+    mut running: RunningJob,
+    progress: &mut Progress,
+    out: &mut Output,
+    signals: &mut Signals,
+) -> Result<Finished, Problem> {
+    let mut asked = false;
+    loop {
+        tokio::select! {
+            event = running.next_event() => match event {
+                Ok(Some(envelope)) => {
+                    progress.event(out, &envelope);
+                    if let Event::Finished(finished) = envelope.event {
+                        return Ok(finished);
+                    }
+                }
+                Ok(None) => return Err(Problem::new(Outcome::Internal, "no-answer", "the change gave no answer")),
+                Err(error) => return Err(if asked { interrupted(&error) } else { lost(&error) }),
+            },
+            () = signals.next() => {
+                if asked {
+                    return Err(detached(progress));
+                }
+                asked = true;
+                running.cancel().await;
+                let text = if progress.view.is_past_switch() {
+                    "the new release serves already, so this will be finished; once more to leave it alone"
+                } else {
+                    "asked to undo; past the switch it will be finished instead; once more to leave it alone"
+                };
+                progress.say(out, text);
+            }
+        }
+    }
+}
+
+/// The final sentence, with the address; or the three things that went wrong.
+pub(crate) fn conclude(out: &mut Output, view: &DeployView, finished: &Finished, dry: bool) {
+    if out.mode() == Mode::Json {
+        return;
+    }
+    if let Some(problem) = &finished.problem {
+        report::explain(out, problem);
+        let serving = match (finished.serving, finished.outcome) {
+            (Some(serving), _) => format!("release {serving} serves"),
+            (None, Outcome::Failed | Outcome::Down | Outcome::Interrupted) => "nothing serves".to_owned(),
+            (None, _) => return,
+        };
+        out.tell(&match finished.release_command_ran {
+            Some(true) => format!("{serving}; the release command had already run"),
+            Some(false) => format!("{serving}; the release command had not run"),
+            None => serving,
+        });
+        return;
+    }
+    let requests = view.traffic.old + view.traffic.new + view.traffic.failed;
+    if requests > 0 {
+        out.say(&format!("traffic meanwhile: {}", traffic(&view.traffic)));
+    }
+    let app = view.app.as_ref().map(ToString::to_string).unwrap_or_else(|| "the app".into());
+    if dry {
+        let changes = view.plan.as_ref().map_or(0, |p| p.changes.len());
+        out.say(&format!("{} would change; nothing was done", words::count(changes, "setting", "settings")));
+        return;
+    }
+    let url = finished.url.as_deref().map(|url| format!(" at {}", styled(STRONG, url))).unwrap_or_default();
+    let release = finished.serving.map(|r| format!(", release {r}")).unwrap_or_default();
+    out.say(&format!("{app} {}{release}{url}", styled(GOOD, &finished.outcome.to_string())));
+}
+
+/// Ctrl-C and SIGTERM.
+pub(crate) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    pub(crate) fn new() -> Result<Self, Problem> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| {
+                Problem::new(Outcome::Environment, "signals", "signals cannot be listened for").because(&error)
+            })
+        };
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    /// The next of either. Cancel-safe.
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+fn detached(progress: &Progress) -> Problem {
+    let app = progress.view.app.as_ref().map(|a| format!(" {a}")).unwrap_or_default();
+    Problem::new(Outcome::Interrupted, "left-running", "the change was left running in its own process")
+        .hint(format!("`once watch{app}` shows how it goes on"))
+}
+
+fn interrupted(error: &RunnerError) -> Problem {
+    Problem::new(Outcome::Interrupted, "interrupted", "the change was interrupted before it gave an answer")
+        .because(error)
+        .hint("`once status` says what serves; the next command puts in order what was left")
+}
+
+fn lost(error: &RunnerError) -> Problem {
+    let outcome = match error {
+        RunnerError::Start(_) => Outcome::Environment,
+        _ => Outcome::Internal,
+    };
+    Problem::new(outcome, "runner", "the process that makes the change was lost")
+        .because(error)
+        .hint("`once status` says what serves; the next command puts in order what was left")
+}

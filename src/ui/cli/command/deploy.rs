@@ -1,0 +1,50 @@
+//! `deploy`, `plan` and `set`: a wish becomes a job.
+
+use crate::app::{Action, Ask, Deploy, Draft};
+
+use super::{Answer, FINDINGS};
+use crate::ui::cli::args::{Behaviour, DeployArgs, PlanArgs, SetArgs};
+use crate::ui::cli::change;
+use crate::ui::cli::session::{Session, selector};
+use crate::ui::cli::settings::draft;
+
+pub(crate) async fn deploy(session: &mut Session<'_>, args: &DeployArgs) -> Answer {
+    let draft = draft(args.image.as_deref(), &[], &args.settings)?;
+    let wish = Deploy { name: args.name.clone(), dry_run: args.dry_run, ..wish(draft, &args.behaviour) };
+    run(session, wish, &args.behaviour).await
+}
+
+pub(crate) async fn plan(session: &mut Session<'_>, args: &PlanArgs) -> Answer {
+    let draft = draft(args.image.as_deref(), &[], &args.settings)?;
+    let wish = Deploy { name: args.name.clone(), dry_run: true, ..wish(draft, &args.behaviour) };
+    let ended = change::run(session, Ask::Deploy(Box::new(wish)), args.behaviour.wait.wait).await?;
+    let pending = ended.plan.is_some_and(|p| p.action != Action::Nothing);
+    match ended.finished.outcome.exit_code() {
+        0 if args.detailed_exitcode && pending => Ok(FINDINGS),
+        code => Ok(code),
+    }
+}
+
+pub(crate) async fn set(session: &mut Session<'_>, args: &SetArgs) -> Answer {
+    let draft = draft(None, &args.variables, &args.settings)?;
+    let wish = Deploy { existing: Some(selector(&args.app)), dry_run: args.dry_run, ..wish(draft, &args.behaviour) };
+    run(session, wish, &args.behaviour).await
+}
+
+fn wish(draft: Draft, behaviour: &Behaviour) -> Deploy {
+    Deploy {
+        draft,
+        revision: behaviour.revision.clone(),
+        sequence: behaviour.sequence,
+        pull: behaviour.pull.into(),
+        force: behaviour.force,
+        start: behaviour.start,
+        upgrade_proxy: behaviour.upgrade_proxy,
+        ..Deploy::default()
+    }
+}
+
+async fn run(session: &mut Session<'_>, wish: Deploy, behaviour: &Behaviour) -> Answer {
+    let ended = change::run(session, Ask::Deploy(Box::new(wish)), behaviour.wait.wait).await?;
+    Ok(ended.finished.outcome.exit_code())
+}

@@ -1,0 +1,25 @@
+//! `start`, `stop`, `restart` and `rollback`.
+
+use crate::app::{Ask, ReleaseNumber, Selector};
+
+use super::Answer;
+use crate::ui::cli::args::{AppsArg, RollbackArgs};
+use crate::ui::cli::change;
+use crate::ui::cli::session::{Session, selector};
+
+/// The same for each app named, one after the other; the first failure's exit code, and the others are still done.
+pub(crate) async fn each(session: &mut Session<'_>, args: &AppsArg, ask: impl Fn(Selector) -> Ask) -> Answer {
+    let mut code = 0;
+    for app in &args.apps {
+        let ended = change::run(session, ask(selector(app)), args.wait.wait).await?;
+        let this = ended.finished.outcome.exit_code();
+        code = if code == 0 { this } else { code };
+    }
+    Ok(code)
+}
+
+pub(crate) async fn rollback(session: &mut Session<'_>, args: &RollbackArgs) -> Answer {
+    let ask = Ask::Rollback { app: selector(&args.app), to: args.release.map(ReleaseNumber) };
+    let ended = change::run(session, ask, args.wait.wait).await?;
+    Ok(ended.finished.outcome.exit_code())
+}

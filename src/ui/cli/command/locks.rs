@@ -1,0 +1,101 @@
+//! `locks`, `lock` and `unlock`.
+
+use crate::app::Problem;
+use crate::app::event::Outcome;
+use crate::app::ledger::{ManualLock, Transaction};
+use crate::app::proxy::LockRequest;
+use crate::ui::cli::args::LockArgs;
+use crate::ui::cli::objects::LockObject;
+use crate::ui::cli::session::Session;
+use crate::ui::cli::table::Table;
+use crate::ui::words;
+
+use super::Answer;
+
+pub(crate) async fn locks(session: &mut Session<'_>) -> Answer {
+    let at = session.installation().await?;
+    let locks = session.proxy(&at).await?.map(|(_, snapshot)| snapshot.locks).unwrap_or_default();
+    if session.out.is_json() {
+        for lock in &locks {
+            session.out.object(&LockObject::new(lock));
+        }
+        return Ok(0);
+    }
+    if locks.is_empty() {
+        let info = at.engine.info().await?;
+        session.out.say(&format!("nobody holds a lock in the namespace `{}` on {}", at.namespace, info.name));
+        return Ok(0);
+    }
+    let now = at.clock.now();
+    let mut table = Table::new(&["APP", "BY", "FROM", "SINCE", "WHY"]);
+    for lock in locks {
+        table.row([
+            lock.app.to_string(),
+            lock.by.user,
+            lock.by.host,
+            words::ago(lock.since, now),
+            lock.message.unwrap_or_else(|| match lock.op {
+                Some(_) => format!("`{}` is under way", lock.by.command),
+                None => "held on purpose".into(),
+            }),
+        ]);
+    }
+    table.print(session.out);
+    Ok(0)
+}
+
+pub(crate) async fn lock(session: &mut Session<'_>, args: &LockArgs) -> Answer {
+    if args.message.as_ref().is_some_and(|m| m.chars().any(char::is_control)) {
+        return Err(Problem::rejected("bad-message", "the message holds control characters"));
+    }
+    let at = session.installation().await?;
+    let (proxy, _, record) = session.app(&at, &args.app).await?;
+    let by = session.caller();
+    if let Some(held) = &record.manual_lock {
+        return Err(held_already(&record.name, held));
+    }
+    let request = LockRequest { app: record.name.clone(), op: session.new_op(), by: by.clone(), wait_ms: 0 };
+    let lease = proxy.lock(request).await?;
+    let lock = ManualLock { by, since: at.clock.now(), message: args.message.clone() };
+    let change = Transaction::ManualLock { app: record.id.clone(), lock: Some(lock) };
+    let applied = proxy.apply(lease.fence(), change).await;
+    lease.release().await?;
+    applied?;
+    done(session, &record.name, "locked")
+}
+
+fn held_already(app: &crate::app::AppName, held: &ManualLock) -> Problem {
+    let why = held.message.as_deref().map(|m| format!(": {m}")).unwrap_or_default();
+    let message = format!("{app} is locked already by {} on {}{why}", held.by.user, held.by.host);
+    Problem { retryable: false, ..Problem::new(Outcome::Locked, "locked", message) }
+        .hint(format!("`once unlock {app}` lifts it"))
+}
+
+pub(crate) async fn unlock(session: &mut Session<'_>, app: &str) -> Answer {
+    let at = session.installation().await?;
+    let (proxy, _, record) = session.app(&at, app).await?;
+    if record.manual_lock.is_none() {
+        return unchanged(session, &record.name);
+    }
+    // A lock taken on purpose is lifted without holding it: fence 0 is nobody's.
+    proxy.apply(0, Transaction::ManualLock { app: record.id.clone(), lock: None }).await?;
+    done(session, &record.name, "unlocked")
+}
+
+fn done(session: &mut Session<'_>, app: &crate::app::AppName, word: &str) -> Answer {
+    finished(session, app, Outcome::Updated);
+    session.out.say(&format!("{app} is {word}"));
+    Ok(0)
+}
+
+fn unchanged(session: &mut Session<'_>, app: &crate::app::AppName) -> Answer {
+    finished(session, app, Outcome::Unchanged);
+    session.out.say(&format!("{app} was not locked on purpose; unchanged"));
+    Ok(0)
+}
+
+fn finished(session: &mut Session<'_>, app: &crate::app::AppName, outcome: Outcome) {
+    if session.out.is_json() {
+        session.out.object(&crate::ui::cli::report::done(outcome, Some(app)));
+    }
+}

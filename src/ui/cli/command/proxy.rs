@@ -1,0 +1,106 @@
+//! `proxy status`, `routes` and `logs`.
+
+use serde_json::json;
+
+use crate::app::RouteState;
+use crate::app::engine::ContainerDetail;
+use crate::app::event::Outcome;
+use crate::app::{Installation, Problem};
+use crate::ui::cli::objects::RouteObject;
+use crate::ui::cli::output::{STRONG, styled};
+use crate::ui::cli::session::Session;
+use crate::ui::cli::table::Table;
+use crate::ui::words;
+
+use super::{Answer, FINDINGS};
+
+async fn container(at: &Installation) -> Result<ContainerDetail, Problem> {
+    let name = at.namespace.proxy();
+    at.engine.container(&name).await?.ok_or_else(|| {
+        Problem::new(Outcome::Environment, "no-proxy", format!("there is no proxy {name} on this engine"))
+            .hint("the first `once deploy` makes it")
+    })
+}
+
+pub(crate) async fn status(session: &mut Session<'_>) -> Answer {
+    let at = session.installation().await?;
+    let container = container(&at).await?;
+    let mut ports: Vec<String> = container.ports.values().map(ToString::to_string).collect();
+    ports.sort();
+    let info = match container.running {
+        true => Some(at.link.connect(&at.namespace).await?.info().await?),
+        false => None,
+    };
+    if session.out.is_json() {
+        session.out.object(&json!({
+            "container": container.name, "running": container.running, "restarts": container.restarts,
+            "ports": container.ports.values().collect::<Vec<_>>(), "exit_code": container.exit_code,
+            "version": info.as_ref().map(|i| &i.version), "protocol": info.as_ref().map(|i| i.protocol),
+            "instance": info.as_ref().map(|i| &i.instance), "started_at": info.as_ref().map(|i| i.started_at),
+            "memory": info.as_ref().map(|i| i.memory), "set_aside": info.as_ref().map(|i| &i.set_aside),
+        }));
+        return Ok(if info.is_some_and(|i| i.set_aside.is_empty()) { 0 } else { FINDINGS });
+    }
+    let mut pairs = vec![
+        ("container", container.name.clone()),
+        ("ports", ports.join(", ")),
+        ("restarts", container.restarts.to_string()),
+    ];
+    match &info {
+        Some(info) => pairs.extend([
+            ("state", "running".to_owned()),
+            ("version", format!("{}, protocol {}", info.version, info.protocol)),
+            ("since", words::ago(info.started_at, at.clock.now())),
+            ("memory", words::bytes(info.memory)),
+        ]),
+        None => pairs.push(("state", format!("stopped, exit code {}", container.exit_code.unwrap_or_default()))),
+    }
+    let aside = info.iter().flat_map(|i| &i.set_aside).map(|(file, why)| ("set aside", format!("{file}: {why}")));
+    pairs.extend(aside);
+    for (label, value) in &pairs {
+        let label = styled(STRONG, &format!("{label:<10}"));
+        session.out.data(&format!("{label} {}", crate::ui::sanitize::line(value)));
+    }
+    Ok(if info.is_some_and(|i| i.set_aside.is_empty()) { 0 } else { FINDINGS })
+}
+
+pub(crate) async fn routes(session: &mut Session<'_>) -> Answer {
+    let at = session.installation().await?;
+    container(&at).await?;
+    let apps = session.proxy(&at).await?.map(|(_, snapshot)| snapshot.apps).unwrap_or_default();
+    let mut routes = Vec::new();
+    for route in apps.iter().filter_map(crate::app::ledger::AppRecord::route) {
+        routes.extend(route.hosts.iter().map(|host| RouteObject {
+            host: host.to_string(),
+            path_prefix: route.path_prefix.as_ref().map(ToString::to_string),
+            app: route.name.to_string(),
+            release: route.target.release.0,
+            address: route.target.address.clone(),
+            serving: route.state == RouteState::Serving,
+        }));
+    }
+    routes.sort_by(|a, b| (&a.host, &a.path_prefix).cmp(&(&b.host, &b.path_prefix)));
+    if session.out.is_json() {
+        for route in &routes {
+            session.out.object(route);
+        }
+        return Ok(0);
+    }
+    if routes.is_empty() {
+        super::list::say_empty(session, &at).await?;
+        return Ok(0);
+    }
+    let mut table = Table::new(&["HOST", "PATH", "APP", "RELEASE", "ADDRESS", "STATE"]);
+    for route in routes {
+        table.row([
+            route.host,
+            route.path_prefix.unwrap_or_else(|| "/".into()),
+            route.app,
+            route.release.to_string(),
+            route.address,
+            if route.serving { "serving" } else { "503 page" }.to_owned(),
+        ]);
+    }
+    table.print(session.out);
+    Ok(0)
+}

@@ -1,0 +1,130 @@
+//! `setup`: Docker there, reachable, permitted, recent enough; installed from the distribution with consent.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+use tokio::time::Instant;
+
+use crate::app::Problem;
+use crate::app::engine::{EngineError, EngineInfo};
+use crate::app::event::Outcome;
+use crate::ui::cli::args::ConfirmArgs;
+use crate::ui::cli::confirm::{Answer as Typed, confirm};
+use crate::ui::cli::output::{GOOD, styled};
+use crate::ui::cli::report;
+use crate::ui::cli::session::Session;
+
+use super::Answer;
+
+/// How long an engine that was just started may take to answer.
+const START: Duration = Duration::from_secs(60);
+
+pub(crate) async fn setup(session: &mut Session<'_>, args: &ConfirmArgs) -> Answer {
+    let error = match engine(session).await {
+        Ok(info) => return well(session, &info, Outcome::Unchanged),
+        Err(error) => error,
+    };
+    let elsewhere = session.global.on.is_some() || std::env::var_os("DOCKER_HOST").is_some_and(|h| !h.is_empty());
+    let fixable = matches!(error, EngineError::NoSocket { .. } | EngineError::Unreachable { .. });
+    if elsewhere || !fixable {
+        return Err(error.into());
+    }
+    if !has_dockerd() {
+        if !is_debian() {
+            return Err(Problem::from(error)
+                .hint("this is no Debian or Ubuntu: install Docker as https://docs.docker.com/engine/install/ says"));
+        }
+        session.out.say("Docker is not installed.");
+        let text = "`apt-get install docker.io` installs it from the distribution";
+        confirm(session.out, args.yes, text, &Typed::Yes)?;
+        install(session).await?;
+    }
+    if engine(session).await.is_err() {
+        let text = "Docker is installed and does not run; it will be started";
+        confirm(session.out, args.yes, text, &Typed::Yes)?;
+        start(session).await?;
+    }
+    let info = wait(session).await?;
+    well(session, &info, Outcome::Updated)
+}
+
+async fn engine(session: &Session<'_>) -> Result<EngineInfo, EngineError> {
+    session.wiring.engine(session.global.on.as_deref()).await?.0.info().await
+}
+
+fn well(session: &mut Session<'_>, info: &EngineInfo, outcome: Outcome) -> Answer {
+    if session.out.is_json() {
+        session.out.object(&report::done(outcome, None));
+    }
+    let text = format!("Docker {} on {} answers at {} (API {})", info.version, info.name, info.address, info.api);
+    session.out.say(&format!("{} {text}", styled(GOOD, "✓")));
+    session.out.say("next: `once deploy IMAGE --host HOST`");
+    Ok(0)
+}
+
+fn has_dockerd() -> bool {
+    ["/usr/bin/dockerd", "/usr/sbin/dockerd", "/usr/local/bin/dockerd", "/snap/bin/dockerd"]
+        .iter()
+        .any(|p| Path::new(p).exists())
+}
+
+fn is_debian() -> bool {
+    let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let of = |key: &str| {
+        let lines = release.lines().filter_map(move |l| l.strip_prefix(key)?.strip_prefix('='));
+        lines.flat_map(|v| v.trim_matches('"').split(' ')).any(|w| matches!(w, "debian" | "ubuntu"))
+    };
+    of("ID") || of("ID_LIKE")
+}
+
+async fn install(session: &mut Session<'_>) -> Result<(), Problem> {
+    run(session, "apt-get", &["update"]).await?;
+    run(session, "apt-get", &["install", "--yes", "--no-install-recommends", "docker.io"]).await
+}
+
+async fn start(session: &mut Session<'_>) -> Result<(), Problem> {
+    match Path::new("/run/systemd/system").exists() {
+        true => run(session, "systemctl", &["enable", "--now", "docker"]).await,
+        false => run(session, "service", &["docker", "start"]).await,
+    }
+}
+
+async fn wait(session: &Session<'_>) -> Result<EngineInfo, Problem> {
+    let deadline = Instant::now() + START;
+    loop {
+        match engine(session).await {
+            Ok(info) => return Ok(info),
+            Err(error) if Instant::now() >= deadline => return Err(error.into()),
+            Err(_) => tokio::time::sleep(Duration::from_millis(250)).await,
+        }
+    }
+}
+
+/// Runs a program of the system, by sudo where we are not root. What it says goes to standard error.
+async fn run(session: &mut Session<'_>, program: &str, args: &[&str]) -> Result<(), Problem> {
+    let root = rustix::process::geteuid().is_root();
+    let mut command = Command::new(if root { program } else { "sudo" });
+    if !root {
+        command.arg(program);
+    }
+    command.args(args).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
+    let text = format!("{program} {}", args.join(" "));
+    session.out.say(&format!("$ {text}"));
+    let failed = |problem: Problem| problem.hint("run it by hand to see more, then `once setup` again");
+    let new = |message: String| Problem::new(Outcome::Environment, "setup-failed", message);
+    let output = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .output()
+        .await
+        .map_err(|error| failed(new(format!("`{text}` cannot be run")).because(&error)))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let mut problem = new(format!("`{text}` failed ({})", output.status));
+    problem.log = said.lines().rev().take(10).map(str::to_owned).collect::<Vec<_>>().into_iter().rev().collect();
+    Err(failed(problem))
+}

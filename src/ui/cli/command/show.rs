@@ -1,0 +1,112 @@
+//! `show`: everything known about one app.
+
+use crate::app::{AppView, observe};
+use crate::app::{Field, MASK, MountSource, Settings};
+use crate::ui::cli::objects::AppObject;
+use crate::ui::cli::output::{STRONG, styled};
+use crate::ui::cli::session::{Session, no_such_app};
+use crate::ui::{sanitize, words};
+
+use super::Answer;
+
+pub(crate) async fn show(session: &mut Session<'_>, app: &str) -> Answer {
+    let at = session.installation().await?;
+    let inventory = observe(&at).await?;
+    let Some(view) = inventory.find(app) else {
+        let records: Vec<_> = inventory.apps.iter().map(|a| a.record.clone()).collect();
+        return Err(no_such_app(app, &at, &records));
+    };
+    if session.out.is_json() {
+        session.out.object(&AppObject::new(view).with_settings(&view.record));
+        return Ok(0);
+    }
+    let locks = inventory.snapshot.iter().flat_map(|s| &s.locks).find(|l| l.app == view.record.name);
+    let mut pairs = identity(view, at.clock.now());
+    if let Some(lock) = locks {
+        let why = lock.message.as_deref().map(|m| format!(": {m}")).unwrap_or_default();
+        pairs.push(("locked", format!("by {} on {} (`{}`){why}", lock.by.user, lock.by.host, lock.by.command)));
+    }
+    pairs.extend(traffic(view));
+    let settings: Vec<_> = view.record.settings().map(settings).unwrap_or_default();
+    let width = pairs.iter().chain(&settings).map(|(label, _)| label.len()).max().unwrap_or(0);
+    for (label, value) in pairs.iter().chain(&settings) {
+        let label = styled(STRONG, &format!("{label:<width$}"));
+        session.out.data(&format!("{label}  {}", sanitize::line(value)));
+    }
+    Ok(0)
+}
+
+fn identity(view: &AppView, now: jiff::Timestamp) -> Vec<(&'static str, String)> {
+    let record = &view.record;
+    let mut pairs = vec![("name", record.name.to_string()), ("state", view.health.to_string())];
+    if let Some(release) = record.serving_release() {
+        pairs.push((
+            "release",
+            format!("{} by {}, {}", release.number, release.by.user, words::ago(release.created_at, now)),
+        ));
+        pairs.push(("digest", release.image.identity().to_owned()));
+        pairs.push(("container", format!("{}, port {}", release.container, release.port)));
+        pairs.extend(release.revision.clone().map(|r| ("revision", r)));
+    }
+    pairs.extend(view.container.as_ref().map(|c| ("engine", c.status.clone())));
+    pairs.push(("created", words::ago(record.created_at, now)));
+    pairs
+}
+
+fn traffic(view: &AppView) -> Vec<(&'static str, String)> {
+    let t = &view.traffic;
+    let latency = |ms: Option<f64>| ms.map_or_else(|| "-".into(), words::latency);
+    vec![
+        (
+            "traffic",
+            format!("{} requests, {} failed, {:.1} per second", words::thousands(t.requests), t.failed, t.rate),
+        ),
+        ("latency", format!("p50 {}, p95 {}, p99 {}", latency(t.p50_ms), latency(t.p95_ms), latency(t.p99_ms))),
+        ("bytes", format!("{} in, {} out", words::bytes(t.bytes_in), words::bytes(t.bytes_out))),
+    ]
+}
+
+/// Every setting that says something, by the table of fields.
+fn settings(settings: &Settings) -> Vec<(&'static str, String)> {
+    Field::ALL.iter().filter_map(|field| Some((field.key(), value(settings, *field)?))).collect()
+}
+
+fn value(s: &Settings, field: Field) -> Option<String> {
+    let joined = |mut texts: Vec<String>| (!texts.is_empty()).then(|| std::mem::take(&mut texts).join(" "));
+    let smtp = s.smtp.as_ref();
+    match field {
+        Field::Image => Some(s.image.to_string()),
+        Field::Host => joined(s.hosts.iter().map(ToString::to_string).collect()),
+        Field::PathPrefix => s.path_prefix.as_ref().map(ToString::to_string),
+        Field::Tls => Some(s.tls.to_string()),
+        Field::Port => s.port.map(|p| p.to_string()),
+        Field::HealthPath => Some(s.health_path.to_string()),
+        Field::HealthTimeout => Some(s.health_timeout.to_string()),
+        Field::DrainTimeout => Some(s.drain_timeout.to_string()),
+        Field::StopTimeout => Some(s.stop_timeout.to_string()),
+        Field::Swap => Some(s.swap.to_string()),
+        Field::ReleaseCommand => s.release_command.clone(),
+        Field::Env => joined(s.env.iter().map(|(k, v)| format!("{k}={}", v.shown())).collect()),
+        Field::SmtpServer => smtp.map(|m| m.server.clone()),
+        Field::SmtpPort => smtp.map(|m| m.port.to_string()),
+        Field::SmtpUsername => smtp.and_then(|m| m.username.clone()),
+        Field::SmtpPassword => smtp.and_then(|m| m.password.as_ref()).map(|_| MASK.to_owned()),
+        Field::SmtpFrom => smtp.and_then(|m| m.from.clone()),
+        Field::Memory => s.memory.map(|m| m.to_string()),
+        Field::Cpus => s.cpus.map(|c| c.to_string()),
+        Field::Volume => joined(s.volumes.iter().map(|(target, source)| mount(source, target.as_str())).collect()),
+        Field::Network => joined(s.networks.iter().cloned().collect()),
+        Field::Label => joined(s.labels.iter().map(|(k, v)| format!("{k}={v}")).collect()),
+        Field::LogMaxSize => Some(s.log_max_size.to_string()),
+        Field::AutoUpdate => Some(s.auto_update.to_string()),
+        Field::Note => s.note.clone(),
+    }
+}
+
+fn mount(source: &MountSource, target: &str) -> String {
+    match source {
+        MountSource::Volume { name } => format!("{name}:{target}"),
+        MountSource::Host { path, read_only: false } => format!("{path}:{target}"),
+        MountSource::Host { path, read_only: true } => format!("{path}:{target}:ro"),
+    }
+}

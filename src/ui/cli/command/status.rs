@@ -1,0 +1,146 @@
+//! `status`: is all well? Exits 10 when somebody should look.
+
+use std::time::Duration;
+
+use crate::app::{AppView, Inventory, observe};
+use crate::app::{Installation, Problem};
+use crate::ui::cli::args::StatusArgs;
+use crate::ui::cli::change::Signals;
+use crate::ui::cli::objects::AppObject;
+use crate::ui::cli::session::{Session, no_such_app};
+use crate::ui::cli::table::Table;
+use crate::ui::words;
+
+use super::{Answer, FINDINGS};
+
+/// How often a watch looks.
+const EVERY: Duration = Duration::from_secs(2);
+
+pub(crate) async fn status(session: &mut Session<'_>, args: &StatusArgs) -> Answer {
+    let at = session.installation().await?;
+    let (apps, findings) = look(&at, args.app.as_deref()).await?;
+    if args.watch {
+        return watch(session, &at, args.app.as_deref(), apps, findings).await;
+    }
+    if session.out.is_json() {
+        for app in &apps {
+            session.out.object(&AppObject::new(app));
+        }
+    } else if apps.is_empty() && findings.is_empty() {
+        super::list::say_empty(session, &at).await?;
+    } else {
+        print(session, &apps);
+    }
+    for finding in &findings {
+        session.out.tell(&format!("finding: {}", crate::ui::sanitize::line(finding)));
+    }
+    Ok(if findings.is_empty() { 0 } else { FINDINGS })
+}
+
+fn print(session: &mut Session<'_>, apps: &[AppView]) {
+    let mut table = Table::new(&["NAME", "STATE", "REQ/S", "P50", "P95", "REQUESTS", "FAILED", "IN FLIGHT", "RELEASE"]);
+    let latency = |ms: Option<f64>| ms.map_or_else(|| "-".into(), words::latency);
+    for app in apps {
+        let t = &app.traffic;
+        let in_flight: u64 = t.in_flight.iter().map(|f| f.requests + f.upgraded).sum();
+        table.row([
+            app.record.name.to_string(),
+            app.health.to_string(),
+            format!("{:.1}", t.rate),
+            latency(t.p50_ms),
+            latency(t.p95_ms),
+            words::thousands(t.requests),
+            words::thousands(t.failed),
+            in_flight.to_string(),
+            app.record.serving.map_or_else(|| "-".into(), |r| r.to_string()),
+        ]);
+    }
+    table.print(session.out);
+}
+
+async fn look(at: &Installation, only: Option<&str>) -> Result<(Vec<AppView>, Vec<String>), Problem> {
+    let inventory = observe(at).await?;
+    let apps = match only {
+        None => inventory.apps.clone(),
+        Some(text) => match inventory.find(text) {
+            Some(app) => vec![app.clone()],
+            None => {
+                let records: Vec<_> = inventory.apps.iter().map(|a| a.record.clone()).collect();
+                return Err(no_such_app(text, at, &records));
+            }
+        },
+    };
+    let findings = findings(&inventory, &apps, only.is_none());
+    Ok((apps, findings))
+}
+
+fn findings(inventory: &Inventory, apps: &[AppView], host_too: bool) -> Vec<String> {
+    let of_apps = apps.iter().filter(|a| a.health.is_finding());
+    let mut all: Vec<String> = of_apps.map(|a| format!("{} is {}", a.record.name, a.health)).collect();
+    if host_too {
+        let aside = inventory.snapshot.iter().flat_map(|s| &s.info.set_aside);
+        all.extend(aside.map(|(file, why)| format!("the ledger's file {file} was set aside: {why}")));
+        all.extend(inventory.strays.iter().map(|c| format!("no app knows the container {} ({})", c.name, c.state)));
+    }
+    all
+}
+
+/// What a person would call a change: not the numbers, which always move.
+fn gist(app: &AppView) -> String {
+    let release = app.record.serving.map_or_else(|| "no release".into(), |r| format!("release {r}"));
+    format!("{} {}, {release}", app.record.name, app.health)
+}
+
+/// Plain lines, also for screen readers: how things stand, then one line whenever something changes.
+async fn watch(
+    session: &mut Session<'_>,
+    at: &Installation,
+    only: Option<&str>,
+    mut apps: Vec<AppView>,
+    mut findings: Vec<String>,
+) -> Answer {
+    let mut signals = Signals::new()?;
+    let mut before: Vec<AppView> = Vec::new();
+    let mut unreachable = None;
+    loop {
+        for app in &apps {
+            let known = before.iter().any(|b| gist(b) == gist(app));
+            if known {
+                continue;
+            }
+            if session.out.is_json() {
+                session.out.object(&AppObject::new(app));
+            } else {
+                let line = format!("{}, {:.1} requests/s, {} failed", gist(app), app.traffic.rate, app.traffic.failed);
+                session.out.data(&line);
+            }
+        }
+        for gone in before.iter().filter(|b| !apps.iter().any(|a| a.record.id == b.record.id)) {
+            session.out.say(&format!("{} is gone", gone.record.name));
+        }
+        if session.out.is_broken() {
+            return Ok(0);
+        }
+        before = apps;
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            () = signals.next() => return Ok(if findings.is_empty() { 0 } else { FINDINGS }),
+        }
+        match look(at, only).await {
+            Ok(seen) => {
+                if unreachable.take().is_some() {
+                    session.out.tell("reachable again");
+                }
+                (apps, findings) = seen;
+            }
+            Err(problem) => {
+                // The last answer stays; a list that could not be read is no empty list.
+                if unreachable.as_ref() != Some(&problem.message) {
+                    session.out.tell(&format!("not reachable: {}", problem.message));
+                    unreachable = Some(problem.message);
+                }
+                apps = before.clone();
+            }
+        }
+    }
+}

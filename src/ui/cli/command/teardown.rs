@@ -1,0 +1,111 @@
+//! `teardown`: everything of this namespace, and nothing of another.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::app::engine::{Container, Role, Volume};
+use crate::app::event::Outcome;
+use crate::app::{Installation, Problem};
+use crate::ui::cli::args::ConfirmDataArgs;
+use crate::ui::cli::confirm::{Answer as Typed, confirm};
+use crate::ui::cli::report;
+use crate::ui::cli::session::Session;
+use crate::ui::words;
+
+use super::Answer;
+
+/// Between SIGTERM and SIGKILL: the engine's own default.
+const GRACE: Duration = Duration::from_secs(10);
+
+pub(crate) async fn teardown(session: &mut Session<'_>, args: &ConfirmDataArgs) -> Answer {
+    let at = session.installation().await?;
+    let containers = at.engine.containers(&at.namespace).await?;
+    let volumes = at.engine.volumes(&at.namespace).await?;
+    let network = at.engine.has_network(&at.namespace.network()).await?;
+    if containers.is_empty() && !network && (volumes.is_empty() || !args.data) {
+        return end(session, &at, Outcome::Unchanged, "there is nothing to take down");
+    }
+    not_while_changing(session, &at, &containers).await?;
+    let consequence = consequence(&at, &containers, &volumes, args.data).await?;
+    confirm(session.out, args.confirm.yes, &consequence, &Typed::Word(at.namespace.as_str()))?;
+
+    take_down(session, &at, &containers).await?;
+    if network {
+        at.engine.remove_network(&at.namespace.network()).await?;
+    }
+    if args.data {
+        for volume in &volumes {
+            at.engine.remove_volume(&volume.name).await?;
+            session.out.say(&format!("removed the volume {}", volume.name));
+        }
+    } else if !volumes.is_empty() {
+        let names: Vec<_> = volumes.iter().map(|v| v.name.clone()).collect();
+        session.out.say(&format!("kept: {}", words::listed(&names)));
+    }
+    end(session, &at, Outcome::Updated, "taken down")
+}
+
+/// Apps first and all at once, then what led to them.
+async fn take_down(session: &mut Session<'_>, at: &Installation, containers: &[Container]) -> Result<(), Problem> {
+    let is_proxy = |c: &&Container| c.identity.as_ref().is_some_and(|i| i.role == Role::Proxy);
+    let (proxies, others): (Vec<_>, Vec<_>) = containers.iter().partition(is_proxy);
+    for group in [others, proxies] {
+        let gone = group.iter().map(|c| async {
+            at.engine.stop(&c.id, GRACE).await?;
+            at.engine.remove(&c.id).await
+        });
+        for (container, gone) in group.iter().zip(join_all(gone).await) {
+            gone?;
+            session.out.say(&format!("removed the container {}", container.name));
+        }
+        for proxy in group.iter().filter(is_proxy_of) {
+            at.engine.remove_image(&proxy.image_id).await?;
+        }
+    }
+    Ok(())
+}
+
+fn is_proxy_of(container: &&&Container) -> bool {
+    container.identity.as_ref().is_some_and(|i| i.role == Role::Proxy)
+}
+
+/// Somebody's deploy is not pulled away from under them.
+async fn not_while_changing(session: &Session<'_>, at: &Installation, containers: &[Container]) -> Result<(), Problem> {
+    let proxy_runs = containers.iter().any(|c| c.running && c.identity.as_ref().is_some_and(|i| i.role == Role::Proxy));
+    if !proxy_runs {
+        return Ok(());
+    }
+    // A proxy that does not answer must not be a reason why it cannot be removed.
+    let Ok(Some((_, snapshot))) = session.proxy(at).await else { return Ok(()) };
+    let Some(lock) = snapshot.locks.first() else { return Ok(()) };
+    let message = format!("{} is locked by {} on {} (`{}`)", lock.app, lock.by.user, lock.by.host, lock.by.command);
+    Err(Problem::new(Outcome::Locked, "locked", message).hint(match lock.op {
+        Some(_) => format!("`once watch {}` shows when it is done", lock.app),
+        None => format!("`once unlock {}` lifts it", lock.app),
+    }))
+}
+
+async fn consequence(
+    at: &Installation,
+    containers: &[Container],
+    volumes: &[Volume],
+    data: bool,
+) -> Result<String, Problem> {
+    let engine = at.engine.info().await?.name;
+    let containers = words::count(containers.len(), "container", "containers");
+    let volumes = words::count(volumes.len(), "volume", "volumes");
+    let data = match data {
+        true => format!("{volumes} with all data and history too, for ever"),
+        false => format!("{volumes} with the data stay"),
+    };
+    Ok(format!("everything in the namespace `{}` on {engine} goes: {containers}; {data}", at.namespace))
+}
+
+fn end(session: &mut Session<'_>, at: &Installation, outcome: Outcome, word: &str) -> Answer {
+    if session.out.is_json() {
+        session.out.object(&report::done(outcome, None));
+    }
+    session.out.say(&format!("namespace `{}`: {word}", at.namespace));
+    Ok(outcome.exit_code())
+}

@@ -1,0 +1,217 @@
+//! What `--json` prints for questions. Field names are a promise: additive only; their schemas are in `assets/schema`.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::app::AppView;
+use crate::app::event::LockView;
+use crate::app::ledger::AppRecord;
+use crate::app::proxy::Activity;
+use crate::app::{EnvKey, EnvValue, Release, Settings};
+
+/// An app: `list`, `status`, `show`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct AppObject {
+    pub(crate) name: String,
+    id: String,
+    /// `running`, `changing`, `stopped`, `abandoned change`, `down`, `never served`.
+    pub(crate) state: String,
+    /// Whether somebody should look at it.
+    pub(crate) finding: bool,
+    pub(crate) hosts: Vec<String>,
+    image: Option<String>,
+    digest: Option<String>,
+    pub(crate) release: Option<u64>,
+    released_at: Option<Timestamp>,
+    source_revision: Option<String>,
+    container: Option<String>,
+    created_at: Timestamp,
+    revision: u64,
+    locked: bool,
+    requests: u64,
+    failed: u64,
+    requests_per_second: f64,
+    p50_ms: Option<f64>,
+    p95_ms: Option<f64>,
+    p99_ms: Option<f64>,
+    bytes_in: u64,
+    bytes_out: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settings: Option<Settings>,
+}
+
+impl AppObject {
+    pub(crate) fn new(view: &AppView) -> Self {
+        let record = &view.record;
+        let serving = record.serving_release();
+        let t = &view.traffic;
+        Self {
+            name: record.name.to_string(),
+            id: record.id.to_string(),
+            state: view.health.to_string(),
+            finding: view.health.is_finding(),
+            hosts: record.settings().map(|s| s.hosts.iter().map(ToString::to_string).collect()).unwrap_or_default(),
+            image: serving.map(|r| r.settings.image.to_string()),
+            digest: serving.map(|r| r.image.identity().to_owned()),
+            release: serving.map(|r| r.number.0),
+            released_at: serving.map(|r| r.created_at),
+            source_revision: serving.and_then(|r| r.revision.clone()),
+            container: serving.map(|r| r.container.clone()),
+            created_at: record.created_at,
+            revision: record.revision,
+            locked: record.manual_lock.is_some(),
+            requests: t.requests,
+            failed: t.failed,
+            requests_per_second: t.rate,
+            p50_ms: t.p50_ms,
+            p95_ms: t.p95_ms,
+            p99_ms: t.p99_ms,
+            bytes_in: t.bytes_in,
+            bytes_out: t.bytes_out,
+            settings: None,
+        }
+    }
+
+    /// With all settings, secrets masked.
+    pub(crate) fn with_settings(mut self, record: &AppRecord) -> Self {
+        self.settings = record.settings().map(Settings::without_secrets);
+        self
+    }
+}
+
+/// A release: `releases`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct ReleaseObject {
+    app: String,
+    release: u64,
+    serving: bool,
+    status: String,
+    why: Option<String>,
+    image: String,
+    digest: String,
+    created_at: Timestamp,
+    by: String,
+    from: String,
+    command: String,
+    source_revision: Option<String>,
+    rollback_to: Option<u64>,
+    took_ms: u64,
+    container_kept: bool,
+    op: String,
+    settings: Settings,
+}
+
+impl ReleaseObject {
+    pub(crate) fn new(record: &AppRecord, release: &Release) -> Self {
+        let (status, why) = super::command::releases::status(release);
+        Self {
+            app: record.name.to_string(),
+            release: release.number.0,
+            serving: record.serving == Some(release.number),
+            status: status.to_owned(),
+            why: why.map(str::to_owned),
+            image: release.settings.image.to_string(),
+            digest: release.image.identity().to_owned(),
+            created_at: release.created_at,
+            by: release.by.user.clone(),
+            from: release.by.host.clone(),
+            command: release.by.command.clone(),
+            source_revision: release.revision.clone(),
+            rollback_to: release.rollback_to.map(|r| r.0),
+            took_ms: release.took_ms,
+            container_kept: release.container_kept,
+            op: release.op.to_string(),
+            settings: release.settings.without_secrets(),
+        }
+    }
+}
+
+/// A variable: `env`. A secret's value is masked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct EnvObject {
+    key: String,
+    value: String,
+    secret: bool,
+}
+
+impl EnvObject {
+    pub(crate) fn new(key: &EnvKey, value: &EnvValue) -> Self {
+        Self { key: key.to_string(), value: value.shown().to_owned(), secret: value.secret }
+    }
+}
+
+/// A lock: `locks`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct LockObject {
+    app: String,
+    by: String,
+    from: String,
+    command: String,
+    since: Timestamp,
+    op: Option<String>,
+    message: Option<String>,
+    on_purpose: bool,
+}
+
+impl LockObject {
+    pub(crate) fn new(lock: &LockView) -> Self {
+        Self {
+            app: lock.app.to_string(),
+            by: lock.by.user.clone(),
+            from: lock.by.host.clone(),
+            command: lock.by.command.clone(),
+            since: lock.since,
+            op: lock.op.as_ref().map(ToString::to_string),
+            message: lock.message.clone(),
+            on_purpose: lock.op.is_none(),
+        }
+    }
+}
+
+/// An entry of the audit log: `activity`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct ActivityObject {
+    at: Timestamp,
+    app: Option<String>,
+    by: String,
+    from: String,
+    command: String,
+    outcome: String,
+    text: String,
+    op: Option<String>,
+}
+
+impl ActivityObject {
+    pub(crate) fn new(entry: &Activity) -> Self {
+        Self {
+            at: entry.at,
+            app: entry.app.as_ref().map(ToString::to_string),
+            by: entry.by.user.clone(),
+            from: entry.by.host.clone(),
+            command: entry.by.command.clone(),
+            outcome: entry.outcome.clone(),
+            text: entry.text.clone(),
+            op: entry.op.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+/// A line of a log: `logs`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct LogObject<'a> {
+    pub(crate) app: &'a str,
+    pub(crate) at: Option<Timestamp>,
+    pub(crate) stream: &'static str,
+    pub(crate) text: &'a str,
+}
+
+/// Where a hostname leads: `proxy routes`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct RouteObject {
+    pub(crate) host: String,
+    pub(crate) path_prefix: Option<String>,
+    pub(crate) app: String,
+    pub(crate) release: u64,
+    pub(crate) address: String,
+    pub(crate) serving: bool,
+}

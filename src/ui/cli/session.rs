@@ -1,0 +1,143 @@
+//! One run of the command: its flags, its streams, and the way to the engine and the proxy.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::app::engine::{Engine, EngineError};
+use crate::app::ledger::AppRecord;
+use crate::app::proxy::{Proxy, Snapshot};
+use crate::app::{Ask, Caller, Clock, Entropy, Installation, Job, OpId, Problem, ProxyLink, Selector};
+use crate::ui::runner::Place;
+use crate::ui::words;
+
+use super::args::Global;
+use super::output::Output;
+
+/// The concrete parts the command runs on: `lib.rs` wires them, for `ui` may know neither engine nor proxy.
+#[async_trait]
+pub trait Wiring: Send + Sync {
+    /// Connects to the engine at an address; `None`: `DOCKER_HOST`, the context, the usual socket.
+    async fn engine(&self, address: Option<&str>) -> Result<(Arc<dyn Engine>, Arc<dyn ProxyLink>), EngineError>;
+    /// The time.
+    fn clock(&self) -> Arc<dyn Clock>;
+    /// Randomness.
+    fn entropy(&self) -> Arc<dyn Entropy>;
+}
+
+/// What every subcommand gets.
+pub(crate) struct Session<'a> {
+    pub(crate) global: &'a Global,
+    pub(crate) wiring: &'a dyn Wiring,
+    pub(crate) out: &'a mut Output,
+    /// The subcommand's word, for locks and the audit log.
+    pub(crate) command: &'static str,
+}
+
+/// The port of the host for a proxy that has to be made.
+const HTTP_PORT: u16 = 80;
+
+impl Session<'_> {
+    /// The namespace on the engine that the flags name.
+    pub(crate) async fn installation(&self) -> Result<Installation, Problem> {
+        installation(self.global, self.wiring).await
+    }
+
+    /// The proxy with its state, where there is one.
+    pub(crate) async fn proxy(&self, at: &Installation) -> Result<Option<(Arc<dyn Proxy>, Snapshot)>, Problem> {
+        let Some(proxy) = at.proxy().await? else { return Ok(None) };
+        let snapshot = proxy.snapshot().await?;
+        Ok(Some((proxy, snapshot)))
+    }
+
+    /// The app that is meant, or why there is none.
+    pub(crate) async fn app(
+        &self,
+        at: &Installation,
+        app: &str,
+    ) -> Result<(Arc<dyn Proxy>, Snapshot, AppRecord), Problem> {
+        let Some((proxy, snapshot)) = self.proxy(at).await? else { return Err(no_such_app(app, at, &[])) };
+        let record = find(&snapshot.apps, app).cloned().ok_or_else(|| no_such_app(app, at, &snapshot.apps))?;
+        Ok((proxy, snapshot, record))
+    }
+
+    /// A change to ask for.
+    pub(crate) fn job(&self, ask: Ask, wait_seconds: u64) -> Job {
+        Job { op: self.new_op(), by: self.caller(), ask, wait_ms: wait_seconds.saturating_mul(1000) }
+    }
+
+    /// A new change's identity.
+    pub(crate) fn new_op(&self) -> OpId {
+        OpId(self.wiring.entropy().id())
+    }
+
+    /// Who asks.
+    pub(crate) fn caller(&self) -> Caller {
+        caller(self.command)
+    }
+
+    /// Where the detached process is to run.
+    pub(crate) fn place(&self) -> Place {
+        Place { namespace: self.global.namespace.clone(), on: self.global.on.clone(), verbose: self.global.verbose }
+    }
+}
+
+/// The namespace on the engine that the flags name.
+pub(crate) async fn installation(global: &Global, wiring: &dyn Wiring) -> Result<Installation, Problem> {
+    let http_port = http_port()?;
+    let (engine, link) = wiring.engine(global.on.as_deref()).await?;
+    Ok(Installation {
+        namespace: global.namespace.clone(),
+        engine,
+        link,
+        clock: wiring.clock(),
+        entropy: wiring.entropy(),
+        http_port,
+    })
+}
+
+fn http_port() -> Result<u16, Problem> {
+    let Some(text) = std::env::var_os("ONCE_HTTP_PORT") else { return Ok(HTTP_PORT) };
+    let text = text.to_string_lossy();
+    text.parse::<crate::app::Port>().map(crate::app::Port::get).map_err(|reason| {
+        Problem::rejected("bad-environment", format!("ONCE_HTTP_PORT is `{}`: {reason}", text.escape_debug()))
+    })
+}
+
+/// A live app by name, else by hostname.
+pub(crate) fn find<'a>(apps: &'a [AppRecord], text: &str) -> Option<&'a AppRecord> {
+    let live = || apps.iter().filter(|a| a.is_live());
+    let host = text.trim_end_matches('.').to_ascii_lowercase();
+    let answers = |a: &&AppRecord| a.settings().is_some_and(|s| s.hosts.iter().any(|h| h.as_str() == host));
+    live().find(|a| a.name.as_str() == text).or_else(|| live().find(answers))
+}
+
+/// There is no such app here; where "here" is, and what was probably meant.
+pub(crate) fn no_such_app(text: &str, at: &Installation, apps: &[AppRecord]) -> Problem {
+    let shown = text.escape_debug();
+    let message = format!("there is no app `{shown}` in the namespace `{}`", at.namespace);
+    let told = Problem::rejected("no-such-app", message);
+    let live: Vec<_> = apps.iter().filter(|a| a.is_live()).collect();
+    let hosts = live.iter().filter_map(|a| a.settings()).flat_map(|s| &s.hosts).map(crate::app::Hostname::as_str);
+    let told = match words::nearest(text, live.iter().map(|a| a.name.as_str()).chain(hosts)) {
+        Some(near) => told.hint(format!("did you mean `{near}`?")),
+        None => told,
+    };
+    told.hint("`once list` shows all apps; `--namespace` and `--on` name another place")
+}
+
+pub(crate) fn selector(text: &str) -> Selector {
+    Selector(text.to_owned())
+}
+
+/// Login name or the CI system's actor, machine, subcommand.
+pub(crate) fn caller(command: &str) -> Caller {
+    let names = ["GITHUB_ACTOR", "GITLAB_USER_LOGIN", "SUDO_USER", "USER", "LOGNAME"];
+    let named = names.iter().find_map(|n| std::env::var(n).ok().filter(|v| !v.is_empty()));
+    let user = named.unwrap_or_else(|| match rustix::process::getuid() {
+        uid if uid.is_root() => "root".to_owned(),
+        uid => format!("uid {}", uid.as_raw()),
+    });
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    Caller { user, host, command: command.to_owned() }
+}

@@ -1,0 +1,145 @@
+//! Raw settings into a [`Draft`], once: every flag goes through [`Draft::set`], as forms do.
+
+use crate::app::{Draft, EnvKey, EnvValue, Field, FieldPath, Hostname, Problem, Secret};
+
+use super::args::SettingsArgs;
+use super::env_file;
+use super::secret;
+
+/// The draft that the arguments mean.
+pub(crate) fn draft(image: Option<&str>, variables: &[String], args: &SettingsArgs) -> Result<Draft, Problem> {
+    let mut draft = Draft { exact: args.exact, ..Draft::default() };
+    let mut wrong = Vec::new();
+    for (field, text) in given(image, args) {
+        if let Err(error) = draft.set(&FieldPath { field, entry: None }, text) {
+            wrong.push(error.to_string());
+        }
+    }
+    for host in &args.drop_host {
+        match host.parse::<Hostname>() {
+            Ok(host) => draft.drop_hosts.push(host),
+            Err(reason) => wrong.push(format!("invalid host `{}`: {reason}", host.escape_debug())),
+        }
+    }
+    for path in &args.unset {
+        match path.parse::<FieldPath>() {
+            Ok(path) if path.field == Field::Image => wrong.push("an app's image cannot be unset".into()),
+            Ok(path) => drop(draft.unset.insert(path)),
+            Err(reason) => wrong.push(reason.to_string()),
+        }
+    }
+    // Files first, so that what is given by name on the command line wins.
+    for path in &args.env_file {
+        for (key, value) in read_env_file(path)? {
+            draft.env.insert(key, EnvValue::plain(value));
+        }
+    }
+    let env = FieldPath { field: Field::Env, entry: None };
+    for text in variables.iter().chain(&args.env) {
+        if let Err(error) = draft.set(&env, text) {
+            wrong.push(error.to_string());
+        }
+    }
+    both_set_and_unset(&draft, args, &mut wrong);
+    if !wrong.is_empty() {
+        return Err(told(wrong));
+    }
+    read_secrets(&mut draft, args)?;
+    Ok(draft)
+}
+
+/// Single fields and lists, with the text given for them.
+fn given<'a>(image: Option<&'a str>, args: &'a SettingsArgs) -> Vec<(Field, &'a str)> {
+    let single = [
+        (Field::Image, image),
+        (Field::PathPrefix, args.path_prefix.as_deref()),
+        (Field::Tls, args.tls.as_deref()),
+        (Field::Port, args.port.as_deref()),
+        (Field::HealthPath, args.health_path.as_deref()),
+        (Field::HealthTimeout, args.health_timeout.as_deref()),
+        (Field::DrainTimeout, args.drain_timeout.as_deref()),
+        (Field::StopTimeout, args.stop_timeout.as_deref()),
+        (Field::Memory, args.memory.as_deref()),
+        (Field::Cpus, args.cpus.as_deref()),
+        (Field::Swap, args.swap.as_deref()),
+        (Field::ReleaseCommand, args.release_command.as_deref()),
+        (Field::SmtpServer, args.smtp_server.as_deref()),
+        (Field::SmtpPort, args.smtp_port.as_deref()),
+        (Field::SmtpUsername, args.smtp_username.as_deref()),
+        (Field::SmtpFrom, args.smtp_from.as_deref()),
+        (Field::AutoUpdate, args.auto_update.as_deref()),
+        (Field::LogMaxSize, args.log_max_size.as_deref()),
+        (Field::Note, args.note.as_deref()),
+    ];
+    let lists = [
+        (Field::Host, &args.host),
+        (Field::Volume, &args.volume),
+        (Field::Network, &args.network),
+        (Field::Label, &args.label),
+    ];
+    let single = single.into_iter().filter_map(|(field, text)| Some((field, text?)));
+    let lists = lists.into_iter().flat_map(|(field, texts)| texts.iter().map(move |t| (field, t.as_str())));
+    single.chain(lists).collect()
+}
+
+fn both_set_and_unset(draft: &Draft, args: &SettingsArgs, wrong: &mut Vec<String>) {
+    let secrets = || args.secret.iter().map(|s| s.split('=').next().unwrap_or_default());
+    for path in &draft.unset {
+        let set = match (&path.field, &path.entry) {
+            (Field::Env, Some(entry)) => {
+                entry.parse::<EnvKey>().is_ok_and(|key| draft.env.contains_key(&key)) || secrets().any(|s| s == entry)
+            }
+            (Field::SmtpPassword, _) => args.smtp_password.is_some(),
+            (field, None) if !field.is_keyed() => given(None, args).iter().any(|(f, _)| f == field),
+            _ => false,
+        };
+        if set {
+            wrong.push(format!("{path} is both given and unset"));
+        }
+    }
+    for host in draft.drop_hosts.iter().filter(|h| draft.hosts.contains(h)) {
+        wrong.push(format!("{host} is both given and dropped"));
+    }
+}
+
+fn read_secrets(draft: &mut Draft, args: &SettingsArgs) -> Result<(), Problem> {
+    secret::one_reads_stdin(&args.secret, args.smtp_password.as_deref())?;
+    for text in &args.secret {
+        let (key, value) = secret::variable(text, args.allow_empty)?;
+        if draft.env.contains_key(&key) {
+            return Err(Problem::rejected("bad-settings", format!("{key} is given twice, once as a secret"))
+                .hint("leave one of the two out"));
+        }
+        draft.env.insert(key, EnvValue::secret(value));
+    }
+    if let Some(from) = &args.smtp_password {
+        draft.smtp_password = Some(Secret::new(secret::text("--smtp-password", from, args.allow_empty)?));
+    }
+    Ok(())
+}
+
+fn read_env_file(path: &str) -> Result<Vec<(EnvKey, String)>, Problem> {
+    let unreadable = |error: &std::io::Error| {
+        Problem::rejected("unreadable-file", format!("the env file {path} cannot be read")).because(error)
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(&error))?;
+    env_file::parse(&text).map_err(|error| {
+        Problem::rejected("bad-env-file", format!("{path}:{}", error.to_string().trim_start_matches("line ")))
+            .hint("each line is KEY=VALUE, a comment that starts with `#`, or blank")
+    })
+}
+
+fn told(mut wrong: Vec<String>) -> Problem {
+    if wrong.len() == 1 {
+        let message = wrong.remove(0);
+        let told = Problem::rejected("bad-settings", message.clone());
+        return if message.starts_with("invalid env") {
+            told.hint("`--secret KEY` takes a value from this command's environment")
+        } else {
+            told
+        };
+    }
+    let mut told = Problem::rejected("bad-settings", format!("{} settings are wrong", wrong.len()));
+    told.causes = wrong;
+    told
+}

@@ -1,0 +1,112 @@
+//! Changes run in a detached process of this same binary (`once run-job`), so that a lost terminal loses no deploy.
+//!
+//! The job, which may hold secrets, goes in as the first line of standard input; a later line `cancel` asks for it to
+//! be undone. Events come out as one JSON object a line. Neither end of either pipe closing means anything.
+
+use std::process::{ExitStatus, Stdio};
+
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+use crate::app::event::{Envelope, Event};
+use crate::app::{Job, Namespace};
+
+/// The line that asks the detached process to undo.
+pub(crate) const CANCEL: &str = "cancel";
+
+/// Where a job runs and how loud: handed to the detached process as flags, for none of it is secret.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The namespace.
+    pub namespace: Namespace,
+    /// The engine's address as given; `None`: as the environment says.
+    pub on: Option<String>,
+    /// How often `-v` was given; with any, the process's log goes to our standard error.
+    pub verbose: u8,
+}
+
+/// Why the detached process could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RunnerError {
+    /// It could not be started.
+    #[error("the detached process could not be started")]
+    Start(#[source] std::io::Error),
+    /// It did not take the job.
+    #[error("the detached process did not take its job")]
+    Hand(#[source] std::io::Error),
+    /// What it says cannot be read.
+    #[error("the detached process cannot be understood")]
+    Read(#[source] std::io::Error),
+    /// A line is no event.
+    #[error("the detached process said something that is no event")]
+    Garbled(#[source] serde_json::Error),
+    /// It ended before it gave its answer.
+    #[error("the detached process ended without an answer ({0})")]
+    Died(ExitStatus),
+}
+
+/// A change under way in a process of its own. Dropping it leaves the change running.
+#[derive(Debug)]
+pub struct RunningJob {
+    child: Child,
+    stdin: ChildStdin,
+    lines: Lines<BufReader<ChildStdout>>,
+    finished: bool,
+}
+
+/// Starts the detached process and hands it the job.
+///
+/// # Errors
+/// When it cannot be started or does not take the job.
+pub async fn spawn(job: &Job, place: &Place) -> Result<RunningJob, RunnerError> {
+    let mut command = Command::new("/proc/self/exe");
+    command.arg("--namespace").arg(place.namespace.as_str());
+    if let Some(on) = &place.on {
+        command.arg("--on").arg(on);
+    }
+    command.args(std::iter::repeat_n("-v", usize::from(place.verbose)));
+    command.arg("run-job").stdin(Stdio::piped()).stdout(Stdio::piped());
+    // Never the terminal itself: it may be gone before the job is, or show a console.
+    command.stderr(if place.verbose > 0 { Stdio::piped() } else { Stdio::null() });
+    let mut child = command.spawn().map_err(RunnerError::Start)?;
+
+    if let Some(log) = child.stderr.take() {
+        tokio::spawn(pass_on(log));
+    }
+    let no_pipe = || RunnerError::Start(std::io::ErrorKind::BrokenPipe.into());
+    let mut stdin = child.stdin.take().ok_or_else(no_pipe)?;
+    let stdout = child.stdout.take().ok_or_else(no_pipe)?;
+    let mut line = serde_json::to_vec(job).map_err(|e| RunnerError::Hand(e.into()))?;
+    line.push(b'\n');
+    stdin.write_all(&line).await.map_err(RunnerError::Hand)?;
+    Ok(RunningJob { child, stdin, lines: BufReader::new(stdout).lines(), finished: false })
+}
+
+async fn pass_on(mut log: tokio::process::ChildStderr) {
+    let _ = tokio::io::copy(&mut log, &mut tokio::io::stderr()).await;
+}
+
+impl RunningJob {
+    /// The next event; `None` after `finished`. Cancel-safe.
+    ///
+    /// # Errors
+    /// When the process died without an answer, or cannot be understood.
+    pub async fn next_event(&mut self) -> Result<Option<Envelope>, RunnerError> {
+        if self.finished {
+            return Ok(None);
+        }
+        let Some(line) = self.lines.next_line().await.map_err(RunnerError::Read)? else {
+            let status = self.child.wait().await.map_err(RunnerError::Read)?;
+            return Err(RunnerError::Died(status));
+        };
+        let envelope: Envelope = serde_json::from_str(&line).map_err(RunnerError::Garbled)?;
+        self.finished = matches!(envelope.event, Event::Finished(_));
+        Ok(Some(envelope))
+    }
+
+    /// Asks the change to undo itself; it does so only before its switch. The answer is its `finished` event.
+    pub async fn cancel(&mut self) {
+        // A process that is gone has given its answer or will be missed by `next_event`.
+        let _ = self.stdin.write_all(format!("{CANCEL}\n").as_bytes()).await;
+    }
+}

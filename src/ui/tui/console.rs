@@ -1,0 +1,95 @@
+//! The door: what the console is started with.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use crate::app::{Caller, Installation};
+
+use super::palette::Depth;
+use super::runner::Runner;
+use super::theme::{DARK, LIGHT, Theme};
+
+/// Everything the console needs.
+pub struct Console {
+    /// Which apps, where.
+    pub installation: Installation,
+    /// How it looks and what it may do.
+    pub options: ConsoleOptions,
+    /// Carries changes out in a process of their own.
+    pub runner: Arc<dyn Runner>,
+}
+
+/// How the console looks and what it may do.
+#[derive(Debug, Clone)]
+pub struct ConsoleOptions {
+    /// Nothing can be changed.
+    pub read_only: bool,
+    /// ASCII glyphs only.
+    pub ascii: bool,
+    /// Colours of the terminal.
+    pub color: Depth,
+    /// The terminal's background is light.
+    pub light: bool,
+    /// Frames a second at most, 1 to 30.
+    pub fps: u8,
+    /// Nothing moves by itself but numbers.
+    pub reduced_motion: bool,
+    /// The mouse selects and scrolls.
+    pub mouse: bool,
+    /// The engine's name for people, until it has told its own: `ssh://web-1`, `local`.
+    pub engine_label: String,
+    /// Who sits here.
+    pub by: Caller,
+    /// The time zone times are shown in.
+    pub zone: TimeZone,
+    /// This binary and its global arguments (`--namespace`, `--on`): what `shell APP` is appended to.
+    pub command: (PathBuf, Vec<String>),
+}
+
+impl Default for ConsoleOptions {
+    fn default() -> Self {
+        Self {
+            read_only: false,
+            ascii: false,
+            color: Depth::True,
+            light: false,
+            fps: 30,
+            reduced_motion: false,
+            mouse: true,
+            engine_label: "local".into(),
+            by: Caller { command: "console".into(), ..Caller::default() },
+            zone: TimeZone::UTC,
+            command: (PathBuf::from("once"), Vec::new()),
+        }
+    }
+}
+
+impl ConsoleOptions {
+    /// From the environment of a terminal: `NO_COLOR`, `COLORTERM`, `TERM`, `COLORFGBG`, `LC_ALL`, `LC_CTYPE`, `LANG`,
+    /// `ONCE_REDUCED_MOTION`. The time zone is the system's, the command is this binary without arguments.
+    #[must_use]
+    pub fn detect(var: impl Fn(&str) -> Option<String>) -> Self {
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|k| var(k).filter(|v| !v.is_empty()));
+        let utf8 = locale.is_none_or(|l| {
+            let l = l.to_ascii_lowercase();
+            l.contains("utf-8") || l.contains("utf8")
+        });
+        // `fg;bg` of rxvt and friends: 7 and 15 are white.
+        let light = var("COLORFGBG").is_some_and(|v| matches!(v.rsplit(';').next(), Some("7" | "15")));
+        Self {
+            ascii: !utf8 || var("TERM").is_some_and(|t| t == "linux"),
+            color: Depth::detect(&var),
+            light,
+            reduced_motion: var("ONCE_REDUCED_MOTION").is_some_and(|v| !v.is_empty() && v != "0"),
+            zone: TimeZone::system(),
+            command: (std::env::current_exe().unwrap_or_else(|_| PathBuf::from("once")), Vec::new()),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn theme(&self) -> &'static Theme {
+        if self.light { &LIGHT } else { &DARK }
+    }
+}

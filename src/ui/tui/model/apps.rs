@@ -1,0 +1,129 @@
+//! An app as the list and the detail show it: its record, container and traffic brought together.
+
+use crate::app::engine::Container;
+use crate::app::event::LockView;
+use crate::app::ledger::{AppRecord, RunState};
+use crate::app::proxy::AppTraffic;
+use crate::app::{AppName, OpId, Release, ReleaseStatus, Settings};
+
+/// What a row of the list stands for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum RowKey {
+    /// An app.
+    App(AppName),
+    /// A first deploy: there is no app yet.
+    Birth(OpId),
+    /// A container of this namespace that belongs to no app, by id.
+    Orphan(String),
+}
+
+/// An app.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct AppView {
+    /// What the host remembers; secrets are masked.
+    pub record: AppRecord,
+    /// The serving release's container; `None`: the engine has none.
+    pub container: Option<Container>,
+    /// What the proxy counted.
+    pub traffic: AppTraffic,
+    /// Who holds its lock.
+    pub lock: Option<LockView>,
+}
+
+/// How an app stands, in one glyph, one word and one colour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// Decides glyph and colour.
+    pub state: State,
+    /// For people; empty: all is well.
+    pub word: String,
+}
+
+/// How an app stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum State {
+    /// It serves.
+    Serving,
+    /// It serves, and errors are among its answers.
+    Failing,
+    /// It is being changed.
+    Busy,
+    /// It is meant not to run.
+    Stopped,
+    /// It is meant to serve and does not.
+    Down,
+    /// Not known.
+    Unknown,
+}
+
+/// Seconds of traffic that decide whether an app is failing now.
+const RECENT: usize = 30;
+
+impl AppView {
+    /// The name it goes by.
+    pub(crate) fn name(&self) -> &AppName {
+        &self.record.name
+    }
+
+    /// The serving release.
+    pub(crate) fn release(&self) -> Option<&Release> {
+        self.record.serving_release()
+    }
+
+    /// What holds.
+    pub(crate) fn settings(&self) -> Option<&Settings> {
+        self.record.settings()
+    }
+
+    /// The primary hostname, or the name of an app that has never served.
+    pub(crate) fn host(&self) -> String {
+        self.settings().map_or_else(|| self.record.name.to_string(), |s| s.primary_host().to_string())
+    }
+
+    /// Where people reach it, as a URL.
+    pub(crate) fn address(&self, http_port: u16) -> Option<String> {
+        let settings = self.settings()?;
+        let host = settings.primary_host();
+        let host = if host.as_str().contains(':') { format!("[{host}]") } else { host.to_string() };
+        let path = settings.path_prefix.as_ref().map_or("", |p| p.as_str());
+        let port = if http_port == 80 { String::new() } else { format!(":{http_port}") };
+        Some(format!("http://{host}{port}{path}"))
+    }
+
+    /// Share of 5xx among the last half minute's requests; `None`: there were no requests.
+    pub(crate) fn error_share(&self) -> Option<f64> {
+        let sum = |series: &[u32]| series.iter().rev().take(RECENT).map(|n| u64::from(*n)).sum::<u64>();
+        let requests = sum(&self.traffic.per_second);
+        (requests > 0).then(|| sum(&self.traffic.errors_per_second) as f64 / requests as f64)
+    }
+
+    /// The newest attempt that failed after what serves now was made.
+    pub(crate) fn failure(&self) -> Option<(&Release, &str)> {
+        self.record.releases.last().and_then(|r| match &r.status {
+            ReleaseStatus::Failed { why } => Some((r, why.as_str())),
+            _ => None,
+        })
+    }
+
+    /// How it stands, leaving out changes under way. `seen`: the engine's list of containers is as of now.
+    pub(crate) fn standing(&self, seen: bool) -> Standing {
+        let standing = |state, word: &str| Standing { state, word: word.into() };
+        if self.record.state == RunState::Stopped {
+            return standing(State::Stopped, "stopped");
+        }
+        if self.record.serving.is_none() {
+            return standing(State::Down, "no healthy release");
+        }
+        match &self.container {
+            None if seen => standing(State::Down, "its container is gone"),
+            Some(c) if c.state == "restarting" => standing(State::Down, "keeps restarting"),
+            Some(c) if !c.running => standing(State::Down, "its container has ended"),
+            _ => match self.error_share() {
+                Some(share) if share >= 0.01 => {
+                    Standing { state: State::Failing, word: format!("{:.0}% errors", share * 100.0) }
+                }
+                _ => standing(State::Serving, ""),
+            },
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! All the console knows, owned by one place. Changed only by [`update`](super::update), drawn by
+//! [`screen`](super::screen) from `&Model`.
+
+mod apps;
+mod deploys;
+mod form;
+mod link;
+mod logs;
+mod overlay;
+mod series;
+mod state;
+
+pub(crate) use apps::{AppView, RowKey, Standing, State};
+pub(crate) use deploys::{Deploys, Watched};
+pub(crate) use form::{Form, FormKind, Row, RowKind, Stage, text_of};
+pub(crate) use link::Link;
+pub(crate) use logs::{Level, LogEntry, LogView, Matcher};
+pub(crate) use overlay::{Confirm, Menu, MenuItem, Overlay, Palette, PaletteItem, Then};
+pub(crate) use series::{Series, UsageSeries};
+pub(crate) use state::{Model, Pane, Seen, Sort, Tab, View};

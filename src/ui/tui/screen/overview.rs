@@ -1,0 +1,237 @@
+//! The Overview tab: what is wrong first, then what serves, then how it does.
+
+use ratatui::layout::Rect;
+
+use crate::app::ReleaseStatus;
+use crate::app::proxy::ProbeAnswer;
+
+use super::super::canvas::{Canvas, Piece};
+use super::super::format;
+use super::super::layout;
+use super::super::model::{AppView, State};
+use super::super::theme::Role;
+use super::super::widget::chart;
+
+/// Columns of the labels on the left.
+const LABEL: u16 = 10;
+
+/// Draws the page; its height.
+pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
+    let mut y = area.y;
+    y += wrong(c, Rect { y, ..area }, app);
+    y += facts(c, Rect { y, ..area }, app);
+    y += 1;
+    y += numbers(c, Rect { y, ..area }, app);
+    y += usage(c, Rect { y, ..area }, app);
+    y - area.y
+}
+
+/// What is wrong and what to do about it.
+fn wrong(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
+    let m = c.m;
+    let mut lines: Vec<(Role, String)> = Vec::new();
+    let standing = m.standing(app);
+    match standing.state {
+        State::Down => {
+            lines.push((Role::Fail, format!("{} {}", c.glyphs().down, standing.word)));
+            if let Some((release, why)) = app.failure() {
+                lines.push((Role::Text, format!("  release {} failed: {why}", release.number)));
+            }
+            if let Some((_, detail)) = m.settled.container.as_ref().filter(|(id, _)| is_its(app, id)) {
+                if detail.out_of_memory {
+                    lines.push((Role::Text, "  it ran out of memory: raise its limit in Settings (e)".into()));
+                } else if let Some(code) = detail.exit_code.filter(|_| !detail.running) {
+                    lines.push((Role::Text, format!("  it exited with code {code}")));
+                }
+            }
+            let advice = if app.record.serving.is_some() {
+                "  l shows its log · r restarts it · b rolls back"
+            } else {
+                "  n deploys it again, with another image or port"
+            };
+            lines.push((Role::Muted, advice.into()));
+        }
+        State::Failing => {
+            lines.push((Role::Warn, format!("{} {} in the last half minute", c.glyphs().warn, standing.word)));
+            lines.push((Role::Muted, "  l shows its log · b rolls back".into()));
+        }
+        State::Stopped => {
+            lines.push((Role::Muted, format!("{} stopped: visitors see a 503 page · a starts it", c.glyphs().stopped)));
+        }
+        State::Serving => {
+            if let Some((release, why)) = app.failure() {
+                let text = format!("{} release {} failed and never served: {why}", c.glyphs().warn, release.number);
+                lines.push((Role::Warn, text));
+            }
+        }
+        State::Busy | State::Unknown => {}
+    }
+    if let Some(lock) = app.lock.as_ref().filter(|l| l.op.is_none()) {
+        let why = lock.message.as_ref().map(|t| format!(": {t}")).unwrap_or_default();
+        let since = format::ago(m.now, lock.since);
+        lines.push((Role::Warn, format!("{} locked by {}@{} {since}{why}", c.glyphs().warn, lock.by.user, lock.by.host)));
+    }
+    let mut y = area.y;
+    for (role, text) in &lines {
+        let indent = if text.starts_with("  ") { 2 } else { 0 };
+        let rect = Rect { x: area.x + indent, y, width: area.width.saturating_sub(indent), ..area };
+        y += c.paragraph(rect, *role, text.trim_start());
+    }
+    if lines.is_empty() { 0 } else { y - area.y + 1 }
+}
+
+fn is_its(app: &AppView, container: &str) -> bool {
+    app.container.as_ref().is_some_and(|c| c.id == container)
+}
+
+fn facts(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
+    let m = c.m;
+    let mut y = area.y;
+    let mut row = |c: &mut Canvas<'_>, label: &str, pieces: &[Piece<'_>]| {
+        c.text(area.x, y, LABEL, Role::Muted, label);
+        c.line(area.x + LABEL, y, area.width.saturating_sub(LABEL), pieces);
+        y += 1;
+    };
+    match app.release() {
+        Some(release) => {
+            let number = format!("release {}", release.number);
+            let image = format!(" · {}", release.settings.image);
+            let digest = format!(" · {}", release.image.short());
+            row(c, "serving", &[(Role::Strong, &number), (Role::Text, &image), (Role::Muted, &digest)]);
+            let age = format::age(m.now, release.created_at);
+            let by = format!(" · by {}@{} ({})", release.by.user, release.by.host, release.by.command);
+            row(c, "since", &[(Role::Text, &age), (Role::Muted, &by)]);
+        }
+        None => row(c, "serving", &[(Role::Muted, "nothing yet")]),
+    }
+    let health = health(c, app);
+    let pieces: Vec<Piece<'_>> = health.iter().map(|(role, text)| (*role, text.as_str())).collect();
+    row(c, "health", &pieces);
+    if let Some(address) = app.address(m.http_port) {
+        let others = app.settings().map_or(0, |s| s.hosts.len().saturating_sub(1));
+        let others = if others == 0 { String::new() } else { format!("  and {}", format::many(others as u64, "more name")) };
+        row(c, "address", &[(Role::Text, &address), (Role::Muted, &others)]);
+    }
+    let volume = m.namespace.volume(app.name(), None);
+    let mounts = app.settings().map_or(0, |s| s.volumes.len());
+    let mounts = if mounts == 0 { String::new() } else { format!(" and {}", format::many(mounts as u64, "more mount")) };
+    row(c, "data", &[(Role::Muted, "volume "), (Role::Text, &volume), (Role::Muted, &mounts)]);
+    let kept = app.record.kept().count();
+    if let Some(release) = app.record.kept().find(|r| matches!(r.status, ReleaseStatus::Replaced { .. })) {
+        let text = format!("release {}", release.number);
+        let more = format!(" is kept, a moment away · {}", format::many(kept as u64, "container"));
+        row(c, "fallback", &[(Role::Text, &text), (Role::Muted, &more)]);
+    }
+    y - area.y
+}
+
+/// What the health path answers, and how the container fares.
+fn health(c: &Canvas<'_>, app: &AppView) -> Vec<(Role, String)> {
+    let m = c.m;
+    let path = app.settings().map_or("/up", |s| s.health_path.as_str());
+    let mut pieces = match m.settled.health.as_ref().filter(|(name, _)| name == app.name()) {
+        Some((_, ProbeAnswer::Healthy { status, took_ms })) => {
+            vec![(Role::Ok, format!("{status}")), (Role::Text, format!(" in {took_ms} ms")), (Role::Muted, format!(" · GET {path}"))]
+        }
+        Some((_, ProbeAnswer::Status { status, .. })) => {
+            vec![(Role::Fail, format!("{status}")), (Role::Muted, format!(" · GET {path}"))]
+        }
+        Some((_, answer)) => vec![(Role::Fail, answer.to_string()), (Role::Muted, format!(" · GET {path}"))],
+        None => vec![(Role::Muted, format!("GET {path}"))],
+    };
+    if let Some((_, detail)) = m.settled.container.as_ref().filter(|(id, _)| is_its(app, id)) {
+        let role = if detail.restarts > 0 { Role::Warn } else { Role::Muted };
+        pieces.push((Role::Muted, " · restarts ".into()));
+        pieces.push((role, detail.restarts.to_string()));
+    } else if let Some(container) = &app.container {
+        pieces.push((Role::Muted, format!(" · {}", container.status)));
+    }
+    pieces
+}
+
+/// Requests a second with the answers' classes and times beside or below.
+fn numbers(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
+    const ASIDE: u16 = 22;
+    // A page has some 16 rows besides; what a tall terminal has more goes to the chart.
+    let page = layout::tab_body(layout::detail(c.m)).height;
+    let height = page.saturating_sub(16).clamp(5, 10);
+    let traffic = &app.traffic;
+    let rate = format::rate(traffic.rate);
+    c.line(area.x, area.y, area.width, &[(Role::Muted, "requests/s  "), (Role::Strong, &rate), (Role::Muted, "  last two minutes")]);
+    let beside = area.width >= 58;
+    let width = if beside { area.width - ASIDE - 2 } else { area.width };
+    let chart = Rect { x: area.x, y: area.y + 1, width, height };
+    chart::requests(c, chart, &traffic.per_second, &traffic.errors_per_second);
+    if beside {
+        aside(c, Rect { x: area.x + width + 2, y: area.y, width: ASIDE, height: height + 1 }, app);
+        height + 2
+    } else {
+        let y = area.y + height + 2;
+        aside(c, Rect { y, height: 6, ..area }, app);
+        height + 5 + 4
+    }
+}
+
+fn aside(c: &mut Canvas<'_>, area: Rect, app: &AppView) {
+    let t = &app.traffic;
+    let share = |n: u64| if t.requests == 0 { "–".into() } else { format!("{:.1}%", n as f64 / t.requests as f64 * 100.0) };
+    let time = |ms: Option<f64>| ms.map_or_else(|| "–".into(), format::millis);
+    let rows = [
+        ("2xx", share(t.classes[1]), "p50", time(t.p50_ms), Role::Text),
+        ("3xx", share(t.classes[2]), "p95", time(t.p95_ms), Role::Text),
+        ("4xx", share(t.classes[3]), "p99", time(t.p99_ms), Role::Text),
+        ("5xx", share(t.classes[4]), "", String::new(), if t.classes[4] > 0 { Role::Fail } else { Role::Text }),
+    ];
+    let under_way: u64 = t.in_flight.iter().map(|f| f.requests).sum();
+    let sockets: u64 = t.in_flight.iter().map(|f| f.upgraded).sum();
+    for (i, (class, share, name, time, role)) in rows.iter().enumerate() {
+        let y = area.y + 1 + i as u16;
+        c.text(area.x, y, 4, Role::Muted, class);
+        c.right(area.x + 3, y, 7, *role, share);
+        c.text(area.x + 13, y, 4, Role::Muted, name);
+        c.right(area.x + 16, y, 6, Role::Text, time);
+    }
+    c.line(
+        area.x,
+        area.y + 5,
+        area.width,
+        &[(Role::Text, &under_way.to_string()), (Role::Muted, " open, "), (Role::Text, &sockets.to_string()), (Role::Muted, " websockets")],
+    );
+}
+
+/// Processor and memory, as lines of the last minute.
+fn usage(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
+    let m = c.m;
+    let Some(usage) = m.usage_of(app) else { return 0 };
+    let cores = m.engine_info.as_ref().map_or(1, |i| i.cpus.max(1));
+    let of_cpu = match app.settings().and_then(|s| s.cpus) {
+        Some(limit) => format!("of {limit} cores"),
+        None => format!("of {}", format::many(u64::from(cores), "core")),
+    };
+    let limit = if usage.limit > 0 { usage.limit as f64 } else { m.host.map_or(0.0, |h| h.memory_total as f64) };
+    let of_memory = if limit > 0.0 { format!("of {}", format::bytes(limit as u64)) } else { String::new() };
+    let rows = [
+        ("cpu", format::percent(usage.cpu.last().unwrap_or(0.0)), of_cpu, &usage.cpu, f64::from(cores), format::percent(usage.cpu.peak())),
+        (
+            "mem",
+            format::bytes(usage.memory.last().unwrap_or(0.0) as u64),
+            of_memory,
+            &usage.memory,
+            limit,
+            format::bytes(usage.memory.peak() as u64),
+        ),
+    ];
+    for (i, (label, now, of, series, ceiling, peak)) in rows.into_iter().enumerate() {
+        let y = area.y + i as u16;
+        c.text(area.x, y, 4, Role::Muted, label);
+        c.right(area.x + 4, y, 5, Role::Strong, &now);
+        c.text(area.x + 10, y, 12, Role::Muted, &of);
+        let spark = area.width.saturating_sub(22 + 13).min(60);
+        // Small shares of many cores would be a flat line: the scale follows the peak, the number says how much.
+        let scale = if label == "cpu" { series.peak().max(ceiling * 0.1) } else { ceiling };
+        chart::spark(c, area.x + 22, y, spark, Role::Accent, &series.tail(usize::from(spark)), scale);
+        c.line(area.x + 24 + spark, y, 13, &[(Role::Muted, "peak "), (Role::Text, &peak)]);
+    }
+    2
+}
+

@@ -1,0 +1,85 @@
+//! The Settings tab: what holds, to read. `e` opens the form.
+
+use ratatui::layout::Rect;
+
+use crate::app::{Field, MountSource, Section, Settings};
+
+use super::super::canvas::Canvas;
+use super::super::model::{AppView, text_of};
+use super::super::theme::Role;
+
+/// Draws the page; its height.
+pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
+    let Some(settings) = app.settings() else {
+        c.text(area.x, area.y + 1, area.width, Role::Muted, "it has never served, so nothing is set");
+        return 2;
+    };
+    let mut y = area.y;
+    let mut section = None;
+    let mut fields: Vec<Field> = Field::ALL.to_vec();
+    fields.sort_by_key(|f| f.section());
+    for field in fields {
+        let rows = shown(field, settings, c.glyphs().mask);
+        if rows.is_empty() {
+            continue;
+        }
+        if section != Some(field.section()) {
+            y += u16::from(section.is_some());
+            section = Some(field.section());
+            c.text(area.x, y, area.width, Role::Strong, name(field.section()));
+            y += 1;
+        }
+        for (label, value) in rows {
+            c.text(area.x, y, 18, Role::Muted, &label);
+            c.text(area.x + 19, y, area.width.saturating_sub(19), Role::Text, &value);
+            y += 1;
+        }
+    }
+    y + 1 - area.y
+}
+
+/// A section's name.
+pub(super) fn name(section: Section) -> &'static str {
+    match section {
+        Section::Application => "Application",
+        Section::Network => "Network",
+        Section::Environment => "Environment",
+        Section::Email => "Email",
+        Section::Resources => "Resources",
+        Section::Updates => "Updates",
+    }
+}
+
+/// Rows of a field: what is not set is left out.
+fn shown(field: Field, s: &Settings, mask: &str) -> Vec<(String, String)> {
+    match field {
+        Field::Env => s
+            .env
+            .iter()
+            .map(|(k, v)| (k.to_string(), if v.secret { mask.into() } else { v.value.expose().to_owned() }))
+            .collect(),
+        Field::Volume => s
+            .volumes
+            .iter()
+            .map(|(target, source)| {
+                let text = match source {
+                    MountSource::Volume { name } => format!("volume {name}"),
+                    MountSource::Host { path, read_only } => {
+                        format!("{path}{}", if *read_only { " (read-only)" } else { "" })
+                    }
+                };
+                (target.to_string(), text)
+            })
+            .collect(),
+        Field::Network => s.networks.iter().map(|n| ("Network".into(), n.clone())).collect(),
+        Field::Label => s.labels.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+        Field::SmtpPassword => match s.smtp.as_ref().and_then(|m| m.password.as_ref()) {
+            Some(_) => vec![(field.label().into(), mask.into())],
+            None => Vec::new(),
+        },
+        field => {
+            let text = text_of(field, s);
+            if text.is_empty() { Vec::new() } else { vec![(field.label().into(), text)] }
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! What can be done with an app. Nothing fires by itself: what changes something is asked about or reviewed first.
+
+use tui_input::Input;
+
+use crate::app::ledger::RunState;
+use crate::app::{Ask, OpId, ReleaseNumber, ReleaseStatus, Selector};
+
+use super::super::keymap::Cmd;
+use super::super::model::{AppView, Confirm, Form, FormKind, Menu, MenuItem, Model, Overlay, Tab, Then, View, Watched};
+use super::super::msg::Effect;
+use super::super::report;
+use super::super::same_as;
+use super::keys::notice;
+use super::nav;
+
+pub(super) fn command(m: &mut Model, cmd: Cmd) -> Vec<Effect> {
+    match cmd {
+        Cmd::New => {
+            m.form = Some(Box::new(Form::new_app()));
+            m.view = View::Form;
+        }
+        Cmd::Edit => return edit(m),
+        Cmd::Deploy => open_form(m, Form::deploy),
+        Cmd::Actions => menu(m),
+        Cmd::Shell => return shell(m),
+        Cmd::CopyAddress => {
+            if let Some(address) = m.app().and_then(|a| a.address(m.http_port)) {
+                return copy(m, address);
+            }
+        }
+        Cmd::Copy => return copy_here(m),
+        Cmd::Restart | Cmd::Start | Cmd::Stop | Cmd::Remove | Cmd::Rollback => ask(m, cmd),
+        _ => {}
+    }
+    Vec::new()
+}
+
+/// Opens all settings of the selected app.
+pub(super) fn edit(m: &mut Model) -> Vec<Effect> {
+    if m.options.read_only {
+        notice(m, "read-only console: nothing can be changed here");
+    } else {
+        open_form(m, Form::settings);
+    }
+    Vec::new()
+}
+
+fn open_form(m: &mut Model, make: impl Fn(&crate::app::AppName, u64, &crate::app::Settings) -> Form) {
+    let form = m.app().and_then(|a| Some(make(a.name(), a.record.revision, a.settings()?)));
+    match form {
+        Some(form) => {
+            m.form = Some(Box::new(form));
+            m.view = View::Form;
+        }
+        None => notice(m, "no app with settings is selected"),
+    }
+}
+
+fn shell(m: &mut Model) -> Vec<Effect> {
+    match m.app() {
+        Some(app) if app.container.as_ref().is_some_and(|c| c.running) => vec![Effect::Shell(app.name().clone())],
+        Some(_) => {
+            notice(m, "its container does not run");
+            Vec::new()
+        }
+        None => Vec::new(),
+    }
+}
+
+/// Puts text into the clipboard and says so.
+pub(super) fn copy(m: &mut Model, text: String) -> Vec<Effect> {
+    notice(m, "copied to the clipboard");
+    vec![Effect::Copy(text)]
+}
+
+fn copy_here(m: &mut Model) -> Vec<Effect> {
+    let Some(app) = m.app() else { return Vec::new() };
+    let name = app.name().clone();
+    let text = match m.tab {
+        Tab::Logs if m.pane == super::super::model::Pane::Detail => m.logs.marked().map(|l| l.line.text.clone()),
+        Tab::Logs => Some(format!("once logs {name} -f")),
+        Tab::Releases => marked_release(m).map(|n| format!("once rollback {name} {n}")),
+        Tab::Traffic => Some(format!("once status {name}")),
+        Tab::Overview | Tab::Settings => Some(format!("once show {name}")),
+    };
+    text.map_or_else(Vec::new, |text| copy(m, text))
+}
+
+/// The release marked in the Releases tab: newest first.
+pub(super) fn marked_release(m: &Model) -> Option<ReleaseNumber> {
+    let app = m.app()?;
+    app.record.releases.iter().rev().nth(m.detail_at).map(|r| r.number)
+}
+
+/// What a command of the menu asks for.
+fn wish(m: &Model, app: &AppView, cmd: Cmd) -> Option<Ask> {
+    let selector = Selector(app.name().to_string());
+    Some(match cmd {
+        Cmd::Restart => Ask::Restart { app: selector },
+        Cmd::Start => Ask::Start { app: selector },
+        Cmd::Stop => Ask::Stop { app: selector },
+        Cmd::Remove => Ask::Remove { app: selector, data: false },
+        Cmd::Rollback => {
+            let marked = (m.tab == Tab::Releases && m.pane == super::super::model::Pane::Detail)
+                .then(|| marked_release(m))
+                .flatten();
+            Ask::Rollback { app: selector, to: marked }
+        }
+        _ => return None,
+    })
+}
+
+/// Asks before it does.
+pub(super) fn ask(m: &mut Model, cmd: Cmd) {
+    let Some(app) = m.app() else { return };
+    let Some(wish) = wish(m, app, cmd) else { return };
+    match question(m, app, wish) {
+        Ok(confirm) => m.overlays.push(Overlay::Confirm(Box::new(confirm))),
+        Err(why) => notice(m, why),
+    }
+}
+
+fn question(m: &Model, app: &AppView, wish: Ask) -> Result<Confirm, String> {
+    let host = app.host();
+    let place = m.engine_info.as_ref().map_or(m.options.engine_label.as_str(), |e| e.name.as_str());
+    let (title, lines, yes) = match &wish {
+        Ask::Restart { .. } => (
+            format!("Restart {host}?"),
+            vec!["A new container of the same release starts beside the old one.".into(), "No request is lost.".into()],
+            "Restart",
+        ),
+        Ask::Start { .. } => (format!("Start {host}?"), vec!["It serves again once it is healthy.".into()], "Start"),
+        Ask::Stop { .. } => (
+            format!("Stop {host}?"),
+            vec!["Visitors see a 503 page until it is started again.".into(), "Its data stays.".into()],
+            "Stop",
+        ),
+        Ask::Remove { .. } => (
+            format!("Remove {host} from {place}?"),
+            vec!["Its containers, route and name go.".into(), "Its data is kept and can be attached again.".into()],
+            "Remove",
+        ),
+        Ask::Rollback { to, .. } => {
+            let to = rollback_target(app, *to)?;
+            let release = app.record.release(to).ok_or("there is no such release any more")?;
+            let kept = if release.container_kept {
+                "its container is kept, so it takes a moment"
+            } else {
+                "a new container is made"
+            };
+            (
+                format!("Roll {host} back to release {to}?"),
+                vec![
+                    format!("Image and settings of release {to} come back: {} ({kept}).", release.settings.image),
+                    "It does not undo what releases since did to the data: volumes, databases, files.".into(),
+                    "It becomes a new release number; no request is lost.".into(),
+                ],
+                "Roll back",
+            )
+        }
+        Ask::Deploy(_) => return Err("a deploy is reviewed, not asked about".into()),
+    };
+    let typed = matches!(wish, Ask::Remove { .. }).then(|| (app.name().to_string(), Input::default()));
+    let command = Some(same_as::command(&wish));
+    Ok(Confirm { title, lines, yes, then: Then::Run(Box::new(wish)), command, armed: false, typed, asked_at: m.frames })
+}
+
+fn rollback_target(app: &AppView, to: Option<ReleaseNumber>) -> Result<ReleaseNumber, String> {
+    let serving = app.record.serving;
+    let number = match to {
+        Some(number) => number,
+        None => {
+            let before = app.record.releases.iter().rev().filter(|r| Some(r.number) != serving);
+            let mut good = before.filter(|r| matches!(r.status, ReleaseStatus::Replaced { .. }));
+            good.next().map(|r| r.number).ok_or("there is no release to go back to")?
+        }
+    };
+    if Some(number) == serving {
+        return Err(format!("release {number} serves already"));
+    }
+    match app.record.release(number).map(|r| &r.status) {
+        Some(ReleaseStatus::Failed { .. }) => Err(format!("release {number} failed: it never served")),
+        _ => Ok(number),
+    }
+}
+
+fn menu(m: &mut Model) {
+    let Some(app) = m.app() else { return };
+    let running = app.record.state == RunState::Running;
+    let name = app.name().clone();
+    let served = app.record.serving.is_some();
+    let item = |cmd, label, note: &str, command: String, off| MenuItem { cmd, label, note: note.into(), command, off };
+    let frozen = m.options.read_only.then_some("read-only console");
+    let need = |fine: bool, why| frozen.or(if fine { None } else { Some(why) });
+    let items = vec![
+        item(
+            Cmd::Deploy,
+            "Deploy another image…",
+            "reviewed first, zero downtime",
+            format!("once deploy IMAGE --name {name}"),
+            need(served, "never served"),
+        ),
+        item(
+            Cmd::Edit,
+            "Edit settings…",
+            "shows what restarts and what not",
+            format!("once set {name} KEY=VALUE"),
+            need(served, "never served"),
+        ),
+        item(
+            Cmd::Restart,
+            "Restart",
+            "same release, zero downtime",
+            format!("once restart {name}"),
+            need(served && running, "it is stopped"),
+        ),
+        if running {
+            item(
+                Cmd::Stop,
+                "Stop",
+                "visitors see a 503 page",
+                format!("once stop {name}"),
+                need(served, "never served"),
+            )
+        } else {
+            item(Cmd::Start, "Start", "serves again once healthy", format!("once start {name}"), need(true, ""))
+        },
+        item(
+            Cmd::Rollback,
+            "Roll back",
+            "to the release before",
+            format!("once rollback {name}"),
+            need(app.record.releases.len() > 1, "one release only"),
+        ),
+        item(
+            Cmd::Shell,
+            "Open a shell",
+            "in the serving container",
+            format!("once shell {name}"),
+            need(running && served, "it does not run"),
+        ),
+        item(Cmd::Logs, "Logs", "follow, search, copy", format!("once logs {name} -f"), None),
+        item(
+            Cmd::CopyAddress,
+            "Copy address",
+            &app.address(m.http_port).unwrap_or_default(),
+            format!("once show {name}"),
+            None,
+        ),
+        item(Cmd::Remove, "Remove…", "type its name; data is kept", format!("once remove {name}"), need(true, "")),
+    ];
+    m.overlays.push(Overlay::Menu(Menu { app: name, items, cursor: 0 }));
+}
+
+/// Starts a change and shows it.
+pub(super) fn run(m: &mut Model, ask: Ask) -> Vec<Effect> {
+    let title = match &ask {
+        Ask::Deploy(d) => d
+            .existing
+            .as_ref()
+            .map(|s| s.0.clone())
+            .or_else(|| d.name.as_ref().map(ToString::to_string))
+            .or_else(|| d.draft.hosts.first().map(ToString::to_string))
+            .or_else(|| d.draft.image.as_ref().map(|i| i.short_name().to_owned()))
+            .unwrap_or_default(),
+        Ask::Rollback { app, .. }
+        | Ask::Start { app }
+        | Ask::Stop { app }
+        | Ask::Restart { app }
+        | Ask::Remove { app, .. } => app.0.clone(),
+    };
+    let dry = matches!(&ask, Ask::Deploy(d) if d.dry_run);
+    let job = m.job(ask);
+    let op = job.op.clone();
+    m.deploys.asked(&job, title, m.now);
+    if !dry {
+        nav::show_deploy(m, op);
+    }
+    vec![Effect::Run(Box::new(job))]
+}
+
+/// A command given in the deploy view; `None`: it is none of this view's.
+pub(super) fn in_deploy(m: &mut Model, op: &OpId, cmd: Cmd) -> Option<Vec<Effect>> {
+    let Some(watched) = m.deploys.get(op).cloned() else {
+        m.view = View::Main;
+        return Some(Vec::new());
+    };
+    match cmd {
+        Cmd::Back => {
+            m.view = View::Main;
+            let row = watched.view.app.clone().map(super::super::model::RowKey::App);
+            let row = row.filter(|r| m.rows().contains(r));
+            m.selected = row.or_else(|| Some(super::super::model::RowKey::Birth(op.clone())));
+            if m.selected.as_ref().is_some_and(|s| !m.rows().contains(s)) {
+                m.selected = m.rows().first().cloned();
+            }
+        }
+        Cmd::Up => m.deploy_scroll = (m.deploy_scroll + 1).min(watched.view.log.len()),
+        Cmd::Down => m.deploy_scroll = m.deploy_scroll.saturating_sub(1),
+        Cmd::Copy => {
+            let failed = watched.view.finished.as_ref().is_some_and(|f| !f.outcome.is_success());
+            let text = if failed { report::text(&watched) } else { command_of(&watched) };
+            return Some(copy(m, text));
+        }
+        Cmd::Cancel => cancel(m, &watched),
+        Cmd::Retry => {
+            let failed = !watched.is_active() && watched.view.finished.as_ref().is_none_or(|f| !f.outcome.is_success());
+            match watched.ask {
+                Some(ask) if failed => return Some(run(m, ask)),
+                Some(_) => notice(m, "there is nothing to retry"),
+                None => notice(m, "somebody else asked for this; retry it where it was asked"),
+            }
+        }
+        Cmd::Logs => {
+            if let Some(app) = watched.view.app.filter(|a| m.apps.contains_key(a)) {
+                m.selected = Some(super::super::model::RowKey::App(app));
+                return None;
+            }
+            notice(m, "it has no container with a log yet");
+        }
+        Cmd::Edit => return Some(edit_again(m, &watched)),
+        _ => return None,
+    }
+    Some(Vec::new())
+}
+
+fn edit_again(m: &mut Model, watched: &Watched) -> Vec<Effect> {
+    if let (Some(form), Some(Ask::Deploy(_)), false) = (&mut m.form, &watched.ask, watched.is_active()) {
+        form.stage = super::super::model::Stage::Edit;
+        if form.kind == FormKind::New || form.is_changed() {
+            m.view = View::Form;
+            return Vec::new();
+        }
+    }
+    if let Some(app) = watched.view.app.clone().filter(|a| m.apps.contains_key(a)) {
+        m.selected = Some(super::super::model::RowKey::App(app));
+        return edit(m);
+    }
+    notice(m, "there is nothing to edit");
+    Vec::new()
+}
+
+fn cancel(m: &mut Model, watched: &Watched) {
+    if !watched.is_active() {
+        return notice(m, "it has ended");
+    }
+    if watched.view.is_past_switch() {
+        return notice(m, "the new release serves already: there is nothing to undo; roll back instead");
+    }
+    let confirm = Confirm {
+        title: format!("Cancel this change of {}?", watched.view.host.as_deref().unwrap_or(&watched.title)),
+        lines: vec!["What it has made so far is removed again.".into(), "What serves now serves on.".into()],
+        yes: "Cancel the change",
+        then: Then::Cancel(watched.view.op.clone()),
+        command: None,
+        armed: false,
+        typed: None,
+        asked_at: m.frames,
+    };
+    m.overlays.push(Overlay::Confirm(Box::new(confirm)));
+}
+
+/// The command that does the same as a change, or shows it where somebody else asked for it.
+pub(crate) fn command_of(watched: &Watched) -> String {
+    match (&watched.ask, &watched.view.app) {
+        (Some(ask), _) => same_as::command(ask),
+        (None, Some(app)) => format!("once watch {app}"),
+        (None, None) => "once watch".into(),
+    }
+}

@@ -1,0 +1,268 @@
+//! Keys, pastes and the mouse. Keys become commands in the one table; text goes to the line in focus.
+
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::layout::Position;
+use tui_input::Input;
+use tui_input::backend::crossterm::EventHandler;
+
+use super::super::keymap::{self, Cmd, Ctx};
+use super::super::model::{Model, Overlay, Pane, Stage, Tab, View};
+use super::super::msg::{Effect, Hit};
+use super::{actions, forms, nav, overlays};
+
+/// Rows a turn of the wheel moves.
+const WHEEL: isize = 3;
+
+pub(super) fn key(m: &mut Model, key: KeyEvent) -> Vec<Effect> {
+    let movement = matches!(key.code, KeyCode::Up | KeyCode::Down | KeyCode::PageUp | KeyCode::PageDown);
+    let typed = matches!(key.code, KeyCode::Backspace | KeyCode::Char(_)) && is_text(m);
+    match key.kind {
+        KeyEventKind::Press => {}
+        KeyEventKind::Repeat if movement || typed || key.code == KeyCode::Backspace => {}
+        _ => return Vec::new(),
+    }
+    if is_early(m) {
+        return Vec::new();
+    }
+    // Ctrl-C is never an answer and never text: it leaves, whatever is on top.
+    if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
+        if m.overlays.pop().is_some() {
+            return Vec::new();
+        }
+        return match m.view {
+            View::Main => vec![Effect::Quit],
+            _ => command(m, Cmd::Back),
+        };
+    }
+    let contexts = m.contexts();
+    let text = is_text(m);
+    if text && is_for_text(m, &key) {
+        overlays::edit(m, |input| {
+            input.handle_event(&Event::Key(key));
+        });
+        return Vec::new();
+    }
+    let Some(binding) = keymap::lookup(&contexts, &key) else { return Vec::new() };
+    if binding.changes && m.options.read_only {
+        notice(m, "read-only console: nothing can be changed here");
+        return Vec::new();
+    }
+    command(m, binding.cmd)
+}
+
+/// Keys typed before a question was on the screen are not answers to it.
+fn is_early(m: &Model) -> bool {
+    matches!(m.overlays.last(), Some(Overlay::Confirm(c)) if c.asked_at == m.frames)
+}
+
+/// Whether a line of text has the keys.
+fn is_text(m: &Model) -> bool {
+    match m.overlays.last() {
+        Some(Overlay::Filter(_) | Overlay::Search(_) | Overlay::Palette(_)) => true,
+        Some(Overlay::Confirm(c)) => c.typed.is_some(),
+        Some(_) => false,
+        None => m.contexts() == [Ctx::Form],
+    }
+}
+
+/// Whether a key is for that line: all that the contexts of text have no use for.
+fn is_for_text(m: &Model, key: &KeyEvent) -> bool {
+    let plain = !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+    match key.code {
+        KeyCode::Char(_) if plain => true,
+        KeyCode::Char('a' | 'e' | 'u' | 'w' | 'k') => key.modifiers.contains(KeyModifiers::CONTROL),
+        KeyCode::Left | KeyCode::Right => {
+            !matches!(m.overlays.last(), Some(Overlay::Confirm(_)))
+                && !forms::is_choice(m)
+                && !forms::leaves(m, key.code)
+        }
+        KeyCode::Backspace | KeyCode::Delete | KeyCode::Home | KeyCode::End => true,
+        _ => false,
+    }
+}
+
+pub(super) fn paste(m: &mut Model, text: &str) -> Vec<Effect> {
+    if is_early(m) || !is_text(m) {
+        return Vec::new();
+    }
+    let clean: String = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    overlays::edit(m, |input| {
+        let at = input.cursor();
+        let mut chars: Vec<char> = input.value().chars().collect();
+        let at = at.min(chars.len());
+        chars.splice(at..at, clean.chars());
+        *input = Input::new(chars.into_iter().collect()).with_cursor(at + clean.chars().count());
+    });
+    Vec::new()
+}
+
+pub(super) fn mouse(m: &mut Model, event: MouseEvent) -> Vec<Effect> {
+    let at = Position::new(event.column, event.row);
+    let under: Vec<Hit> =
+        m.hits.iter().rev().filter(|(area, _)| area.contains(at)).map(|(_, hit)| hit.clone()).collect();
+    if is_early(m) {
+        return Vec::new();
+    }
+    match event.kind {
+        MouseEventKind::Down(MouseButton::Left) => under.first().map_or_else(Vec::new, |hit| click(m, hit)),
+        MouseEventKind::ScrollDown => wheel(m, &under, WHEEL),
+        MouseEventKind::ScrollUp => wheel(m, &under, -WHEEL),
+        _ => Vec::new(),
+    }
+}
+
+fn wheel(m: &mut Model, under: &[Hit], by: isize) -> Vec<Effect> {
+    if m.overlays.is_empty() && m.view == View::Main {
+        if under.contains(&Hit::List) {
+            nav::list(m, by.signum());
+        } else if under.contains(&Hit::Detail) {
+            nav::detail(m, by);
+        }
+        return Vec::new();
+    }
+    let cmd = if by > 0 { Cmd::Down } else { Cmd::Up };
+    command(m, cmd)
+}
+
+fn click(m: &mut Model, hit: &Hit) -> Vec<Effect> {
+    match hit {
+        Hit::Row(key) => {
+            let again = m.selected.as_ref() == Some(key) && m.pane == Pane::List;
+            m.selected = Some(key.clone());
+            m.pane = Pane::List;
+            nav::keep_in_view(m);
+            if again {
+                nav::open(m);
+            }
+            Vec::new()
+        }
+        Hit::Tab(tab) => {
+            m.tab = *tab;
+            m.pane = Pane::Detail;
+            Vec::new()
+        }
+        Hit::Detail => {
+            m.pane = Pane::Detail;
+            Vec::new()
+        }
+        Hit::List => Vec::new(),
+        Hit::Entry(n) => overlays::entry(m, *n),
+        Hit::Command(cmd) => {
+            let changes = keymap::TABLE.iter().any(|b| b.cmd == *cmd && b.changes);
+            if changes && m.options.read_only { Vec::new() } else { command(m, *cmd) }
+        }
+    }
+}
+
+/// A short word in the footer.
+pub(super) fn notice(m: &mut Model, text: impl Into<String>) {
+    let until = m.now + std::time::Duration::from_secs(4);
+    m.notice = Some((text.into(), until));
+}
+
+/// Carries a command out where it was given.
+pub(super) fn command(m: &mut Model, cmd: Cmd) -> Vec<Effect> {
+    if !m.overlays.is_empty() {
+        return overlays::command(m, cmd);
+    }
+    match &m.view {
+        View::Form if m.form.is_some() => return forms::command(m, cmd),
+        View::Deploy(op) => {
+            let op = op.clone();
+            if let Some(effects) = actions::in_deploy(m, &op, cmd) {
+                return effects;
+            }
+        }
+        View::Activity => {
+            if let Some(effects) = overlays::activity(m, cmd) {
+                return effects;
+            }
+        }
+        _ => {}
+    }
+    main(m, cmd)
+}
+
+fn main(m: &mut Model, cmd: Cmd) -> Vec<Effect> {
+    let page = isize::try_from(super::super::layout::list_rows(m)).unwrap_or(1).max(1);
+    let in_list = m.pane == Pane::List;
+    let step = |m: &mut Model, by: isize| if in_list { nav::list(m, by) } else { nav::detail(m, by) };
+    match cmd {
+        Cmd::Up => step(m, -1),
+        Cmd::Down => step(m, 1),
+        Cmd::PageUp => step(m, -page),
+        Cmd::PageDown => step(m, page),
+        Cmd::Top if in_list => nav::list_end(m, false),
+        Cmd::Bottom if in_list => nav::list_end(m, true),
+        Cmd::Top => nav::detail(m, -1_000_000),
+        Cmd::Bottom => nav::detail(m, 1_000_000),
+        Cmd::NextPane | Cmd::PrevPane => m.pane = if in_list { Pane::Detail } else { Pane::List },
+        Cmd::NextTab => m.tab = m.tab.step(1),
+        Cmd::PrevTab => m.tab = m.tab.step(Tab::ALL.len() - 1),
+        Cmd::Tab(n) => {
+            m.tab = Tab::ALL.get(n).copied().unwrap_or(m.tab);
+            m.pane = Pane::Detail;
+        }
+        Cmd::Logs => {
+            m.tab = Tab::Logs;
+            m.pane = Pane::Detail;
+            m.view = View::Main;
+        }
+        Cmd::Open if in_list => nav::open(m),
+        Cmd::Open if m.tab == Tab::Settings => return actions::edit(m),
+        Cmd::Open => nav::open(m),
+        Cmd::Back if in_list => m.filter.clear(),
+        Cmd::Back if m.tab == Tab::Logs && !m.logs.search.is_empty() => m.logs.search.clear(),
+        Cmd::Back => m.pane = Pane::List,
+        Cmd::Filter if !in_list && m.tab == Tab::Logs => {
+            m.overlays.push(Overlay::Search(Input::new(m.logs.search.clone())));
+        }
+        Cmd::Filter => m.overlays.push(Overlay::Filter(Input::new(m.filter.clone()))),
+        Cmd::NextMatch | Cmd::PrevMatch => {
+            if !m.logs.find(cmd == Cmd::NextMatch) {
+                notice(m, "no match");
+            }
+        }
+        Cmd::Follow => {
+            m.logs.go(0);
+            if !m.logs.follow {
+                m.logs.go(isize::MAX);
+            }
+        }
+        Cmd::Wrap => m.logs.wrap = !m.logs.wrap,
+        Cmd::Times => m.logs.times = !m.logs.times,
+        Cmd::Source => {
+            m.logs.access = !m.logs.access;
+            m.logs.container.clear();
+        }
+        Cmd::Sort => {
+            use super::super::model::Sort;
+            m.sort = match m.sort {
+                Sort::Host => Sort::Requests,
+                Sort::Requests => Sort::Cpu,
+                Sort::Cpu => Sort::Memory,
+                Sort::Memory => Sort::Host,
+            };
+            nav::keep_in_view(m);
+        }
+        Cmd::Help => m.overlays.push(Overlay::Help { scroll: 0 }),
+        Cmd::Problems => {
+            m.problems.iter_mut().for_each(|p| p.seen = true);
+            m.overlays.push(Overlay::Problems { scroll: 0 });
+        }
+        Cmd::Palette => overlays::palette(m),
+        Cmd::Activity => {
+            m.view = View::Activity;
+            m.activity_scroll = 0;
+            return vec![Effect::Activity(None)];
+        }
+        Cmd::Quit | Cmd::Interrupt => return vec![Effect::Quit],
+        Cmd::Suspend => return vec![Effect::Suspend],
+        Cmd::Repaint => return vec![Effect::Repaint],
+        _ => return actions::command(m, cmd),
+    }
+    if matches!(m.form.as_ref().map(|f| &f.stage), Some(Stage::Edit)) && m.view == View::Main {
+        m.form = None;
+    }
+    Vec::new()
+}

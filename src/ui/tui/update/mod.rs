@@ -1,0 +1,42 @@
+//! `update(&mut Model, Msg) -> Vec<Effect>`: the only place the model changes. Pure: no clock, no task, no terminal.
+
+mod actions;
+mod data;
+mod forms;
+mod keys;
+mod nav;
+mod overlays;
+
+pub(crate) use actions::command_of;
+
+use super::model::{Model, View};
+use super::msg::{Effect, Msg};
+
+/// Takes one message in; what is to be done about it.
+pub(crate) fn update(m: &mut Model, msg: Msg) -> Vec<Effect> {
+    let before = (m.selected.clone(), m.tab);
+    let mut effects = match msg {
+        Msg::Key(key) => keys::key(m, key),
+        Msg::Paste(text) => keys::paste(m, &text),
+        Msg::Mouse(event) => keys::mouse(m, event),
+        Msg::Resize(columns, rows) => {
+            m.size = (columns, rows);
+            nav::keep_in_view(m);
+            vec![Effect::Repaint]
+        }
+        Msg::Painted(hits) => {
+            m.frames += 1;
+            m.hits = hits;
+            Vec::new()
+        }
+        other => data::take(m, other),
+    };
+    if before != (m.selected.clone(), m.tab) {
+        m.detail_at = 0;
+        nav::keep_in_view(m);
+    }
+    if matches!(m.view, View::Main) {
+        effects.extend(data::look_closer(m));
+    }
+    effects
+}

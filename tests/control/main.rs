@@ -1,0 +1,12 @@
+//! The host's memory and its control channel: one contract for the service in process and for a client on a socket,
+//! and what happens when files, connections and processes break.
+
+// This whole binary is tests; a failed expectation ends one of them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+
+mod broken_files;
+mod contract;
+mod kill;
+mod support;
+mod wire;
+mod worker;

@@ -1,0 +1,94 @@
+//! Holds the house to its plan: which room may know which, which crate is at home where, how long a file may grow and
+//! that nothing unfinished stays. Reads the source as tokens, so a path deep inside a function or a macro counts as
+//! much as a `use` at the top, and a word in a comment or a text does not.
+//!
+//! `scan` finds paths, `rules` judges them, `selftest` shows that each rule can say no.
+
+// A file that cannot be read fails the test, wherever it was to be read.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod rules;
+mod scan;
+mod selftest;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rules::{House, Violation};
+
+/// The folders the rules look at; only `src` has rooms, in the others nothing unfinished may stay.
+const FOLDERS: [&str; 3] = ["src", "tests", "benches"];
+
+#[test]
+fn every_file_keeps_to_the_plan() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let house = House::new(dependencies(root));
+    let mut sources = Vec::new();
+    for folder in FOLDERS {
+        collect(&root.join(folder), &mut sources);
+    }
+    let sources: Vec<(String, String)> = sources
+        .into_iter()
+        .map(|path| {
+            let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+            (path.strip_prefix(root).unwrap().to_string_lossy().into_owned(), text)
+        })
+        .collect();
+    assert!(sources.len() > 20, "found only {} files: the walk is broken, not the house", sources.len());
+
+    let violations = house.check(&sources);
+    assert!(
+        violations.is_empty(),
+        "\n{}\n",
+        violations.iter().map(Violation::to_string).collect::<Vec<_>>().join("\n")
+    );
+}
+
+/// Names under which the crates of `[dependencies]` and `[dev-dependencies]` can be written in code.
+fn dependencies(root: &Path) -> BTreeSet<String> {
+    let manifest: toml::Table = toml::from_str(&fs::read_to_string(root.join("Cargo.toml")).unwrap()).unwrap();
+    let names = ["dependencies", "dev-dependencies"]
+        .iter()
+        .filter_map(|section| manifest.get(*section)?.as_table())
+        .flat_map(|table| table.keys().map(|name| name.replace('-', "_")))
+        .collect::<BTreeSet<_>>();
+    assert!(names.contains("bollard") && names.contains("ratatui"), "the manifest was read wrongly: {names:?}");
+    names
+}
+
+fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+    found.sort();
+}
+
+/// Documents rot where they name files. Each one named in backticks or linked to is there, as file or folder.
+#[test]
+fn documents_name_files_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut named = 0;
+    let mut missing = Vec::new();
+    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let text = fs::read_to_string(root.join(document)).unwrap();
+        let quoted = text.split('`').skip(1).step_by(2).flat_map(str::split_whitespace);
+        let linked = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for word in quoted.chain(linked) {
+            if ["src/", "tests/", "bin/", "docs/", ".ci/"].iter().any(|folder| word.starts_with(folder)) {
+                named += 1;
+                if !root.join(word).exists() {
+                    missing.push(format!("{document}: {word}"));
+                }
+            }
+        }
+    }
+    assert!(named > 30, "found only {named} names: the search is broken");
+    assert!(missing.is_empty(), "\n{}\n", missing.join("\n"));
+}

@@ -1,0 +1,263 @@
+//! What is allowed, and who breaks it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::scan::{Found, Mark, Scan, scan};
+
+/// Which rooms a room may know beside itself.
+const ARROWS: [(&str, &[&str]); 5] =
+    [("app", &[]), ("docker", &["app"]), ("proxy", &["app"]), ("ui", &["app"]), ("demo", &[])];
+
+/// Where a crate may be named. Everything below one of the places counts.
+const HOMES: [(&str, &[&str]); 9] = [
+    ("bollard", &["src/docker/"]),
+    ("ratatui", &["src/ui/tui/"]),
+    ("tui_input", &["src/ui/tui/"]),
+    ("crossterm", &["src/ui/"]),
+    ("hyper", &["src/proxy/", "src/demo/"]),
+    // bollard takes a transport of our own as hyper-util's client.
+    ("hyper_util", &["src/proxy/", "src/demo/", "src/docker/ssh.rs"]),
+    ("clap", &["src/ui/cli/"]),
+    ("clap_complete", &["src/ui/cli/"]),
+    ("color_eyre", &["src/main.rs"]),
+];
+
+/// The crates `app` may use, with the modules of them where not all are meant.
+const APP_CRATES: [(&str, &[&str]); 9] = [
+    ("serde", &[]),
+    ("thiserror", &[]),
+    ("jiff", &[]),
+    ("futures_core", &[]),
+    // Combinators on the streams that the ports hand out.
+    ("futures_util", &[]),
+    ("async_trait", &[]),
+    ("tracing", &[]),
+    ("tokio", &["sync", "time", "select", "join", "try_join", "pin"]),
+    ("tokio_util", &["sync"]),
+];
+
+/// More for one file of `app`: bytes made of values, no I/O. A container's snapshot is the JSON in its label, and what
+/// makes it differ from another is a keyed hash.
+const APP_EXCEPTIONS: [(&str, &[&str]); 1] = [("src/app/shape.rs", &["serde_json", "hmac", "sha2"])];
+
+/// Lines a file may have without its tests.
+const LONGEST: usize = 450;
+
+/// Lines `main.rs` may have: it reads like a table of contents.
+const LONGEST_MAIN: usize = 80;
+
+/// A rule that was broken, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    pub file: String,
+    pub line: usize,
+    pub what: String,
+    pub rule: Rule,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rule {
+    Arrow,
+    Root,
+    Room,
+    Home,
+    AppCrate,
+    Length,
+    Unfinished,
+    Ignored,
+    Foreign,
+    NotRust,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rule = match self.rule {
+            Rule::Arrow => "a room may know only itself and those its arrows point to (ui, docker, proxy → app)",
+            Rule::Root => "only lib.rs and main.rs may take names from the crate's root, or all of it",
+            Rule::Room => {
+                "code lives in src/{app,docker,proxy,ui,demo}; lib.rs, wire.rs, entropy.rs and main.rs put it together"
+            }
+            Rule::Home => "this crate is named only in its own room",
+            Rule::AppCrate => {
+                "app is pure: it has a short list of crates, the outside world comes in through its ports"
+            }
+            Rule::Length => "the file is too long; which second reason to change has moved in?",
+            Rule::Unfinished => "nothing unfinished stays; what is missing is said in README.md",
+            Rule::Ignored => "a test that does not run proves nothing",
+            Rule::Foreign => "files are reached as modules, so that their room is known",
+            Rule::NotRust => "the file cannot be read as Rust",
+        };
+        write!(f, "{}:{}: {}: {rule}", self.file, self.line, self.what)
+    }
+}
+
+/// The rules, with the crates that can be named at all.
+pub struct House {
+    dependencies: BTreeSet<String>,
+}
+
+impl House {
+    pub fn new(dependencies: BTreeSet<String>) -> Self {
+        Self { dependencies }
+    }
+
+    /// Judges files, given as path from the repository's root and text.
+    pub fn check(&self, sources: &[(String, String)]) -> Vec<Violation> {
+        let mut violations = Vec::new();
+        let mut scans = Vec::new();
+        for (file, text) in sources {
+            violations.extend(unfinished_words(file, text));
+            match scan(text) {
+                Ok(scan) => scans.push((file.as_str(), text.as_str(), scan)),
+                Err(error) => violations.push(broken(file, 1, error, Rule::NotRust)),
+            }
+        }
+        let test_modules: Vec<Vec<String>> = scans
+            .iter()
+            .flat_map(|(file, _, scan)| scan.test_files.iter().map(|name| child(&module(file), name)))
+            .collect();
+
+        for (file, text, scan) in &scans {
+            violations.extend(scan.marks.iter().filter_map(|(line, mark)| judge_mark(file, *line, mark)));
+            if !file.starts_with("src/") {
+                continue;
+            }
+            let module = module(file);
+            let all_test = test_modules.iter().any(|test| module.starts_with(test));
+            if !all_test {
+                violations.extend(length(file, text, scan));
+            }
+            if room(file).is_none() && !is_root(file) {
+                violations.push(broken(file, 1, "no room's file".to_owned(), Rule::Room));
+                continue;
+            }
+            for path in &scan.paths {
+                violations.extend(self.judge_path(file, &module, all_test, path));
+            }
+        }
+        violations.sort_by(|a, b| (&a.file, a.line, a.rule).cmp(&(&b.file, b.line, b.rule)));
+        violations.dedup();
+        violations
+    }
+
+    fn judge_path(&self, file: &str, module: &[String], all_test: bool, path: &Found) -> Option<Violation> {
+        let written = path.segments.join("::");
+        let says = |rule| Some(broken(file, path.line, written.clone(), rule));
+        match resolve(module, path) {
+            Place::Inside(segments) => {
+                let own = room(file)?;
+                match segments.first().map(String::as_str) {
+                    Some(first) if first == own => None,
+                    Some(first) if ARROWS.iter().any(|(name, _)| *name == first) => {
+                        let known =
+                            ARROWS.iter().find(|(name, _)| *name == own).is_some_and(|(_, to)| to.contains(&first));
+                        if known { None } else { says(Rule::Arrow) }
+                    }
+                    _ => says(Rule::Root),
+                }
+            }
+            Place::Outside(krate) => {
+                if let Some((_, homes)) = HOMES.iter().find(|(name, _)| *name == krate) {
+                    return if homes.iter().any(|home| file.starts_with(home)) { None } else { says(Rule::Home) };
+                }
+                if room(file) != Some("app") || path.test || all_test {
+                    return None;
+                }
+                let rest = path.segments.get(1).map_or("", String::as_str);
+                if APP_EXCEPTIONS.iter().any(|(name, crates)| *name == file && crates.contains(&krate.as_str())) {
+                    return None;
+                }
+                let allowed = match APP_CRATES.iter().find(|(name, _)| *name == krate) {
+                    Some((_, [])) => true,
+                    Some((_, modules)) => modules.contains(&rest),
+                    None if krate == "std" => !matches!(rest, "fs" | "process" | "env" | "os" | "thread"),
+                    None => !self.dependencies.contains(&krate),
+                };
+                if allowed { None } else { says(Rule::AppCrate) }
+            }
+        }
+    }
+}
+
+/// What a path leads to.
+enum Place {
+    /// Our own crate; the segments from its root.
+    Inside(Vec<String>),
+    /// Another crate, or a name of this file.
+    Outside(String),
+}
+
+fn resolve(module: &[String], path: &Found) -> Place {
+    let mut at: Vec<String> = module.iter().chain(&path.within).cloned().collect();
+    let mut rest = path.segments.as_slice();
+    match rest.first().map(String::as_str) {
+        Some("crate" | "once") => return Place::Inside(rest[1..].to_vec()),
+        Some("self") if !path.leading => rest = &rest[1..],
+        Some("super") => {}
+        first => return Place::Outside(first.unwrap_or_default().to_owned()),
+    }
+    while rest.first().is_some_and(|s| s == "super") {
+        at.pop();
+        rest = &rest[1..];
+    }
+    at.extend_from_slice(rest);
+    Place::Inside(at)
+}
+
+/// The module a file is, from the crate's root.
+fn module(file: &str) -> Vec<String> {
+    let mut parts: Vec<String> =
+        file.trim_start_matches("src/").trim_end_matches(".rs").split('/').map(str::to_owned).collect();
+    if is_root(file) || parts.last().is_some_and(|last| last == "mod") {
+        parts.pop();
+    }
+    parts
+}
+
+fn child(module: &[String], name: &str) -> Vec<String> {
+    module.iter().cloned().chain([name.to_owned()]).collect()
+}
+
+fn is_root(file: &str) -> bool {
+    matches!(file, "src/lib.rs" | "src/main.rs" | "src/wire.rs" | "src/entropy.rs")
+}
+
+fn room(file: &str) -> Option<&'static str> {
+    let (folder, _) = file.strip_prefix("src/")?.split_once('/')?;
+    ARROWS.iter().map(|(name, _)| *name).find(|name| *name == folder)
+}
+
+fn judge_mark(file: &str, line: usize, mark: &Mark) -> Option<Violation> {
+    match mark {
+        Mark::Unfinished(what) => Some(broken(file, line, (*what).to_owned(), Rule::Unfinished)),
+        Mark::Ignored => Some(broken(file, line, "#[ignore]".to_owned(), Rule::Ignored)),
+        // Tests have no rooms, and share their fakes this way.
+        Mark::Foreign(what) => file.starts_with("src/").then(|| broken(file, line, (*what).to_owned(), Rule::Foreign)),
+    }
+}
+
+fn length(file: &str, text: &str, scan: &Scan) -> Option<Violation> {
+    let lines = text.lines().count();
+    let tests: usize = scan.test_lines.iter().map(|r| r.end() + 1 - r.start()).sum();
+    let own = lines.saturating_sub(tests);
+    let longest = if file == "src/main.rs" { LONGEST_MAIN } else { LONGEST };
+    (own > longest).then(|| broken(file, 1, format!("{own} lines without its tests, {longest} at most"), Rule::Length))
+}
+
+/// Words in comments that promise later work. Put together here so that this file is not one of them.
+fn unfinished_words(file: &str, text: &str) -> Vec<Violation> {
+    let words = [concat!("FIX", "ME"), concat!("TO", "DO")];
+    let has = |line: &str, word: &str| line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|part| part == word);
+    text.lines()
+        .enumerate()
+        .flat_map(|(at, line)| {
+            words.iter().filter(move |word| has(line, word)).map(move |word| (at + 1, (*word).to_owned()))
+        })
+        .map(|(line, word)| broken(file, line, word, Rule::Unfinished))
+        .collect()
+}
+
+fn broken(file: &str, line: usize, what: String, rule: Rule) -> Violation {
+    Violation { file: file.to_owned(), line, what, rule }
+}

@@ -1,0 +1,38 @@
+//! Shared by the test binaries: `#[path = "../support/mod.rs"] mod support;`.
+//!
+//! - [`bed`]: a namespace of one's own on the real engine, cleaned up whatever happens.
+//! - [`fake_engine`]: the engine in memory, with faults on demand.
+//! - [`probe`]: the program that test containers run, built once with the compiler that builds the tests.
+
+#![allow(dead_code, reason = "no test binary uses all of it")]
+
+pub mod bed;
+pub mod fake_engine;
+pub mod probe;
+
+use std::future::Future;
+use std::time::Duration;
+
+/// No single test takes longer, or it panics and so cleans up.
+pub const LIMIT: Duration = Duration::from_secs(90);
+
+/// Bounds a test in time.
+pub async fn bounded<T>(test: impl Future<Output = T>) -> T {
+    tokio::time::timeout(LIMIT, test).await.expect("the test ended in time")
+}
+
+/// Looks again and again until it sees something, for at most 20 s.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
+    for _ in 0..400 {
+        if let Some(seen) = look().await {
+            return seen;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{what} did not happen in 20 s");
+}
+
+/// A port of the loopback that nobody uses right now.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

@@ -1,0 +1,104 @@
+//! What test containers run: one word of the command line says what to do. Only std, as the compiler alone builds it.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream, ToSocketAddrs};
+use std::process::exit;
+use std::time::Duration;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let rest: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
+    match arguments.first().map_or("wait", String::as_str) {
+        "wait" => wait(),
+        "exit" => exit(rest[0].parse().unwrap()),
+        "say" => say(&rest),
+        "say-and-wait" => {
+            say(&rest);
+            wait();
+        }
+        "fail" => {
+            eprintln!("{}", rest[0]);
+            exit(rest[1].parse().unwrap());
+        }
+        "long" => println!("{}", "x".repeat(rest[0].parse().unwrap())),
+        "tick" => tick(),
+        "echo" => {
+            io::copy(&mut io::stdin(), &mut io::stdout()).unwrap();
+            eprintln!("bye");
+        }
+        "env" => println!("{}", std::env::var(rest[0]).unwrap_or_default()),
+        "write" => std::fs::write(rest[0], rest[1]).unwrap(),
+        "read" => print!("{}", std::fs::read_to_string(rest[0]).unwrap()),
+        "pid" => println!("{}", std::process::id()),
+        "terminal" => println!("{}", io::IsTerminal::is_terminal(&io::stdout())),
+        "burn" => burn(),
+        "eat" => eat(rest[0].parse().unwrap()),
+        "resolve" => resolve(rest[0]),
+        "listen" => listen(rest[0].parse().unwrap()),
+        "ask" => ask(rest[0]),
+        other => {
+            eprintln!("unknown: {other}");
+            exit(64);
+        }
+    }
+}
+
+fn wait() {
+    loop {
+        std::thread::sleep(Duration::from_secs(3600));
+    }
+}
+
+/// A word after `2:` goes to standard error.
+fn say(words: &[&str]) {
+    for word in words {
+        match word.strip_prefix("2:") {
+            Some(word) => eprintln!("{word}"),
+            None => println!("{word}"),
+        }
+    }
+}
+
+fn tick() {
+    for number in 0.. {
+        println!("tick {number}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn burn() {
+    let mut number = 0_u64;
+    loop {
+        number = std::hint::black_box(number.wrapping_add(1));
+    }
+}
+
+fn eat(mebibytes: usize) {
+    let eaten: Vec<Vec<u8>> = (0..mebibytes).map(|number| vec![number as u8 | 1; 1024 * 1024]).collect();
+    println!("ate {}", std::hint::black_box(eaten).len());
+    wait();
+}
+
+fn resolve(host: &str) {
+    match (host, 80).to_socket_addrs() {
+        Ok(mut addresses) => println!("{}", addresses.next().unwrap().ip()),
+        Err(error) => {
+            eprintln!("{error}");
+            exit(1);
+        }
+    }
+}
+
+fn listen(port: u16) {
+    let listener = TcpListener::bind(("0.0.0.0", port)).unwrap();
+    println!("listening");
+    for stream in listener.incoming() {
+        stream.unwrap().write_all(b"here").unwrap();
+    }
+}
+
+fn ask(address: &str) {
+    let mut answer = String::new();
+    TcpStream::connect(address).unwrap().read_to_string(&mut answer).unwrap();
+    println!("{answer}");
+}
