@@ -8,27 +8,23 @@
 //! - [`ui`]: command and console → `app`.
 //! - [`demo`]: the demo app and a load generator, for trying and testing → nothing.
 //!
-//! Only this file, `wire.rs` and `main.rs` know all of them; `entropy.rs` is the time and randomness of this machine.
+//! Only this file, `wire.rs` and `main.rs` know all of them; `parts.rs` starts the proxy's processes and the demo; `entropy.rs` is the time and randomness of this machine.
 
 pub mod app;
 pub mod demo;
 pub mod docker;
 mod entropy;
+mod parts;
 pub mod proxy;
 pub mod ui;
 mod wire;
 
-use ui::cli::{Cli, Output, Part};
+use ui::cli::{Cli, Output};
 
-/// Runs what was asked for: a part of the machinery, else the command. The exit code.
-pub async fn run(cli: &Cli, out: &mut Output) -> u8 {
+/// Runs what was asked for: a part of the machinery, else the command.
+pub async fn run(cli: &Cli, out: &mut Output) -> std::process::ExitCode {
     match cli.part() {
-        Some(part) => run_part(part).await,
-        None => ui::cli::run(cli, &wire::Parts, out).await,
+        Some(part) => parts::run(part, &mut std::io::stdout()).await,
+        None => ui::cli::run(cli, &wire::Parts, out).await.into(),
     }
-}
-
-async fn run_part(part: Part) -> u8 {
-    tracing::error!("{part:?} is not wired");
-    1
 }

@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     let code = runtime.block_on(once::run(&cli, &mut out));
     // A thread may still wait for standard input, for ever.
     runtime.shutdown_background();
-    ExitCode::from(code)
+    code
 }
 
 /// Our own doings, on standard error: warnings, with `-v` more, with `-vv` everything. `ONCE_LOG` is finer.

@@ -50,35 +50,52 @@ fn writer(output: BorrowedFd<'_>) -> io::Result<Box<dyn AsyncWrite + Unpin>> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex, split};
+    use std::io::{Read, Write};
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::UnixListener;
 
     use super::*;
 
+    /// With real pipes, as `exec` gives them.
     #[tokio::test]
     async fn carries_bytes_until_either_end_closes() {
         for socket_first in [true, false] {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("sock");
             let listener = UnixListener::bind(&path).unwrap();
-            let (ours, theirs) = duplex(64);
-            let (input, output) = split(theirs);
-            let bridge = tokio::spawn(join(UnixStream::connect(&path).await.unwrap(), input, output));
-            let (mut socket, _) = listener.accept().await.unwrap();
-            let (mut from, mut to) = split(ours);
-            let mut heard = [0; 4];
-            to.write_all(b"ping").await.unwrap();
-            socket.read_exact(&mut heard).await.unwrap();
-            assert_eq!(&heard, b"ping");
-            socket.write_all(b"pong").await.unwrap();
-            from.read_exact(&mut heard).await.unwrap();
-            assert_eq!(&heard, b"pong");
-            if socket_first {
-                drop(socket);
-            } else {
-                to.shutdown().await.unwrap();
-            }
-            bridge.await.unwrap().unwrap();
+            let (input, mut to) = std::io::pipe().unwrap();
+            let (mut from, output) = std::io::pipe().unwrap();
+            let ends = (reader(input.as_fd()).unwrap(), writer(output.as_fd()).unwrap());
+            drop((input, output));
+            let bridge = join(UnixStream::connect(&path).await.unwrap(), ends.0, ends.1);
+            let outside = async {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                let mut heard = [0; 4];
+                to.write_all(b"ping").unwrap();
+                socket.read_exact(&mut heard).await.unwrap();
+                assert_eq!(&heard, b"ping");
+                socket.write_all(b"pong").await.unwrap();
+                if socket_first {
+                    drop(socket);
+                } else {
+                    let answer = tokio::task::spawn_blocking(move || {
+                        from.read_exact(&mut heard).unwrap();
+                        heard
+                    });
+                    assert_eq!(&answer.await.unwrap(), b"pong");
+                    drop(to);
+                    std::future::pending::<()>().await;
+                }
+                std::future::pending::<()>().await;
+            };
+            let both = async {
+                tokio::select! {
+                    ended = bridge => ended.unwrap(),
+                    () = outside => {}
+                }
+            };
+            tokio::time::timeout(std::time::Duration::from_secs(20), both).await.expect("it ends");
         }
     }
 }

@@ -25,7 +25,8 @@ fn there_is_none() {
     for args in commands {
         let human = Once::new().run(args);
         assert_eq!(human.code, 3, "{args:?}: {human:?}");
-        for text in ["error: there is no engine at unix:///nonexistent/docker.sock", "cause: ", "hint: ", "once setup"] {
+        for text in ["error: there is no engine at unix:///nonexistent/docker.sock", "cause: ", "hint: ", "once setup"]
+        {
             assert!(human.stderr.contains(text), "{args:?} does not say `{text}`: {human:?}");
         }
         let mut with_json = args.to_vec();

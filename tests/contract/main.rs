@@ -1,6 +1,13 @@
 //! What every engine must do, written once and run on the fake and on the real one. Tests elsewhere may trust the fake
 //! as far as this suite goes.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests say what they expect by unwrapping it"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 

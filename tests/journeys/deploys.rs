@@ -32,10 +32,10 @@ fn the_smallest_change_that_does_it() {
     assert_eq!(container(&host), before, "a hostname is a route");
     assert_eq!(host.get("www.localhost", "/version").0, 200);
 
-    host.json(&["set", "app", "note=hello"]).expect(0, "updated");
+    host.json(&["set", "app", "--note", "hello"]).expect(0, "updated");
     assert_eq!(container(&host), before, "a note restarts nothing");
 
-    host.json(&["set", "app", "env.GREETING=hello"]).expect(0, "updated");
+    host.json(&["set", "app", "GREETING=hello"]).expect(0, "updated");
     assert_ne!(container(&host), before, "an environment needs a new container");
     assert_eq!(host.get("www.localhost", "/env?key=GREETING").1.trim(), "hello");
 }

@@ -147,7 +147,16 @@ impl Host {
     /// Containers of releases, running or not: name and state.
     pub fn containers(&self) -> Vec<(String, String)> {
         let filter = format!("label=once.namespace={}", self.namespace);
-        let text = docker(&["ps", "-a", "--filter", &filter, "--filter", "label=once.role=web", "--format", "{{.Names}} {{.State}}"]);
+        let text = docker(&[
+            "ps",
+            "-a",
+            "--filter",
+            &filter,
+            "--filter",
+            "label=once.role=web",
+            "--format",
+            "{{.Names}} {{.State}}",
+        ]);
         text.lines().filter_map(|l| l.split_once(' ')).map(|(n, s)| (n.to_owned(), s.to_owned())).collect()
     }
 
@@ -171,10 +180,17 @@ impl Drop for Host {
         let filter = format!("label=once.namespace={}", self.namespace);
         // Jobs that were left behind by a killed command would make new things while these go.
         let jobs = Command::new("pgrep").args(["-f", &format!("run-job.*{}", self.namespace)]).output();
-        for pid in jobs.iter().flat_map(|o| String::from_utf8_lossy(&o.stdout).split_whitespace().map(str::to_owned).collect::<Vec<_>>()) {
+        for pid in jobs
+            .iter()
+            .flat_map(|o| String::from_utf8_lossy(&o.stdout).split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        {
             let _ = Command::new("kill").args(["-9", &pid]).output();
         }
-        for (list, remove) in [(&["ps", "-aq"][..], &["rm", "-f", "-v"][..]), (&["volume", "ls", "-q"], &["volume", "rm", "-f"]), (&["network", "ls", "-q"], &["network", "rm"])] {
+        for (list, remove) in [
+            (&["ps", "-aq"][..], &["rm", "-f", "-v"][..]),
+            (&["volume", "ls", "-q"], &["volume", "rm", "-f"]),
+            (&["network", "ls", "-q"], &["network", "rm"]),
+        ] {
             let ids = docker(&[list, &["--filter", &filter]].concat());
             let ids: Vec<&str> = ids.split_whitespace().collect();
             if !ids.is_empty() {

@@ -124,11 +124,10 @@ async fn clean(namespace: &Namespace) {
     }
     let options = query::ListImagesOptionsBuilder::new().build();
     for image in docker.list_images(Some(options)).await.unwrap() {
-        for tag in image.repo_tags {
-            let repository = tag.rsplit_once(':').map_or(tag.as_str(), |(repository, _)| repository);
-            let last = repository.rsplit('/').next().unwrap_or(repository);
+        for reference in image.repo_tags.iter().chain(&image.repo_digests) {
+            let last = reference.rsplit('/').next().unwrap_or(reference);
             if last.starts_with(&prefix) {
-                let _ = docker.remove_image(&tag, None::<query::RemoveImageOptions>, None).await;
+                let _ = docker.remove_image(reference, None::<query::RemoveImageOptions>, None).await;
             }
         }
     }

@@ -4,19 +4,19 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use http::header::{CONNECTION, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 
-use super::app::{App, Live};
+use super::app::{App, Gate, Live};
 use super::body::{AnswerBody, Passed, RequestBody};
 use super::claim::{Claim, Refused};
 use super::forward::{Failure, Sent, answer, connect, handshake};
+use super::handle::Shared;
 use super::headers;
 use super::pages::Page;
-use super::plane::Shared;
 use super::pool::Wire;
 use super::record::{Peer, Record};
 use super::serve::{Listening, Pulse};
@@ -34,9 +34,6 @@ pub(super) struct Context {
 
 /// New connections tried for one request before it is given up; each was closed before anything was sent.
 const TRIES: u32 = 3;
-/// A connection that rested this long may have been closed by the app just now: what may be repeated is kept until the
-/// answer comes. Under load none rests so long, so that keeping costs nothing when it would count.
-const DOUBTFUL: Duration = Duration::from_millis(20);
 
 type Answer = Response<AnswerBody>;
 type Attempt = Result<(Sent, Option<Box<Wire>>), Unconnected>;
@@ -113,7 +110,7 @@ impl Context {
                 Ok(claim) => claim,
                 Err(Page::NoHost) => {
                     app = self.find(host, request.uri().path())?;
-                    if matches!(app.live().gate, super::app::Gate::Removed) {
+                    if matches!(app.live().gate, Gate::Removed) {
                         return Err(Page::NoHost);
                     }
                     continue;
@@ -155,7 +152,8 @@ impl Context {
         let mut copy = None;
         let mut wire = match rested {
             Some(wire) => {
-                copy = (safe && wire.rested() >= DOUBTFUL).then(|| copy_of(&request));
+                // The app may be closing it just now: what may be repeated is kept until the answer comes.
+                copy = safe.then(|| copy_of(&request));
                 wire
             }
             None => {
@@ -203,7 +201,11 @@ impl Context {
         record.answered(head.status.as_u16(), &head.headers);
         let mut passed = Passed { body, wire, lane: self.lane, record, cut: None };
         if passed.body.is_end_stream() {
-            poll_fn(|cx| Poll::Ready(passed.let_go(cx))).await;
+            poll_fn(|cx| {
+                passed.let_go(cx);
+                Poll::Ready(())
+            })
+            .await;
         }
         Response::from_parts(head, AnswerBody::Passed(Box::new(passed)))
     }
@@ -279,7 +281,8 @@ fn page(page: Page, mut record: Record) -> Answer {
     let mut response = Response::new(AnswerBody::Own { rest: body, record: Some(record) });
     *response.status_mut() = status;
     *response.headers_mut() = headers;
-    if page == Page::BadRequest {
+    if matches!(page, Page::BadRequest | Page::MethodNotAllowed) {
+        // Where one request is not understood, the next one may not begin where it seems to.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response

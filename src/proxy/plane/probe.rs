@@ -68,10 +68,14 @@ impl Probe {
         sleep_until(self.next).await;
         let started = Instant::now();
         let limit = (started + ONE_TRY).min(self.end);
-        let mut answer = match timeout_at(limit, ask(&self.request)).await {
-            Ok(Ok(status)) => Self::judge(status, started),
-            Ok(Err(answer)) => answer,
-            Err(_) => ProbeAnswer::TimedOut,
+        // A name server that does not answer has not given an address.
+        let mut answer = match timeout_at(limit, resolve(&self.request.address)).await {
+            Err(_) => ProbeAnswer::NoAddress,
+            Ok(addresses) => match timeout_at(limit, ask(&self.request, &addresses)).await {
+                Ok(Ok(status)) => Self::judge(status, started),
+                Ok(Err(answer)) => answer,
+                Err(_) => ProbeAnswer::TimedOut,
+            },
         };
         let now = Instant::now();
         self.next = now + self.interval;
@@ -105,8 +109,8 @@ impl Probe {
     }
 }
 
-async fn ask(request: &ProbeRequest) -> Result<(StatusCode, Option<String>), ProbeAnswer> {
-    let stream = connect(&request.address).await?;
+async fn ask(request: &ProbeRequest, addresses: &[SocketAddr]) -> Result<(StatusCode, Option<String>), ProbeAnswer> {
+    let stream = connect(addresses).await?;
     let broken = |error: &dyn std::error::Error| ProbeAnswer::Broken { message: innermost(error) };
     let (mut sender, connection) =
         http1::handshake::<_, Empty<Bytes>>(TokioIo::new(stream)).await.map_err(|e| broken(&e))?;
@@ -133,8 +137,7 @@ async fn ask(request: &ProbeRequest) -> Result<(StatusCode, Option<String>), Pro
     Ok((response.status(), location))
 }
 
-async fn connect(address: &str) -> Result<TcpStream, ProbeAnswer> {
-    let addresses = resolve(address).await;
+async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, ProbeAnswer> {
     let mut answer = ProbeAnswer::NoAddress;
     for address in addresses {
         match TcpStream::connect(address).await {

@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock;
 use super::exchange::Context;
+use super::handle::Shared;
 use super::options::Timeouts;
-use super::plane::Shared;
 use super::record::Peer;
 use super::worker::{Job, Threads};
 
@@ -212,7 +212,7 @@ pub(super) async fn connection(lane: usize, shared: Arc<Shared>, stream: TcpStre
     });
     let io = TokioIo::new(ClientIo { stream, pulse: Arc::clone(&pulse) });
     let mut builder = http1::Builder::new();
-    builder.max_buf_size(buffer);
+    builder.max_buf_size(buffer).max_header_size(buffer);
     let mut served = pin!(builder.serve_connection(io, service).with_upgrades());
     // A lock of its own: the listening socket's would be shared by all threads, for each request.
     let stop = listening.stop.child_token();

@@ -2,11 +2,13 @@
 
 use std::io;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::claim::UpgradedClaim;
@@ -25,6 +27,8 @@ pub(super) struct Tunnel {
 const BUFFER: usize = 8 * 1024;
 /// How long a polite end may take: to the end of the frame under way, and for the client to say goodbye in turn.
 const GOODBYE: Duration = Duration::from_secs(1);
+/// How long an app may go on after its client has said that nothing more comes.
+const LAST_WORDS: Duration = Duration::from_secs(30);
 
 type Reader = ReadHalf<TokioIo<Upgraded>>;
 type Writer = WriteHalf<TokioIo<Upgraded>>;
@@ -35,23 +39,26 @@ impl Tunnel {
         let (client_read, client_write) = tokio::io::split(TokioIo::new(client));
         let (app_read, app_write) = tokio::io::split(TokioIo::new(app));
         let end = CancellationToken::new();
+        let passed = AtomicU64::new(0);
         let up = upward(client_read, app_write, end.clone());
-        let down = downward(app_read, client_write, self.websocket, end.clone());
-        let both = async { tokio::join!(up, down) };
+        let down = downward(app_read, client_write, self.websocket, &passed, end.clone());
+        let both = async {
+            let (mut up, mut down) = (pin!(up), pin!(down));
+            // What is left of a direction after its time is dropped, which closes it.
+            let _ = tokio::select! {
+                () = &mut down => timeout(GOODBYE, up).await,
+                () = &mut up => timeout(LAST_WORDS, down).await,
+            };
+        };
         let (mut both, mut cut) = (pin!(both), pin!(cut(&self.claim, &self.listening)));
-        let passed = tokio::select! {
-            passed = &mut both => Some(passed),
-            () = &mut cut => None,
-        };
-        let passed = match passed {
-            Some(passed) => passed,
-            None => {
+        tokio::select! {
+            () = &mut both => {}
+            () = &mut cut => {
                 end.cancel();
-                // What does not end by itself now is dropped, which closes it.
-                tokio::time::timeout(2 * GOODBYE, both).await.unwrap_or_default()
+                let _ = timeout(2 * GOODBYE, both).await;
             }
-        };
-        self.record.bytes_out = passed.1;
+        }
+        self.record.bytes_out = passed.load(Ordering::Relaxed);
     }
 }
 
@@ -62,40 +69,36 @@ async fn cut(claim: &UpgradedClaim, listening: &Open) {
     }
 }
 
-/// From the client to the app. Gives the bytes passed.
-async fn upward(mut from: Reader, mut to: Writer, end: CancellationToken) -> u64 {
+/// From the client to the app.
+async fn upward(mut from: Reader, mut to: Writer, end: CancellationToken) {
     let mut buffer = vec![0; BUFFER];
-    let mut passed = 0;
     loop {
         let read = tokio::select! {
             read = from.read(&mut buffer) => read,
             () = end.cancelled() => break,
         };
         match read {
-            Ok(read) if read > 0 && to.write_all(&buffer[..read]).await.is_ok() => passed += read as u64,
+            Ok(read) if read > 0 && to.write_all(&buffer[..read]).await.is_ok() => {}
             _ => break,
         }
     }
     let _ = to.shutdown().await;
     if end.is_cancelled() {
         // Until the client closes in turn; its last words have no reader.
-        let _ =
-            tokio::time::timeout(GOODBYE, async { while from.read(&mut buffer).await.is_ok_and(|n| n > 0) {} }).await;
+        let _ = timeout(GOODBYE, async { while from.read(&mut buffer).await.is_ok_and(|n| n > 0) {} }).await;
     }
-    passed
 }
 
-/// From the app to the client. Gives the bytes passed.
-async fn downward(mut from: Reader, mut to: Writer, websocket: bool, end: CancellationToken) -> u64 {
+/// From the app to the client.
+async fn downward(mut from: Reader, mut to: Writer, websocket: bool, passed: &AtomicU64, end: CancellationToken) {
     let mut buffer = vec![0; BUFFER];
     let mut tracker = FrameTracker::default();
-    let mut passed = 0;
     loop {
         let read = tokio::select! {
             biased;
             () = end.cancelled() => {
                 let goodbye = close(&mut from, &mut to, websocket, &mut tracker);
-                let _ = tokio::time::timeout(GOODBYE, goodbye).await;
+                let _ = timeout(GOODBYE, goodbye).await;
                 break;
             }
             read = from.read(&mut buffer) => read,
@@ -104,13 +107,12 @@ async fn downward(mut from: Reader, mut to: Writer, websocket: bool, end: Cancel
         if to.write_all(data).await.is_err() {
             break;
         }
-        passed += data.len() as u64;
+        passed.fetch_add(data.len() as u64, Ordering::Relaxed);
         if websocket {
             tracker.advance(data);
         }
     }
     let _ = to.shutdown().await;
-    passed
 }
 
 /// Lets the frame under way end, then says that this end goes away.

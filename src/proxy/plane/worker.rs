@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::access_log::FLUSH_EVERY;
-use super::plane::Shared;
+use super::handle::Shared;
 use super::serve::{Arrival, Lanes, Listening, accept, connection};
 
 /// Something for a thread to do.

@@ -6,6 +6,7 @@ use futures_core::stream::BoxStream;
 
 use crate::app::proxy::{AppTraffic, DrainLimits, DrainProgress, ProbeAnswer, ProbeRequest};
 use crate::app::{AppId, ReleaseNumber, Route};
+use crate::proxy::plane::Plane;
 
 /// The data plane as the service drives it. Calls take effect before they return.
 pub trait Routes: Send + Sync {
@@ -29,4 +30,46 @@ pub trait Routes: Send + Sync {
     fn traffic_all(&self) -> Vec<(AppId, AppTraffic)>;
     /// Resets the slowest response.
     fn mark(&self, app: &AppId);
+}
+
+impl Routes for Plane {
+    fn publish(&self, routes: Vec<Route>) {
+        Plane::publish(self, routes);
+    }
+
+    fn set_route(&self, route: Route) {
+        Plane::set_route(self, route);
+    }
+
+    fn remove_route(&self, app: &AppId) {
+        Plane::remove_route(self, app);
+    }
+
+    fn hold(&self, app: &AppId, limit: Duration) -> bool {
+        Plane::hold(self, app, limit)
+    }
+
+    fn resume(&self, app: &AppId) {
+        Plane::resume(self, app);
+    }
+
+    fn drain(&self, app: &AppId, release: ReleaseNumber, limits: DrainLimits) -> BoxStream<'static, DrainProgress> {
+        Plane::drain(self, app, release, limits)
+    }
+
+    fn probe(&self, request: ProbeRequest) -> BoxStream<'static, ProbeAnswer> {
+        Plane::probe(self, request)
+    }
+
+    fn traffic(&self, app: &AppId) -> AppTraffic {
+        Plane::traffic(self, app)
+    }
+
+    fn traffic_all(&self) -> Vec<(AppId, AppTraffic)> {
+        Plane::traffic_all(self)
+    }
+
+    fn mark(&self, app: &AppId) {
+        Plane::mark(self, app);
+    }
 }

@@ -12,6 +12,8 @@ mod output;
 mod plan_text;
 mod progress;
 mod report;
+#[cfg(test)]
+mod schema;
 mod secret;
 mod session;
 mod settings;
@@ -24,7 +26,7 @@ use clap::Parser as _;
 use crate::app::event::Outcome;
 use crate::app::{Ask, Problem};
 
-pub use args::{Cli, ColorWhen, Global, Machinery};
+pub use args::{Cli, ColorWhen, DemoLoadArgs, Global, Machinery};
 use args::{Command, ProxyCommand};
 pub use output::Output;
 use session::Session;
@@ -40,9 +42,9 @@ pub enum Part {
     /// `proxy ctl`.
     Bridge(args::ProxyArgs),
     /// `demo-app`.
-    DemoApp(Vec<String>),
+    DemoApp,
     /// `demo-load`.
-    DemoLoad(Vec<String>),
+    DemoLoad(args::DemoLoadArgs),
 }
 
 /// Reads the arguments. What is wrong with them has been said when this gives an exit code.
@@ -82,8 +84,8 @@ impl Cli {
             Command::Proxy(ProxyCommand::Run(args)) => Some(Part::Supervisor(args.clone())),
             Command::Proxy(ProxyCommand::Worker(args)) => Some(Part::Worker(args.clone())),
             Command::Proxy(ProxyCommand::Ctl(args)) => Some(Part::Bridge(args.clone())),
-            Command::Machinery(Machinery::DemoApp { args }) => Some(Part::DemoApp(args.clone())),
-            Command::Machinery(Machinery::DemoLoad { args }) => Some(Part::DemoLoad(args.clone())),
+            Command::Machinery(Machinery::DemoApp) => Some(Part::DemoApp),
+            Command::Machinery(Machinery::DemoLoad(args)) => Some(Part::DemoLoad(args.clone())),
             _ => None,
         }
     }

@@ -76,7 +76,11 @@ pub(crate) fn took(ms: u64) -> String {
 /// `00:14`, `1:02:03`.
 pub(crate) fn clock(span: Duration) -> String {
     let s = span.as_secs();
-    if s < 3600 { format!("{:02}:{:02}", s / 60, s % 60) } else { format!("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60) }
+    if s < 3600 {
+        format!("{:02}:{:02}", s / 60, s % 60)
+    } else {
+        format!("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
+    }
 }
 
 /// Seconds between two moments, never negative: clocks of two machines differ.

@@ -18,9 +18,9 @@ mod paint;
 mod palette;
 mod report;
 mod runner;
+mod same_as;
 #[cfg(test)]
 mod sample;
-mod same_as;
 mod screen;
 #[cfg(test)]
 mod snapshots;

@@ -61,9 +61,7 @@ fn lower(color: Color, depth: Depth, theme: &Theme) -> Color {
     let Color::Rgb(r, g, b) = color else { return color };
     match depth {
         Depth::None => Color::Reset,
-        Depth::Ansi => {
-            theme.tones().find(|t| t.rgb == (r, g, b)).map_or(Color::Reset, |t| t.ansi)
-        }
+        Depth::Ansi => theme.tones().find(|t| t.rgb == (r, g, b)).map_or(Color::Reset, |t| t.ansi),
         Depth::Indexed => Color::Indexed(nearest_indexed(r, g, b)),
         Depth::True => color,
     }

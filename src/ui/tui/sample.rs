@@ -147,7 +147,8 @@ fn serving(app: &str, number: u64, image: &str, age: i64) -> Vec<Release> {
 }
 
 pub(crate) fn records() -> Vec<AppRecord> {
-    let mut failed = release("wiki", 1, "acme/wiki:2.0", 7200, ReleaseStatus::Failed { why: "it never answered on port 80".into() });
+    let mut failed =
+        release("wiki", 1, "acme/wiki:2.0", 7200, ReleaseStatus::Failed { why: "it never answered on port 80".into() });
     failed.container_kept = false;
     let mut locked = record("chat", serving("chat", 41, "ghcr.io/acme/chat", 3 * 86_400), RunState::Running);
     locked.manual_lock =
@@ -210,7 +211,12 @@ pub(crate) fn snapshot() -> Snapshot {
             (id("shop"), traffic(2, 148.0)),
             (id("blog"), failing),
         ],
-        ops: vec![OpView { op: OpId("f00d".into()), app: "shop".parse().unwrap(), started_at: ago(14), finished: false }],
+        ops: vec![OpView {
+            op: OpId("f00d".into()),
+            app: "shop".parse().unwrap(),
+            started_at: ago(14),
+            finished: false,
+        }],
     }
 }
 
@@ -314,7 +320,9 @@ pub(crate) fn deploy(op: &str, good: bool) -> Vec<Envelope> {
         new: 180,
         failed: 0,
         slowest_ms: 84,
-        series: (0..24).map(|i: u32| (if i < 16 { 60 + i % 5 * 8 } else { (24 - i) * 6 }, i.saturating_sub(15) * 9)).collect(),
+        series: (0..24)
+            .map(|i: u32| (if i < 16 { 60 + i % 5 * 8 } else { (24 - i) * 6 }, i.saturating_sub(15) * 9))
+            .collect(),
     };
     let mut events = vec![
         Event::Started { by: caller("deploy", "ci", "deploy") },
@@ -322,7 +330,12 @@ pub(crate) fn deploy(op: &str, good: bool) -> Vec<Envelope> {
         Event::Planned { plan: plan(), host: "shop.example.com".into(), from: Some(ReleaseNumber(12)), steps },
         Event::Numbered { release: ReleaseNumber(13) },
         started(Step::Pull),
-        Event::Progress { step: Step::Pull, text: "2 of 4 layers, 61 of 128 MB".into(), done: Some(61), total: Some(128) },
+        Event::Progress {
+            step: Step::Pull,
+            text: "2 of 4 layers, 61 of 128 MB".into(),
+            done: Some(61),
+            total: Some(128),
+        },
         done(Step::Pull, "4 of 9 layers, 128 MB", 3_100),
         started(Step::Start),
         done(Step::Start, "once-shop-13", 210),
@@ -406,7 +419,8 @@ pub(crate) fn log_lines() -> Vec<LogLine> {
         "DEBUG cache miss orders/91",
         "GET /orders 200 in 22ms",
     ];
-    let line = |(i, text): (usize, &&str)| LogLine { at: Some(ago(60 - i as i64)), stderr: false, text: (*text).into() };
+    let line =
+        |(i, text): (usize, &&str)| LogLine { at: Some(ago(60 - i as i64)), stderr: false, text: (*text).into() };
     texts.iter().enumerate().map(line).collect()
 }
 

@@ -8,20 +8,12 @@ pub enum Machinery {
     /// Make a change read from standard input, detached from the terminal
     #[command(hide = true)]
     RunJob,
-    /// Serve the demo app
+    /// Serve the demo app; its environment says how
     #[command(hide = true)]
-    DemoApp {
-        /// Passed on.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        args: Vec<String>,
-    },
+    DemoApp,
     /// Put load on an address and count failures
     #[command(hide = true)]
-    DemoLoad {
-        /// Passed on.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        args: Vec<String>,
-    },
+    DemoLoad(DemoLoadArgs),
     /// Make an image of this binary that runs the demo app
     #[command(hide = true)]
     DemoImage(DemoImageArgs),
@@ -44,4 +36,30 @@ pub struct DemoImageArgs {
     /// Arguments of the binary; `demo-app` where none are given.
     #[arg(last = true)]
     pub(crate) args: Vec<String>,
+}
+
+/// A load.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct DemoLoadArgs {
+    /// Whom to connect to.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) address: String,
+    /// Sent as `Host`.
+    #[arg(long)]
+    pub(crate) host: String,
+    /// Clients that ask at the same time.
+    #[arg(long, default_value_t = 8)]
+    pub(crate) connections: usize,
+    /// How long at most.
+    #[arg(long, default_value_t = 300)]
+    pub(crate) seconds: u64,
+    /// Between two requests of a client, milliseconds.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) pause_ms: u64,
+    /// Stop when this file exists.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) until_file: Option<std::path::PathBuf>,
+    /// Of what.
+    #[arg(long, default_value = "all", value_parser = ["all", "keep-alive", "close"])]
+    pub(crate) mix: String,
 }

@@ -9,7 +9,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use crate::app::Namespace;
 
 pub(crate) use deploy::{Behaviour, DeployArgs, PlanArgs, SetArgs, SettingsArgs};
-pub use machinery::{DemoImageArgs, Machinery};
+pub use machinery::{DemoImageArgs, DemoLoadArgs, Machinery};
 pub use queries::ProxyArgs;
 pub(crate) use queries::{
     AppArg, AppsArg, ConfirmArgs, ExecArgs, LockArgs, LogsArgs, ProxyCommand, RemoveArgs, RollbackArgs, StatusArgs,
@@ -59,7 +59,14 @@ Exit codes:
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Separates whole installations on one engine
-    #[arg(long, global = true, env = "ONCE_NAMESPACE", hide_env_values = true, default_value = "once", value_name = "NAME")]
+    #[arg(
+        long,
+        global = true,
+        env = "ONCE_NAMESPACE",
+        hide_env_values = true,
+        default_value = "once",
+        value_name = "NAME"
+    )]
     pub namespace: Namespace,
     /// The engine to use, as in ssh://user@host; else DOCKER_HOST or the Docker context
     #[arg(long, global = true, value_name = "ADDRESS")]

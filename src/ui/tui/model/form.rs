@@ -207,7 +207,9 @@ impl Row {
         let kept: Vec<&Hostname> = old.iter().filter(|h| wanted.hosts.contains(h)).collect();
         // A draft adds and drops; it cannot move one to the front.
         if !wanted.hosts.iter().take(kept.len()).eq(kept) {
-            return Err("new names go behind those there are; to make another one the primary, drop the ones before".into());
+            return Err(
+                "new names go behind those there are; to make another one the primary, drop the ones before".into()
+            );
         }
         draft.drop_hosts = old.iter().filter(|h| !wanted.hosts.contains(h)).cloned().collect();
         draft.hosts = wanted.hosts.into_iter().filter(|h| !old.contains(h)).collect();
@@ -301,7 +303,8 @@ fn rows_of(field: Field, settings: &Settings) -> Vec<Row> {
     match field {
         Field::Env => {
             let rows = settings.env.iter();
-            rows.map(|(k, v)| Row::entry(field, k.as_str(), if v.secret { "" } else { v.value.expose() }, v.secret)).collect()
+            rows.map(|(k, v)| Row::entry(field, k.as_str(), if v.secret { "" } else { v.value.expose() }, v.secret))
+                .collect()
         }
         Field::Volume => {
             let source = |s: &MountSource| match s {

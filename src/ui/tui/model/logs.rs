@@ -169,9 +169,7 @@ impl Level {
     /// From the words apps use.
     fn of(text: &str) -> Self {
         let head: String = text.chars().take(120).collect::<String>().to_ascii_uppercase();
-        let has = |words: &[&str]| {
-            head.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| words.contains(&word))
-        };
+        let has = |words: &[&str]| head.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| words.contains(&word));
         if has(&["ERROR", "ERR", "FATAL", "CRITICAL", "PANIC", "EXCEPTION"]) {
             Self::Error
         } else if has(&["WARN", "WARNING"]) {

@@ -199,7 +199,13 @@ pub(crate) struct Model {
 
 impl Model {
     /// Nothing known yet.
-    pub(crate) fn new(options: ConsoleOptions, namespace: Namespace, http_port: u16, seed: String, now: Timestamp) -> Self {
+    pub(crate) fn new(
+        options: ConsoleOptions,
+        namespace: Namespace,
+        http_port: u16,
+        seed: String,
+        now: Timestamp,
+    ) -> Self {
         Self {
             by: options.by.clone(),
             zone: options.zone.clone(),
@@ -278,9 +284,8 @@ impl Model {
             .filter(|a| {
                 fits(a.name().as_str())
                     || fits(&a.host())
-                    || a.settings().is_some_and(|s| {
-                        fits(&s.image.to_string()) || s.hosts.iter().any(|h| fits(h.as_str()))
-                    })
+                    || a.settings()
+                        .is_some_and(|s| fits(&s.image.to_string()) || s.hosts.iter().any(|h| fits(h.as_str())))
             })
             .collect();
         let memory = |a: &AppView| self.usage_of(a).and_then(|u| u.memory.last()).unwrap_or(0.0);
@@ -317,8 +322,7 @@ impl Model {
         self.containers.iter().filter(move |_| known).filter(|c| {
             let Some(identity) = c.identity.as_ref().filter(|i| i.role == Role::Web) else { return false };
             let app = identity.id.as_ref().map(|id| self.apps.values().any(|a| &a.record.id == id));
-            app != Some(true)
-                && identity.app.as_ref().is_none_or(|name| self.deploys.active(name).is_none())
+            app != Some(true) && identity.app.as_ref().is_none_or(|name| self.deploys.active(name).is_none())
         })
     }
 
@@ -389,7 +393,9 @@ impl Model {
                 all || !matches!(cmd, Cmd::PageDown | Cmd::AddRow | Cmd::DropRow | Cmd::Secret)
             }
             (View::Main, _) => match cmd {
-                Cmd::Down | Cmd::Open | Cmd::NextPane | Cmd::Filter => self.selected.is_some() || !self.filter.is_empty(),
+                Cmd::Down | Cmd::Open | Cmd::NextPane | Cmd::Filter => {
+                    self.selected.is_some() || !self.filter.is_empty()
+                }
                 Cmd::New => matches!(self.proxy, Link::Up | Link::Absent),
                 Cmd::Edit | Cmd::Deploy | Cmd::Restart | Cmd::Rollback => {
                     self.app().is_some_and(|a| a.record.serving.is_some())

@@ -27,7 +27,9 @@ pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, op: &OpId) {
     y += steps(c, Rect { y, height: bottom.saturating_sub(y), ..inside }, watched);
     let failed = watched.view.finished.as_ref().filter(|f| !f.outcome.is_success());
     match (failed, &watched.lost, &watched.view.finished) {
-        (Some(finished), ..) => y += failure::draw(c, Rect { y, height: bottom.saturating_sub(y), ..inside }, watched, finished),
+        (Some(finished), ..) => {
+            y += failure::draw(c, Rect { y, height: bottom.saturating_sub(y), ..inside }, watched, finished)
+        }
         (None, Some(problem), None) => {
             y += failure::problem(c, Rect { y: y + 1, height: bottom.saturating_sub(y + 1), ..inside }, problem) + 1;
         }
@@ -122,8 +124,18 @@ fn steps(c: &mut Canvas<'_>, area: Rect, watched: &Watched) -> u16 {
     let view = &watched.view;
     let mut y = area.y;
     if let Some(holder) = &view.waiting_for {
-        let text = format!("{}@{} has held the lock since {}", holder.by.user, holder.by.host, format::hour(holder.since, &c.m.zone));
-        c.line(area.x, y, area.width, &[(Role::Warn, c.glyphs().busy), (Role::Text, " waiting: "), (Role::Text, &text)]);
+        let text = format!(
+            "{}@{} has held the lock since {}",
+            holder.by.user,
+            holder.by.host,
+            format::hour(holder.since, &c.m.zone)
+        );
+        c.line(
+            area.x,
+            y,
+            area.width,
+            &[(Role::Warn, c.glyphs().busy), (Role::Text, " waiting: "), (Role::Text, &text)],
+        );
         y += 1;
         let how = format!("   it is doing {}; this goes on by itself when that ends", holder.by.command);
         c.text(area.x, y, area.width, Role::Muted, &how);

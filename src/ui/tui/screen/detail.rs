@@ -23,7 +23,8 @@ pub(super) fn draw(c: &mut Canvas<'_>, area: Rect) {
             let (role, glyph) = apps::glyph(c, standing.state);
             let host = app.host();
             let word = if standing.word.is_empty() { "serving" } else { &standing.word };
-            let title = [(role, glyph), (Role::Text, " "), (Role::Strong, host.as_str()), (Role::Faint, "  "), (role, word)];
+            let title =
+                [(role, glyph), (Role::Text, " "), (Role::Strong, host.as_str()), (Role::Faint, "  "), (role, word)];
             let inner = c.panel(area, &title, focused);
             c.hits.push((area, Hit::Detail));
             tabs(c, inner);

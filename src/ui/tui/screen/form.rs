@@ -179,7 +179,9 @@ fn help(c: &mut Canvas<'_>, area: Rect, form: &Form) {
     }
     let (help, cost) = match row.kind.field() {
         None => ("a name for commands, once and for all; empty: the image's last part", String::new()),
-        Some(Field::Host) if form.kind == FormKind::New => ("where people reach it; several separated by spaces", String::new()),
+        Some(Field::Host) if form.kind == FormKind::New => {
+            ("where people reach it; several separated by spaces", String::new())
+        }
         Some(field) if form.kind == FormKind::New => (field.help(), String::new()),
         Some(field) => (field.help(), format!("a change is {}", field.cost())),
     };

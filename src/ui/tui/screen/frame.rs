@@ -47,7 +47,15 @@ fn gauges(c: &mut Canvas<'_>, left: u16, right: u16, y: u16) {
     let cores = m.engine_info.as_ref().map_or(1, |i| i.cpus.max(1));
     let cpu = host.cpu / f64::from(cores);
     let mut x = right;
-    let tone = |share: f64| if share >= 0.9 { Role::Fail } else if share >= 0.8 { Role::Warn } else { Role::Text };
+    let tone = |share: f64| {
+        if share >= 0.9 {
+            Role::Fail
+        } else if share >= 0.8 {
+            Role::Warn
+        } else {
+            Role::Text
+        }
+    };
     let mut put = |c: &mut Canvas<'_>, label: &str, text: &str, role: Role, extra: u16| {
         let width = (columns(label) + 1 + columns(text)) as u16 + extra;
         if x < left + width + 3 {

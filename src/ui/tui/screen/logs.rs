@@ -50,7 +50,13 @@ pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, app: &AppView) {
     let matcher = (!logs.search.is_empty()).then(|| Matcher::new(&logs.search));
     for (i, entry) in lines.iter().enumerate().take(last + 1).skip(first) {
         let is_marked = i == marked && m.pane == Pane::Detail;
-        y += entry_rows(c, Rect { y, height: body.bottom().saturating_sub(y), ..body }, entry, is_marked, matcher.as_ref());
+        y += entry_rows(
+            c,
+            Rect { y, height: body.bottom().saturating_sub(y), ..body },
+            entry,
+            is_marked,
+            matcher.as_ref(),
+        );
     }
 }
 

@@ -33,7 +33,12 @@ pub(super) fn actions(c: &mut Canvas<'_>, area: Rect, menu: &Menu) {
     }
     if let Some(item) = menu.items.get(menu.cursor) {
         let y = inner.bottom().saturating_sub(2);
-        c.line(inner.x + 2, y, inner.width.saturating_sub(3), &[(Role::Muted, "the same as: "), (Role::Text, &item.command)]);
+        c.line(
+            inner.x + 2,
+            y,
+            inner.width.saturating_sub(3),
+            &[(Role::Muted, "the same as: "), (Role::Text, &item.command)],
+        );
     }
 }
 

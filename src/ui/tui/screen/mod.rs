@@ -119,7 +119,8 @@ fn footer(c: &mut Canvas<'_>, area: Rect) {
 
 fn too_small(c: &mut Canvas<'_>, area: Rect) {
     let (columns, rows) = layout::MIN;
-    let text = format!("once needs a terminal of at least {columns} x {rows}; this one is {} x {}", area.width, area.height);
+    let text =
+        format!("once needs a terminal of at least {columns} x {rows}; this one is {} x {}", area.width, area.height);
     let lines = super::canvas::wrap(&text, usize::from(area.width.max(1))).len() as u16;
     let y = area.height.saturating_sub(lines) / 2;
     c.paragraph(Rect { y, height: area.height.saturating_sub(y), ..area }, Role::Warn, &text);

@@ -14,7 +14,13 @@ pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, form: &Form) {
     match &form.stage {
         Stage::Edit => {}
         Stage::Planning(_) => {
-            c.text(area.x, area.y + 1, area.width, Role::Muted, "Looking at what this would change; nothing is touched");
+            c.text(
+                area.x,
+                area.y + 1,
+                area.width,
+                Role::Muted,
+                "Looking at what this would change; nothing is touched",
+            );
         }
         Stage::Refused(problem) => {
             failure::problem(c, Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area }, problem);
@@ -28,7 +34,9 @@ fn plan_shown(c: &mut Canvas<'_>, area: Rect, form: &Form, plan: &PlanView) {
         Action::Nothing => (Role::Muted, "Nothing to do: the app is as asked."),
         Action::Record => (Role::Ok, "This is recorded. Nothing restarts."),
         Action::Route => (Role::Ok, "The proxy takes this over in place. Nothing restarts."),
-        Action::Swap => (Role::Warn, "A new container starts beside the old one and takes over when healthy. No request is lost."),
+        Action::Swap => {
+            (Role::Warn, "A new container starts beside the old one and takes over when healthy. No request is lost.")
+        }
         Action::Create => (Role::Warn, "A new app is made. It is reachable once it is healthy."),
     };
     let mut y = area.y + 1;

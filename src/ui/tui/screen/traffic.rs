@@ -14,7 +14,16 @@ pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
     let t = &app.traffic;
     let mut y = area.y;
     let rate = format::rate(t.rate);
-    c.line(area.x, y, area.width, &[(Role::Muted, "requests/s  "), (Role::Strong, &rate), (Role::Muted, "  last two minutes, seconds with 5xx marked")]);
+    c.line(
+        area.x,
+        y,
+        area.width,
+        &[
+            (Role::Muted, "requests/s  "),
+            (Role::Strong, &rate),
+            (Role::Muted, "  last two minutes, seconds with 5xx marked"),
+        ],
+    );
     chart::requests(c, Rect { y: y + 1, height: CHART, ..area }, &t.per_second, &t.errors_per_second);
     y += CHART + 2;
     y += section(c, area, y, "answers since the proxy started");
@@ -48,7 +57,8 @@ pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
     y += 1;
     y += section(c, area, y, "under way now");
     for flight in &t.in_flight {
-        let text = format!("{}, {}", format::many(flight.requests, "request"), format::many(flight.upgraded, "websocket"));
+        let text =
+            format!("{}, {}", format::many(flight.requests, "request"), format::many(flight.upgraded, "websocket"));
         pair(c, area, &mut y, &format!("release {}", flight.release), Role::Text, &text);
     }
     if t.held > 0 {

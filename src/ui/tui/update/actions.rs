@@ -137,16 +137,17 @@ fn question(m: &Model, app: &AppView, wish: Ask) -> Result<Confirm, String> {
         ),
         Ask::Remove { .. } => (
             format!("Remove {host} from {place}?"),
-            vec![
-                "Its containers, route and name go.".into(),
-                "Its data is kept and can be attached again.".into(),
-            ],
+            vec!["Its containers, route and name go.".into(), "Its data is kept and can be attached again.".into()],
             "Remove",
         ),
         Ask::Rollback { to, .. } => {
             let to = rollback_target(app, *to)?;
             let release = app.record.release(to).ok_or("there is no such release any more")?;
-            let kept = if release.container_kept { "its container is kept, so it takes a moment" } else { "a new container is made" };
+            let kept = if release.container_kept {
+                "its container is kept, so it takes a moment"
+            } else {
+                "a new container is made"
+            };
             (
                 format!("Roll {host} back to release {to}?"),
                 vec![
@@ -192,18 +193,60 @@ fn menu(m: &mut Model) {
     let frozen = m.options.read_only.then_some("read-only console");
     let need = |fine: bool, why| frozen.or(if fine { None } else { Some(why) });
     let items = vec![
-        item(Cmd::Deploy, "Deploy another image…", "reviewed first, zero downtime", format!("once deploy IMAGE --name {name}"), need(served, "never served")),
-        item(Cmd::Edit, "Edit settings…", "shows what restarts and what not", format!("once set {name} KEY=VALUE"), need(served, "never served")),
-        item(Cmd::Restart, "Restart", "same release, zero downtime", format!("once restart {name}"), need(served && running, "it is stopped")),
+        item(
+            Cmd::Deploy,
+            "Deploy another image…",
+            "reviewed first, zero downtime",
+            format!("once deploy IMAGE --name {name}"),
+            need(served, "never served"),
+        ),
+        item(
+            Cmd::Edit,
+            "Edit settings…",
+            "shows what restarts and what not",
+            format!("once set {name} KEY=VALUE"),
+            need(served, "never served"),
+        ),
+        item(
+            Cmd::Restart,
+            "Restart",
+            "same release, zero downtime",
+            format!("once restart {name}"),
+            need(served && running, "it is stopped"),
+        ),
         if running {
-            item(Cmd::Stop, "Stop", "visitors see a 503 page", format!("once stop {name}"), need(served, "never served"))
+            item(
+                Cmd::Stop,
+                "Stop",
+                "visitors see a 503 page",
+                format!("once stop {name}"),
+                need(served, "never served"),
+            )
         } else {
             item(Cmd::Start, "Start", "serves again once healthy", format!("once start {name}"), need(true, ""))
         },
-        item(Cmd::Rollback, "Roll back", "to the release before", format!("once rollback {name}"), need(app.record.releases.len() > 1, "one release only")),
-        item(Cmd::Shell, "Open a shell", "in the serving container", format!("once shell {name}"), need(running && served, "it does not run")),
+        item(
+            Cmd::Rollback,
+            "Roll back",
+            "to the release before",
+            format!("once rollback {name}"),
+            need(app.record.releases.len() > 1, "one release only"),
+        ),
+        item(
+            Cmd::Shell,
+            "Open a shell",
+            "in the serving container",
+            format!("once shell {name}"),
+            need(running && served, "it does not run"),
+        ),
         item(Cmd::Logs, "Logs", "follow, search, copy", format!("once logs {name} -f"), None),
-        item(Cmd::CopyAddress, "Copy address", &app.address(m.http_port).unwrap_or_default(), format!("once show {name}"), None),
+        item(
+            Cmd::CopyAddress,
+            "Copy address",
+            &app.address(m.http_port).unwrap_or_default(),
+            format!("once show {name}"),
+            None,
+        ),
         item(Cmd::Remove, "Remove…", "type its name; data is kept", format!("once remove {name}"), need(true, "")),
     ];
     m.overlays.push(Overlay::Menu(Menu { app: name, items, cursor: 0 }));

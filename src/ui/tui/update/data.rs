@@ -189,7 +189,8 @@ pub(super) fn look_closer(m: &mut Model) -> Vec<Effect> {
     let name = app.name().clone();
     let container = app.container.clone();
     if let (Some(container), Some(release), Some(settings)) = (&container, app.release(), app.settings()) {
-        let due = m.settled.asked.as_ref().is_none_or(|(at, id)| id != &container.id || since(m.now, *at) >= LOOK_EVERY);
+        let due =
+            m.settled.asked.as_ref().is_none_or(|(at, id)| id != &container.id || since(m.now, *at) >= LOOK_EVERY);
         if due && m.engine.is_up() && m.tab == Tab::Overview {
             effects.push(Effect::Inspect(Inspect {
                 app: name.clone(),

@@ -72,7 +72,9 @@ fn is_for_text(m: &Model, key: &KeyEvent) -> bool {
         KeyCode::Char(_) if plain => true,
         KeyCode::Char('a' | 'e' | 'u' | 'w' | 'k') => key.modifiers.contains(KeyModifiers::CONTROL),
         KeyCode::Left | KeyCode::Right => {
-            !matches!(m.overlays.last(), Some(Overlay::Confirm(_))) && !forms::is_choice(m) && !forms::leaves(m, key.code)
+            !matches!(m.overlays.last(), Some(Overlay::Confirm(_)))
+                && !forms::is_choice(m)
+                && !forms::leaves(m, key.code)
         }
         KeyCode::Backspace | KeyCode::Delete | KeyCode::Home | KeyCode::End => true,
         _ => false,
@@ -96,7 +98,8 @@ pub(super) fn paste(m: &mut Model, text: &str) -> Vec<Effect> {
 
 pub(super) fn mouse(m: &mut Model, event: MouseEvent) -> Vec<Effect> {
     let at = Position::new(event.column, event.row);
-    let under: Vec<Hit> = m.hits.iter().rev().filter(|(area, _)| area.contains(at)).map(|(_, hit)| hit.clone()).collect();
+    let under: Vec<Hit> =
+        m.hits.iter().rev().filter(|(area, _)| area.contains(at)).map(|(_, hit)| hit.clone()).collect();
     if is_early(m) {
         return Vec::new();
     }

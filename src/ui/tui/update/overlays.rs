@@ -202,7 +202,11 @@ pub(super) fn palette(m: &mut Model) {
         }
     }
     if !m.options.read_only && m.app().is_some() {
-        for (cmd, text) in [(Cmd::Start, "start the app (asks)"), (Cmd::Stop, "stop the app (asks)"), (Cmd::Remove, "remove the app (asks)")] {
+        for (cmd, text) in [
+            (Cmd::Start, "start the app (asks)"),
+            (Cmd::Stop, "stop the app (asks)"),
+            (Cmd::Remove, "remove the app (asks)"),
+        ] {
             items.push(PaletteItem::Command(cmd, text, String::new()));
         }
     }

@@ -41,7 +41,13 @@ pub(crate) fn requests(c: &mut Canvas<'_>, area: Rect, per_second: &[u32], error
             _ => String::new(),
         };
         c.right(area.x, y, AXIS - 2, Role::Muted, &label);
-        let tick = if c.m.options.ascii { "|" } else if label.is_empty() { "│" } else { "┤" };
+        let tick = if c.m.options.ascii {
+            "|"
+        } else if label.is_empty() {
+            "│"
+        } else {
+            "┤"
+        };
         c.text(area.x + AXIS - 1, y, 1, Role::Faint, tick);
         for (i, value) in shown.iter().enumerate() {
             let x = area.x + AXIS + (usize::from(width) - shown.len() + i) as u16;

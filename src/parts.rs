@@ -1,0 +1,99 @@
+//! The parts of the machinery that are this same binary under another name: the proxy's processes and the demo app.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::demo::app::DemoConfig;
+use crate::demo::load::{LoadOptions, Mix};
+use crate::demo::{app, load};
+use crate::proxy::ctl;
+use crate::proxy::plane::{AccessLog, PlaneOptions};
+use crate::proxy::supervisor::{Supervised, inherited_listeners, listen, supervise};
+use crate::proxy::worker::{self, SOCKET, WorkerOptions};
+use crate::ui::cli::{DemoLoadArgs, Part};
+
+/// How long a worker may finish what is under way when the proxy's container is stopped; the engine waits 15 s.
+const GRACE: Duration = Duration::from_secs(12);
+
+/// Runs a part to its end; the exit code.
+pub(crate) async fn run(part: Part, log: &mut (impl io::Write + Send)) -> ExitCode {
+    let ended: Result<ExitCode, BoxError> = match part {
+        Part::Supervisor(args) => run_supervisor(args.state, args.http, &mut *log).await,
+        Part::Worker(args) => run_worker(args.state).await,
+        Part::Bridge(args) => {
+            ctl::bridge(&args.state.join(SOCKET)).await.map(|()| ExitCode::SUCCESS).map_err(Into::into)
+        }
+        Part::DemoApp => run_demo_app().await,
+        Part::DemoLoad(args) => run_demo_load(args, &mut *log).await,
+    };
+    ended.unwrap_or_else(|error| {
+        tracing::error!("{error}");
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            tracing::error!("because: {error}");
+            cause = error.source();
+        }
+        ExitCode::FAILURE
+    })
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+async fn run_supervisor(state: PathBuf, port: u16, log: &mut (impl io::Write + Send)) -> Result<ExitCode, BoxError> {
+    let supervised = Supervised {
+        program: "/proc/self/exe".into(),
+        arguments: ["proxy".into(), "worker".into(), "--state".into(), state.into_os_string()].into(),
+        listeners: vec![listen(port)?],
+        grace: GRACE,
+    };
+    Ok(supervise(supervised, log).await?)
+}
+
+async fn run_worker(state: PathBuf) -> Result<ExitCode, BoxError> {
+    let plane = PlaneOptions { access_log: AccessLog::Stdout, ..PlaneOptions::default() };
+    worker::run(WorkerOptions { state, listeners: inherited_listeners()?, plane }).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn run_demo_app() -> Result<ExitCode, BoxError> {
+    let config = DemoConfig::from_env(|name| std::env::var(name).ok())?;
+    Ok(app::run(config, CancellationToken::new(), io::stdout()).await?.into())
+}
+
+/// How often a load looks whether it is to stop.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+async fn run_demo_load(args: DemoLoadArgs, out: &mut (impl io::Write + Send)) -> Result<ExitCode, BoxError> {
+    let stop = CancellationToken::new();
+    let options = LoadOptions {
+        address: args.address,
+        host: args.host,
+        connections: args.connections,
+        duration: Duration::from_secs(args.seconds),
+        pause: Duration::from_millis(args.pause_ms),
+        mix: match args.mix.as_str() {
+            "keep-alive" => Mix::KEEP_ALIVE,
+            "close" => Mix::CLOSE,
+            _ => Mix::ALL,
+        },
+    };
+    let told = stop.clone();
+    let until = async move {
+        let Some(file) = args.until_file else { return std::future::pending().await };
+        while !tokio::fs::try_exists(&file).await.unwrap_or(false) {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        told.cancel();
+        std::future::pending::<std::convert::Infallible>().await
+    };
+    let report = tokio::select! {
+        report = load::run(options, stop) => report,
+        never = until => match never {},
+    };
+    writeln!(out, "{report}")?;
+    Ok(if report.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
