@@ -1,6 +1,10 @@
 //! The console in a real pseudo-terminal: what it writes, what it leaves behind, how it ends. The real binary, most
 //! with an engine that is not there: a state like others. Waits for words, never for time.
 
+#[allow(dead_code, reason = "shared with the journeys of the command, which need all of it")]
+#[path = "../journeys/host.rs"]
+mod host;
+mod journey;
 mod life;
 mod quiet;
 mod term;

@@ -50,7 +50,7 @@ fn frames_are_synchronized_and_small() {
     let frames = String::from_utf8_lossy(&term.raw()).matches("\x1b[?2026h").count();
     assert!(frames >= 2);
     term.send("\x1b");
-    term.wait("Connecting to the container engine");
+    term.wait("q quit");
     term.send("q");
     assert!(term.exit().success());
 }

@@ -337,6 +337,14 @@ fn tabs_and_panes_are_reached_by_keys_alone() {
     assert_eq!(press(&mut m, "^z"), [Effect::Suspend]);
 }
 
+#[test]
+fn esc_and_a_key_that_arrive_as_one_are_two() {
+    let mut m = host();
+    press(&mut m, "?");
+    let effects = feed(&mut m, Msg::Key(KeyEvent::new(KeyCode::Char('q'), KeyModifiers::ALT)));
+    assert_eq!(effects, [Effect::Quit]);
+}
+
 fn any_msg() -> impl Strategy<Value = Msg> {
     let letters = prop_oneof![
         proptest::char::range(' ', '~').prop_map(KeyCode::Char),
