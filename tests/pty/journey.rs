@@ -76,7 +76,7 @@ fn from_an_empty_host_to_an_app_that_was_changed_and_rolled_back() {
     term.send(RIGHT);
     term.send(ENTER);
     ended(&mut term, "release 3 serves");
-    assert_eq!(host.get("app.localhost", "/env?key=GREETING").1.trim(), "");
+    assert_eq!(host.get("app.localhost", "/env?key=GREETING").1.trim(), "not set");
 
     term.send("3");
     term.wait("following");
