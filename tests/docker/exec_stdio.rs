@@ -38,7 +38,14 @@ async fn bytes_go_over_and_come_back_unchanged() {
             to.shutdown().await.unwrap();
         };
         let mut received = Vec::new();
-        let (read, ()) = tokio::join!(async {let r = from.read_to_end(&mut received).await; eprintln!("{r:?}"); r}, writing);
+        let (read, ()) = tokio::join!(
+            async {
+                let r = from.read_to_end(&mut received).await;
+                eprintln!("{r:?}");
+                r
+            },
+            writing
+        );
         read.unwrap();
         assert!(received == sent, "{} of {} bytes", received.len(), sent.len());
     })

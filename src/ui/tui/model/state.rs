@@ -393,7 +393,9 @@ impl Model {
                 all || !matches!(cmd, Cmd::PageDown | Cmd::AddRow | Cmd::DropRow | Cmd::Secret)
             }
             (View::Main, _) => match cmd {
-                Cmd::Down | Cmd::Open | Cmd::NextPane | Cmd::Filter => self.selected.is_some() || !self.filter.is_empty(),
+                Cmd::Down | Cmd::Open | Cmd::NextPane | Cmd::Filter => {
+                    self.selected.is_some() || !self.filter.is_empty()
+                }
                 Cmd::New => matches!(self.proxy, Link::Up | Link::Absent),
                 Cmd::Edit | Cmd::Deploy | Cmd::Restart | Cmd::Rollback => {
                     self.app().is_some_and(|a| a.record.serving.is_some())

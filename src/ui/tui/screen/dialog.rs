@@ -28,7 +28,12 @@ pub(super) fn confirm(c: &mut Canvas<'_>, area: Rect, confirm: &Confirm) {
     }
     if let Some((name, input)) = &confirm.typed {
         y += 1;
-        c.line(inside.x, y, inside.width, &[(Role::Muted, "type "), (Role::Strong, name), (Role::Muted, " to confirm:  ")]);
+        c.line(
+            inside.x,
+            y,
+            inside.width,
+            &[(Role::Muted, "type "), (Role::Strong, name), (Role::Muted, " to confirm:  ")],
+        );
         let x = inside.x + (columns(name) + 19) as u16;
         let role = if confirm.is_ready() { Role::Ok } else { Role::Text };
         field::draw(c, x, y, inside.right().saturating_sub(x), role, input, !confirm.armed, false);
@@ -45,10 +50,12 @@ pub(super) fn confirm(c: &mut Canvas<'_>, area: Rect, confirm: &Confirm) {
     let safe = "  Keep as is  ";
     let yes = format!("  {}  ", confirm.yes);
     let mut x = inside.x;
-    for (i, (label, marked, role)) in
-        [(safe, !confirm.armed, Role::Text), (yes.as_str(), confirm.armed, if confirm.is_ready() { Role::Warn } else { Role::Faint })]
-            .into_iter()
-            .enumerate()
+    for (i, (label, marked, role)) in [
+        (safe, !confirm.armed, Role::Text),
+        (yes.as_str(), confirm.armed, if confirm.is_ready() { Role::Warn } else { Role::Faint }),
+    ]
+    .into_iter()
+    .enumerate()
     {
         let own = columns(label) as u16;
         let button = Rect { x, y, width: own, height: 1 }.intersection(inside);

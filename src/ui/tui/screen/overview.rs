@@ -69,7 +69,10 @@ fn wrong(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
     if let Some(lock) = app.lock.as_ref().filter(|l| l.op.is_none()) {
         let why = lock.message.as_ref().map(|t| format!(": {t}")).unwrap_or_default();
         let since = format::ago(m.now, lock.since);
-        lines.push((Role::Warn, format!("{} locked by {}@{} {since}{why}", c.glyphs().warn, lock.by.user, lock.by.host)));
+        lines.push((
+            Role::Warn,
+            format!("{} locked by {}@{} {since}{why}", c.glyphs().warn, lock.by.user, lock.by.host),
+        ));
     }
     let mut y = area.y;
     for (role, text) in &lines {
@@ -109,12 +112,14 @@ fn facts(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
     row(c, "health", &pieces);
     if let Some(address) = app.address(m.http_port) {
         let others = app.settings().map_or(0, |s| s.hosts.len().saturating_sub(1));
-        let others = if others == 0 { String::new() } else { format!("  and {}", format::many(others as u64, "more name")) };
+        let others =
+            if others == 0 { String::new() } else { format!("  and {}", format::many(others as u64, "more name")) };
         row(c, "address", &[(Role::Text, &address), (Role::Muted, &others)]);
     }
     let volume = m.namespace.volume(app.name(), None);
     let mounts = app.settings().map_or(0, |s| s.volumes.len());
-    let mounts = if mounts == 0 { String::new() } else { format!(" and {}", format::many(mounts as u64, "more mount")) };
+    let mounts =
+        if mounts == 0 { String::new() } else { format!(" and {}", format::many(mounts as u64, "more mount")) };
     row(c, "data", &[(Role::Muted, "volume "), (Role::Text, &volume), (Role::Muted, &mounts)]);
     let kept = app.record.kept().count();
     if let Some(release) = app.record.kept().find(|r| matches!(r.status, ReleaseStatus::Replaced { .. })) {
@@ -131,7 +136,11 @@ fn health(c: &Canvas<'_>, app: &AppView) -> Vec<(Role, String)> {
     let path = app.settings().map_or("/up", |s| s.health_path.as_str());
     let mut pieces = match m.settled.health.as_ref().filter(|(name, _)| name == app.name()) {
         Some((_, ProbeAnswer::Healthy { status, took_ms })) => {
-            vec![(Role::Ok, format!("{status}")), (Role::Text, format!(" in {took_ms} ms")), (Role::Muted, format!(" · GET {path}"))]
+            vec![
+                (Role::Ok, format!("{status}")),
+                (Role::Text, format!(" in {took_ms} ms")),
+                (Role::Muted, format!(" · GET {path}")),
+            ]
         }
         Some((_, ProbeAnswer::Status { status, .. })) => {
             vec![(Role::Fail, format!("{status}")), (Role::Muted, format!(" · GET {path}"))]
@@ -157,7 +166,12 @@ fn numbers(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
     let height = page.saturating_sub(16).clamp(5, 10);
     let traffic = &app.traffic;
     let rate = format::rate(traffic.rate);
-    c.line(area.x, area.y, area.width, &[(Role::Muted, "requests/s  "), (Role::Strong, &rate), (Role::Muted, "  last two minutes")]);
+    c.line(
+        area.x,
+        area.y,
+        area.width,
+        &[(Role::Muted, "requests/s  "), (Role::Strong, &rate), (Role::Muted, "  last two minutes")],
+    );
     let beside = area.width >= 58;
     let width = if beside { area.width - ASIDE - 2 } else { area.width };
     let chart = Rect { x: area.x, y: area.y + 1, width, height };
@@ -174,7 +188,8 @@ fn numbers(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
 
 fn aside(c: &mut Canvas<'_>, area: Rect, app: &AppView) {
     let t = &app.traffic;
-    let share = |n: u64| if t.requests == 0 { "–".into() } else { format!("{:.1}%", n as f64 / t.requests as f64 * 100.0) };
+    let share =
+        |n: u64| if t.requests == 0 { "–".into() } else { format!("{:.1}%", n as f64 / t.requests as f64 * 100.0) };
     let time = |ms: Option<f64>| ms.map_or_else(|| "–".into(), format::millis);
     let rows = [
         ("2xx", share(t.classes[1]), "p50", time(t.p50_ms), Role::Text),
@@ -195,7 +210,12 @@ fn aside(c: &mut Canvas<'_>, area: Rect, app: &AppView) {
         area.x,
         area.y + 5,
         area.width,
-        &[(Role::Text, &under_way.to_string()), (Role::Muted, " open, "), (Role::Text, &sockets.to_string()), (Role::Muted, " websockets")],
+        &[
+            (Role::Text, &under_way.to_string()),
+            (Role::Muted, " open, "),
+            (Role::Text, &sockets.to_string()),
+            (Role::Muted, " websockets"),
+        ],
     );
 }
 
@@ -211,7 +231,14 @@ fn usage(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
     let limit = if usage.limit > 0 { usage.limit as f64 } else { m.host.map_or(0.0, |h| h.memory_total as f64) };
     let of_memory = if limit > 0.0 { format!("of {}", format::bytes(limit as u64)) } else { String::new() };
     let rows = [
-        ("cpu", format::percent(usage.cpu.last().unwrap_or(0.0)), of_cpu, &usage.cpu, f64::from(cores), format::percent(usage.cpu.peak())),
+        (
+            "cpu",
+            format::percent(usage.cpu.last().unwrap_or(0.0)),
+            of_cpu,
+            &usage.cpu,
+            f64::from(cores),
+            format::percent(usage.cpu.peak()),
+        ),
         (
             "mem",
             format::bytes(usage.memory.last().unwrap_or(0.0) as u64),
@@ -234,4 +261,3 @@ fn usage(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
     }
     2
 }
-
