@@ -62,6 +62,11 @@ impl Session {
         out.flush()
     }
 
+    /// Whether the terminal is ours.
+    pub(crate) fn is_on() -> bool {
+        ON.load(Ordering::SeqCst)
+    }
+
     /// Gives it back; a second time does nothing.
     pub(crate) fn leave() {
         if !ON.swap(false, Ordering::SeqCst) {
