@@ -126,6 +126,7 @@ impl Context {
                     request = *back;
                 }
                 Ok((Sent::Failed(Failure::Client), _)) => return Err(Page::BadRequest),
+                Ok((Sent::Failed(Failure::SlowClient), _)) => return Err(Page::RequestTooSlow),
                 Ok((Sent::Failed(Failure::Cut | Failure::TimedOut), _)) => return Err(Page::NoAnswer),
                 Ok((Sent::Unsent(_) | Sent::Failed(Failure::App), _)) => return Err(Page::BadGateway),
                 Err(Unconnected(back)) => {
@@ -281,7 +282,7 @@ fn page(page: Page, mut record: Record) -> Answer {
     let mut response = Response::new(AnswerBody::Own { rest: body, record: Some(record) });
     *response.status_mut() = status;
     *response.headers_mut() = headers;
-    if matches!(page, Page::BadRequest | Page::MethodNotAllowed) {
+    if matches!(page, Page::BadRequest | Page::MethodNotAllowed | Page::RequestTooSlow) {
         // Where one request is not understood, the next one may not begin where it seems to.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
