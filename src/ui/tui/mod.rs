@@ -22,9 +22,9 @@ mod same_as;
 #[cfg(test)]
 mod sample;
 mod screen;
+mod session;
 #[cfg(test)]
 mod snapshots;
-mod session;
 mod tasks;
 mod theme;
 mod update;

@@ -59,19 +59,15 @@ impl Tasks {
         let (proxy_tx, proxy) = watch::channel(None);
         let (ids_tx, ids) = watch::channel(Vec::new());
         let (looked_at, looking) = watch::channel(None);
-        let watcher = links::Watcher {
-            tx: tx.clone(),
-            clock: Arc::clone(&console.clock),
-            namespace: console.namespace.clone(),
-        };
+        let watcher =
+            links::Watcher { tx: tx.clone(), clock: Arc::clone(&console.clock), namespace: console.namespace.clone() };
         let always = vec![
             tokio::spawn(links::engine(watcher.clone(), Arc::clone(&console.door), at_tx, ids_tx)).abort_handle(),
             tokio::spawn(links::proxy(watcher, at.clone(), proxy_tx)).abort_handle(),
             tokio::spawn(usage::watch(tx.clone(), at.clone(), ids, looking)).abort_handle(),
         ];
         let runner = Arc::clone(&console.runner);
-        let tasks =
-            Self { tx, runner, at, proxy, looked_at, keyed: HashMap::new(), always, cancels: HashMap::new() };
+        let tasks = Self { tx, runner, at, proxy, looked_at, keyed: HashMap::new(), always, cancels: HashMap::new() };
         (tasks, rx)
     }
 
@@ -172,8 +168,13 @@ impl Tasks {
                 let _ = tx.send(Msg::Detail(what.container, detail.map(Box::new))).await;
             }
             let Some(proxy) = current(proxy).await else { return };
-            let request =
-                ProbeRequest { address: what.address, path: what.path, host: what.host, timeout_ms: 1_000, other_ports: Vec::new() };
+            let request = ProbeRequest {
+                address: what.address,
+                path: what.path,
+                host: what.host,
+                timeout_ms: 1_000,
+                other_ports: Vec::new(),
+            };
             let answers: Vec<_> = proxy.probe(request).collect().await;
             if let Some(Ok(answer)) = answers.into_iter().next_back() {
                 let _ = tx.send(Msg::Health(what.app, answer)).await;
