@@ -268,7 +268,8 @@ fn follows_dot(tokens: &[TokenTree], at: usize) -> bool {
 
 /// `#[ignore = "started by `another_test`"]`: the second process of a test, in the same binary.
 fn is_run_by_another(attribute: &[TokenTree]) -> bool {
-    matches!(attribute, [_, _, TokenTree::Literal(reason)] if reason.to_string().starts_with("\"started by `"))
+    matches!(attribute, [_, _, TokenTree::Literal(reason)]
+        if ["\"started by ", "\"run by "].iter().any(|words| reason.to_string().starts_with(words)))
 }
 
 fn is_cfg_test(attribute: &Group) -> bool {

@@ -19,7 +19,6 @@ pub(crate) struct Glyphs {
     pub rule: &'static str,
     pub bar: &'static str,
     pub ellipsis: char,
-    pub dot: &'static str,
     /// From empty to full.
     pub levels: [&'static str; 9],
     pub spinner: &'static [&'static str],
@@ -48,7 +47,6 @@ pub(crate) static UNICODE: Glyphs = Glyphs {
     rule: "─",
     bar: "━",
     ellipsis: '…',
-    dot: "·",
     levels: [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
     spinner: &["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"],
     border: border::ROUNDED,
@@ -75,7 +73,6 @@ pub(crate) static ASCII: Glyphs = Glyphs {
     rule: "-",
     bar: "=",
     ellipsis: '~',
-    dot: "-",
     levels: [" ", ".", ".", ":", ":", "=", "=", "#", "#"],
     spinner: &["|", "/", "-", "\\"],
     border: border::Set {

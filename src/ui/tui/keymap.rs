@@ -40,10 +40,10 @@ pub(crate) enum Ctx {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[rustfmt::skip]
 pub(crate) enum Cmd {
-    Up, Down, PageUp, PageDown, Top, Bottom, Left, Right, NextPane, PrevPane, NextTab, PrevTab, Tab(usize), Open, Back,
+    Up, Down, PageUp, PageDown, Top, Bottom, Right, NextPane, NextTab, PrevTab, Tab(usize), Open, Back,
     Filter, NextMatch, PrevMatch, Palette, Help, Problems, Activity, Quit, Interrupt, Suspend, Repaint, Sort,
     New, Edit, Deploy, Logs, Shell, Actions, CopyAddress, Copy, Restart, Start, Stop, Remove, Rollback,
-    Follow, Wrap, Times, Source, Cancel, Retry, Submit, NextField, PrevField, Cycle, AddRow, DropRow, Secret, Toggle,
+    Follow, Wrap, Times, Source, Cancel, Retry, Submit, NextField, PrevField, AddRow, DropRow, Secret, Toggle,
 }
 
 /// A key as pressed.

@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use ratatui::buffer::{Buffer, Cell};
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::Position;
+#[cfg(test)]
+use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier};
 
 /// The terminal's cells, as last written.

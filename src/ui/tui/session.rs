@@ -9,10 +9,10 @@ use crossterm::terminal;
 
 /// Modes and what turns them on and off, in the order they are turned on.
 const MODES: [(&str, &str); 4] = [
-    ("\x1b[?1049h", "\x1b[?1049l"), // alternate screen
+    ("\x1b[?1049h", "\x1b[?1049l"),              // alternate screen
     ("\x1b[22;2t\x1b]2;once\x07", "\x1b[23;2t"), // title, kept on the terminal's own stack
-    ("\x1b[?2004h", "\x1b[?2004l"), // bracketed paste
-    ("\x1b[?25l", "\x1b[?25h"),     // cursor hidden
+    ("\x1b[?2004h", "\x1b[?2004l"),              // bracketed paste
+    ("\x1b[?25l", "\x1b[?25h"),                  // cursor hidden
 ];
 
 /// Buttons and wheel in SGR form; no motion, which would send bytes for every cell crossed.
@@ -60,6 +60,11 @@ impl Session {
         let mut out = io::stdout();
         out.write_all(on.as_bytes())?;
         out.flush()
+    }
+
+    /// Whether the terminal is ours.
+    pub(crate) fn is_on() -> bool {
+        ON.load(Ordering::SeqCst)
     }
 
     /// Gives it back; a second time does nothing.

@@ -172,7 +172,6 @@ pub(super) fn glyph(c: &Canvas<'_>, state: State) -> (Role, &'static str) {
         State::Busy => (Role::Warn, glyphs.busy),
         State::Stopped => (Role::Muted, glyphs.stopped),
         State::Down => (Role::Fail, glyphs.down),
-        State::Unknown => (Role::Muted, glyphs.unknown),
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, op: &OpId) {
     let failed = watched.view.finished.as_ref().filter(|f| !f.outcome.is_success());
     match (failed, &watched.lost, &watched.view.finished) {
         (Some(finished), ..) => {
-            y += failure::draw(c, Rect { y, height: bottom.saturating_sub(y), ..inside }, watched, finished)
+            y += failure::draw(c, Rect { y, height: bottom.saturating_sub(y), ..inside }, watched, finished);
         }
         (None, Some(problem), None) => {
             y += failure::problem(c, Rect { y: y + 1, height: bottom.saturating_sub(y + 1), ..inside }, problem) + 1;

@@ -36,7 +36,7 @@ pub(super) fn confirm(c: &mut Canvas<'_>, area: Rect, confirm: &Confirm) {
         );
         let x = inside.x + (columns(name) + 19) as u16;
         let role = if confirm.is_ready() { Role::Ok } else { Role::Text };
-        field::draw(c, x, y, inside.right().saturating_sub(x), role, input, !confirm.armed, false);
+        field::draw(c, (x, y, inside.right().saturating_sub(x)), role, input, !confirm.armed, false);
         y += 1;
         c.line(inside.x, y, inside.width, &[(Role::Accent, "^D"), (Role::Muted, " the data too, or not")]);
         y += 1;

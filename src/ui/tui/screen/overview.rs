@@ -64,7 +64,7 @@ fn wrong(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
                 lines.push((Role::Warn, text));
             }
         }
-        State::Busy | State::Unknown => {}
+        State::Busy => {}
     }
     if let Some(lock) = app.lock.as_ref().filter(|l| l.op.is_none()) {
         let why = lock.message.as_ref().map(|t| format!(": {t}")).unwrap_or_default();
