@@ -19,7 +19,7 @@ pub enum HostError {
     #[error("it has a port; routes know hostnames only; did you mean `{0}`?")]
     Port(String),
     /// Not ASCII.
-    #[error("`{0}` is not ASCII; give the punycode form (`xn--…`)")]
+    #[error("`{}` is not ASCII; give the punycode form (`xn--…`)", .0.escape_debug())]
     NotAscii(char),
     /// A character outside of the allowed set.
     #[error("`{}` is not allowed in a hostname", .0.escape_default())]

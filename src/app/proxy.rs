@@ -309,7 +309,8 @@ pub trait Proxy: Send + Sync {
     /// Asks the change to undo itself; it does so only before its switch. Whether there is such a change.
     async fn cancel(&self, op: &OpId) -> Result<bool>;
 
-    /// One atomic change of the ledger, synced to disk; routes follow it before it returns. `fence` is checked.
+    /// One atomic change of the ledger, synced to disk; routes follow it before it returns. `fence` is checked: it must
+    /// be of the app's present lock, but for [`Transaction::ManualLock`], which needs none.
     async fn apply(&self, fence: u64, transaction: Transaction) -> Result<Applied>;
 
     /// Tries a candidate at once and then at intervals growing from 25 ms to 1 s. Ends after the first healthy answer,
@@ -334,7 +335,8 @@ pub trait Proxy: Send + Sync {
 
     /// Appends events of a change, for others to follow. The last 200 changes are kept.
     async fn publish(&self, events: Vec<Envelope>) -> Result<()>;
-    /// Events of a change from `seq` on, and those to come until its `finished`.
+    /// Events of a change from `seq` on, and those to come until its `finished`. A change nobody has heard of yet is
+    /// waited for.
     fn follow(&self, op: &OpId, seq: u64) -> BoxStream<'static, Result<Envelope>>;
     /// A [`Snapshot`] now and again every `every`, until dropped.
     fn watch(&self, every: Duration) -> BoxStream<'static, Result<Snapshot>>;

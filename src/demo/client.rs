@@ -1,6 +1,7 @@
 //! One client of a load.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -47,7 +48,7 @@ const STREAM_PIECES: usize = 6;
 /// Longer than any limit a proxy has; a client that waits for ever would hide a failure.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-fn failure(reason: &'static str, detail: impl ToString) -> Failure {
+fn failure(reason: &'static str, detail: &dyn fmt::Display) -> Failure {
     Failure { reason, detail: detail.to_string() }
 }
 
@@ -67,7 +68,7 @@ impl Client {
         };
         seen.failure = match done {
             Ok(done) => done.err(),
-            Err(_) => Some(failure("no answer", format!("within {} s", PATIENCE.as_secs()))),
+            Err(_) => Some(failure("no answer", &format_args!("within {} s", PATIENCE.as_secs()))),
         };
         if self.kind != Kind::WebSocket {
             seen.took = Some(started.elapsed());
@@ -84,19 +85,19 @@ impl Client {
             Some(sender) => sender,
             None => self.connect().await?,
         };
-        let response = sender.send_request(request).await.map_err(|e| failure("connection broke", e))?;
+        let response = sender.send_request(request).await.map_err(|e| failure("connection broke", &e))?;
         let version = response.headers().get("x-version").and_then(|v| v.to_str().ok());
         seen.version = version.map(str::to_owned);
         let status = response.status();
         let closes = closes(&response);
-        let body = response.into_body().collect().await.map_err(|e| failure("answer broke off", e))?.to_bytes();
+        let body = response.into_body().collect().await.map_err(|e| failure("answer broke off", &e))?.to_bytes();
         if !status.is_success() {
-            return Err(failure("status", status));
+            return Err(failure("status", &status));
         }
         if let Some(expected) = expected
             && body != expected
         {
-            return Err(failure("wrong answer", String::from_utf8_lossy(&body[..body.len().min(80)])));
+            return Err(failure("wrong answer", &String::from_utf8_lossy(&body[..body.len().min(80)])));
         }
         if self.kind != Kind::Close && !closes {
             self.sender = Some(sender);
@@ -111,9 +112,9 @@ impl Client {
     }
 
     async fn connect(&self) -> Result<SendRequest<Body>, Failure> {
-        let stream = TcpStream::connect(&self.address).await.map_err(|e| failure("no connection", e))?;
+        let stream = TcpStream::connect(&self.address).await.map_err(|e| failure("no connection", &e))?;
         let _ = stream.set_nodelay(true);
-        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|e| failure("no connection", e))?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|e| failure("no connection", &e))?;
         tokio::spawn(connection);
         Ok(sender)
     }
@@ -163,10 +164,10 @@ impl Client {
 
     /// Says something every 20 ms for a second.
     async fn talk(&self, seen: &mut Seen, stop: &CancellationToken, end: Instant) -> Result<(), Failure> {
-        let stream = TcpStream::connect(&self.address).await.map_err(|e| failure("no connection", e))?;
+        let stream = TcpStream::connect(&self.address).await.map_err(|e| failure("no connection", &e))?;
         let url = format!("ws://{}/ws", self.host);
-        let request = url.into_client_request().map_err(|e| failure("no websocket", e))?;
-        let (mut socket, response) = client_async(request, stream).await.map_err(|e| failure("no websocket", e))?;
+        let request = url.into_client_request().map_err(|e| failure("no websocket", &e))?;
+        let (mut socket, response) = client_async(request, stream).await.map_err(|e| failure("no websocket", &e))?;
         seen.version = response.headers().get("x-version").and_then(|v| v.to_str().ok()).map(str::to_owned);
         let until = (Instant::now() + Duration::from_secs(1)).min(end);
         while Instant::now() < until && !stop.is_cancelled() {
@@ -179,10 +180,11 @@ impl Client {
                     seen.went_away = true;
                     return Ok(());
                 }
-                Some(Ok(other)) => return Err(failure("wrong echo", other)),
-                Some(Err(error)) => return Err(failure("websocket broke", error)),
+                Some(Ok(other)) => return Err(failure("wrong echo", &other)),
+                Some(Err(error)) => return Err(failure("websocket broke", &error)),
                 None => {
-                    return Err(failure("websocket broke", sent.err().map_or("closed".to_owned(), |e| e.to_string())));
+                    let why = sent.err().map_or("closed".to_owned(), |e| e.to_string());
+                    return Err(failure("websocket broke", &why));
                 }
             }
             tokio::time::sleep(Duration::from_millis(20)).await;

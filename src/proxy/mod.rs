@@ -1,6 +1,7 @@
 //! The proxy: data plane, the host's memory, and the control channel between it and everybody else.
 //!
-//! - [`supervisor`]: PID 1, which owns the listening sockets; [`worker`]: the process that does the work.
+//! - [`supervisor`]: owns the listening sockets, and starts the worker again when it dies.
+//! - [`worker`]: the process all of this runs in.
 //! - [`plane`]: routes, requests, draining, traffic.
 //! - [`store`]: the ledger on disk.
 //! - [`service`]: memory, locks and data plane as one [`Proxy`](crate::app::proxy::Proxy), in process.

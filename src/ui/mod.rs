@@ -2,6 +2,7 @@
 //! untrusted text made safe, and the detached process that makes changes.
 
 pub mod cli;
+pub mod detached;
 pub mod runner;
 pub mod sanitize;
 pub mod tui;

@@ -52,6 +52,7 @@ pub struct RunningJob {
     stdin: ChildStdin,
     lines: Lines<BufReader<ChildStdout>>,
     finished: bool,
+    cancelled: bool,
 }
 
 /// Starts the detached process and hands it the job.
@@ -79,7 +80,7 @@ pub async fn spawn(job: &Job, place: &Place) -> Result<RunningJob, RunnerError> 
     let mut line = serde_json::to_vec(job).map_err(|e| RunnerError::Hand(e.into()))?;
     line.push(b'\n');
     stdin.write_all(&line).await.map_err(RunnerError::Hand)?;
-    Ok(RunningJob { child, stdin, lines: BufReader::new(stdout).lines(), finished: false })
+    Ok(RunningJob { child, stdin, lines: BufReader::new(stdout).lines(), finished: false, cancelled: false })
 }
 
 async fn pass_on(mut log: tokio::process::ChildStderr) {
@@ -106,7 +107,14 @@ impl RunningJob {
 
     /// Asks the change to undo itself; it does so only before its switch. The answer is its `finished` event.
     pub async fn cancel(&mut self) {
+        self.cancelled = true;
         // A process that is gone has given its answer or will be missed by `next_event`.
         let _ = self.stdin.write_all(format!("{CANCEL}\n").as_bytes()).await;
+    }
+
+    /// Whether it was asked to.
+    #[must_use]
+    pub const fn is_cancelled(&self) -> bool {
+        self.cancelled
     }
 }

@@ -20,12 +20,8 @@ const STATE: &str = "ONCE_TEST_WORKER_STATE";
 const READY: &str = "the worker is ready";
 const ROUNDS: u64 = 15;
 
-/// The other process: this test binary again, with a state directory in its environment. By itself it does nothing.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "started by `a_kill_loses_nothing_acknowledged`"]
-async fn worker() {
-    let Some(state) = std::env::var_os(STATE) else { return };
-    let state = Path::new(&state);
+/// The other process: this test again, with a state directory in its environment.
+async fn work(state: &Path) {
     let service = Service::open(state, Arc::new(FakeRoutes::default())).unwrap();
     let server = serve(&state.join("control.sock"), service, CancellationToken::new());
     println!("\n{READY}");
@@ -34,7 +30,7 @@ async fn worker() {
 
 async fn start(state: &Path) -> Child {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "kill::worker", "--ignored", "--nocapture"])
+        .args(["--exact", "kill::a_kill_loses_nothing_acknowledged", "--nocapture"])
         .env(STATE, state)
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -88,6 +84,9 @@ async fn change(client: Client, app: String, mut next: u64) -> (String, Option<u
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_loses_nothing_acknowledged() {
+    if let Some(state) = std::env::var_os(STATE) {
+        return work(Path::new(&state)).await;
+    }
     let dir = tempfile::tempdir().unwrap();
     let (mut sequences, mut served) = (Kept::new(), Kept::new());
     bounded(async {

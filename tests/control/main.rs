@@ -9,3 +9,4 @@ mod contract;
 mod kill;
 mod support;
 mod wire;
+mod worker;

@@ -88,7 +88,8 @@ async fn the_end_of_a_connection_frees_its_locks() {
     let other = Client::connect_unix(&socket);
     assert!(matches!(other.lock(wants("shop", "a2", "bob", 0)).await, Err(ProxyError::Locked { .. })));
     relay.abort();
-    bounded(other.lock(wants("shop", "a2", "bob", 30_000))).await.unwrap();
+    // At once, not when the pings are missed.
+    other.lock(wants("shop", "a2", "bob", 10_000)).await.unwrap();
     assert_eq!(bounded(lease.ended()).await, LeaseEnd::Lost);
 }
 
@@ -182,7 +183,8 @@ async fn a_quiet_stream_on_a_frozen_connection_ends_with_an_error() {
     assert!(tokio::time::timeout(Duration::from_mins(5), events.next()).await.is_err(), "it waits for events");
     let frozen = Instant::now();
     wire.freeze.send_replace(true);
-    assert!(matches!(events.next().await, Some(Err(ProxyError::Interrupted { .. }))));
+    let ended = tokio::time::timeout(Duration::from_mins(5), events.next()).await.expect("it is noticed");
+    assert!(matches!(ended, Some(Err(ProxyError::Interrupted { .. }))));
     assert!(frozen.elapsed() <= Duration::from_secs(20), "{:?}", frozen.elapsed());
 }
 

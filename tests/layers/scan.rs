@@ -25,7 +25,7 @@ pub struct Found {
 pub enum Mark {
     /// `todo!` or `unimplemented!`.
     Unfinished(&'static str),
-    /// `#[ignore]`.
+    /// `#[ignore]`, but for a process that another test starts and that says so.
     Ignored,
     /// `#[path = …]` or `include!`: a file taken from another room behind the rules' back.
     Foreign(&'static str),
@@ -193,7 +193,7 @@ impl Scan {
         let line = name.span().start().line;
         match name.to_string().as_str() {
             "doc" => return,
-            "ignore" => self.marks.push((line, Mark::Ignored)),
+            "ignore" if !is_run_by_another(&tokens) => self.marks.push((line, Mark::Ignored)),
             "path" => self.marks.push((line, Mark::Foreign("#[path]"))),
             _ => {}
         }
@@ -264,6 +264,12 @@ fn follows_dot(tokens: &[TokenTree], at: usize) -> bool {
     let dot = |n: usize| matches!(&tokens[n], TokenTree::Punct(p) if p.as_char() == '.');
     // A range (`a..crate::LIMIT`) is no field.
     at >= 1 && dot(at - 1) && !(at >= 2 && dot(at - 2))
+}
+
+/// `#[ignore = "started by `another_test`"]`: the second process of a test, in the same binary.
+fn is_run_by_another(attribute: &[TokenTree]) -> bool {
+    matches!(attribute, [_, _, TokenTree::Literal(reason)]
+        if ["\"started by ", "\"run by "].iter().any(|words| reason.to_string().starts_with(words)))
 }
 
 fn is_cfg_test(attribute: &Group) -> bool {

@@ -205,12 +205,14 @@ fn unfinished_things_are_found_everywhere() {
         assert_eq!(breaks(file, concat!("/* TO", "DO */")), [(1, Rule::Unfinished)], "{file}");
         assert_eq!(breaks(file, "#[test]\n#[ignore]\nfn f() {}"), [(2, Rule::Ignored)], "{file}");
         assert_eq!(breaks(file, "#[test]\n#[ignore = \"slow\"]\nfn f() {}"), [(2, Rule::Ignored)], "{file}");
+        assert_eq!(breaks(file, "#[test]\n#[ignore = \"started by `another`\"]\nfn f() {}"), [], "{file}");
     }
 }
 
 #[test]
 fn files_taken_from_elsewhere_are_found() {
     assert_eq!(breaks("src/ui/mod.rs", "#[path = \"../docker/mod.rs\"] mod d;"), [(1, Rule::Foreign)]);
+    assert_eq!(breaks("tests/contract/main.rs", "#[path = \"../support/fake.rs\"] mod fake;"), []);
     assert_eq!(breaks("src/ui/mod.rs", "include!(\"../docker/mod.rs\");"), [(1, Rule::Foreign)]);
 }
 

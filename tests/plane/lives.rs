@@ -53,11 +53,16 @@ async fn a_stop_loses_nothing() {
     }
 }
 
-/// The control that must fail: without the lame-duck phase clients are reset.
+/// The control that must fail: without the lame-duck phase clients are reset. Whether one sends at just the wrong moment
+/// is a matter of luck, so it is tried a few times.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_lame_duck_phase_the_load_notices() {
-    let report = change_planes(Mix::KEEP_ALIVE, Duration::ZERO).await;
-    assert!(report.failed > 0, "{report}");
+    for _ in 0..20 {
+        if change_planes(Mix::KEEP_ALIVE, Duration::ZERO).await.failed > 0 {
+            return;
+        }
+    }
+    panic!("20 times nobody noticed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

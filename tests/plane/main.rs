@@ -1,4 +1,11 @@
 //! The data plane and the demo app, in one process, over loopback sockets.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "clippy.toml allows these in tests, but does not know that functions tests call are tests"
+)]
 
 mod drains;
 mod heads;
@@ -10,6 +17,7 @@ mod probes;
 mod raw;
 mod routes;
 mod streams;
+mod supervisors;
 mod support;
 mod swaps;
 mod upgrades;

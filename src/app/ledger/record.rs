@@ -13,8 +13,8 @@ use crate::app::settings::{Secret, Settings, Swap};
 /// The version of [`AppRecord`] as written to disk. A newer one is set aside, never guessed at.
 pub const SCHEMA: u32 = 1;
 
-/// Releases kept in a record beside the serving one; older ones are forgotten.
-const HISTORY: usize = 1000;
+/// Releases kept in a record; older ones are forgotten. Each is about a kilobyte in every file, snapshot and change.
+pub(super) const HISTORY: usize = 100;
 
 /// Numbers from here on are never given out: what a damaged file may hold, and arithmetic could not bear.
 const LAST_NUMBER: u64 = 1 << 53;

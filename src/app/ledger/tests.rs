@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::record::HISTORY;
 use super::*;
 use crate::app::image::ResolvedImage;
 use crate::app::settings::Secret;
@@ -312,15 +313,15 @@ fn a_rebuilt_record_is_checked_like_any_other() {
 #[test]
 fn history_is_bounded_and_keeps_what_serves() {
     let mut ledger = ledger(&[("shop", "a0")]);
-    for n in 2..=1100 {
+    for n in 2..=HISTORY as u64 + 50 {
         let change = format!("a{n}");
         ledger.apply(begin("shop", &change)).unwrap();
         ledger.apply(abandon("shop", &change, Some(failed("shop", n, &change)))).unwrap();
     }
     let shop = ledger.get(&id("shop")).unwrap();
-    assert_eq!(shop.releases.len(), 1000);
+    assert_eq!(shop.releases.len(), HISTORY);
     assert_eq!(shop.serving_release().unwrap().number, ReleaseNumber(1));
-    assert_eq!(shop.releases.last().unwrap().number, ReleaseNumber(1100));
+    assert_eq!(shop.releases.last().unwrap().number, ReleaseNumber(HISTORY as u64 + 50));
 }
 
 #[test]

@@ -36,6 +36,10 @@ use crate::proxy::service::Service;
 /// With [`PING_EVERY`] a peer that says nothing is given up 30 s after its last word, as its locks are.
 const PING_TIMEOUT: Duration = Duration::from_secs(25);
 
+/// Calls that callers gave up before they were looked at. The default of 20 is against strangers; here it would cost a
+/// console that was closed in a hurry its other calls.
+const GIVEN_UP: usize = 1000;
+
 /// The longest call: the events of a change may come in a heap.
 const BODY_LIMIT: usize = 16 << 20;
 
@@ -107,6 +111,7 @@ pub async fn serve_connection(io: impl AsyncRead + AsyncWrite + Unpin + Send + '
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_TIMEOUT)
+        .max_pending_accept_reset_streams(GIVEN_UP)
         .serve_connection(TokioIo::new(io), calls);
     if let Err(error) = connection.await {
         tracing::debug!(%error, "a control connection ended");

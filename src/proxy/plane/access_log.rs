@@ -8,7 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 
-/// The sink of the access log.
+/// Takes blocks of the access log.
+pub type Sink = Arc<dyn Fn(&[u8]) + Send + Sync>;
+
+/// Where the access log goes.
 #[derive(Clone, Default)]
 pub enum AccessLog {
     /// Nowhere; costs nothing.
@@ -17,7 +20,7 @@ pub enum AccessLog {
     /// Standard output.
     Stdout,
     /// Blocks of whole lines, called on a thread of its own.
-    To(Arc<dyn Fn(&[u8]) + Send + Sync>),
+    To(Sink),
 }
 
 impl fmt::Debug for AccessLog {
@@ -49,7 +52,7 @@ pub(super) struct LogWriter {
 impl LogWriter {
     /// `None`: the log is off, or no thread could be had for it.
     pub(super) fn start(sink: &AccessLog) -> Option<Self> {
-        let write: Arc<dyn Fn(&[u8]) + Send + Sync> = match sink {
+        let write: Sink = match sink {
             AccessLog::Off => return None,
             AccessLog::Stdout => Arc::new(|block| {
                 // A closed log must not end the proxy.

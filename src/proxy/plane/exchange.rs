@@ -10,13 +10,13 @@ use http::header::{CONNECTION, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 
-use super::app::{App, Live};
+use super::app::{App, Gate, Live};
 use super::body::{AnswerBody, Passed, RequestBody};
 use super::claim::{Claim, Refused};
 use super::forward::{Failure, Sent, answer, connect, handshake};
+use super::handle::Shared;
 use super::headers;
 use super::pages::Page;
-use super::plane::Shared;
 use super::pool::Wire;
 use super::record::{Peer, Record};
 use super::serve::{Listening, Pulse};
@@ -110,7 +110,7 @@ impl Context {
                 Ok(claim) => claim,
                 Err(Page::NoHost) => {
                     app = self.find(host, request.uri().path())?;
-                    if matches!(app.live().gate, super::app::Gate::Removed) {
+                    if matches!(app.live().gate, Gate::Removed) {
                         return Err(Page::NoHost);
                     }
                     continue;
@@ -126,6 +126,7 @@ impl Context {
                     request = *back;
                 }
                 Ok((Sent::Failed(Failure::Client), _)) => return Err(Page::BadRequest),
+                Ok((Sent::Failed(Failure::SlowClient), _)) => return Err(Page::RequestTooSlow),
                 Ok((Sent::Failed(Failure::Cut | Failure::TimedOut), _)) => return Err(Page::NoAnswer),
                 Ok((Sent::Unsent(_) | Sent::Failed(Failure::App), _)) => return Err(Page::BadGateway),
                 Err(Unconnected(back)) => {
@@ -201,7 +202,11 @@ impl Context {
         record.answered(head.status.as_u16(), &head.headers);
         let mut passed = Passed { body, wire, lane: self.lane, record, cut: None };
         if passed.body.is_end_stream() {
-            poll_fn(|cx| Poll::Ready(passed.let_go(cx))).await;
+            poll_fn(|cx| {
+                passed.let_go(cx);
+                Poll::Ready(())
+            })
+            .await;
         }
         Response::from_parts(head, AnswerBody::Passed(Box::new(passed)))
     }
@@ -277,7 +282,7 @@ fn page(page: Page, mut record: Record) -> Answer {
     let mut response = Response::new(AnswerBody::Own { rest: body, record: Some(record) });
     *response.status_mut() = status;
     *response.headers_mut() = headers;
-    if matches!(page, Page::BadRequest | Page::MethodNotAllowed) {
+    if matches!(page, Page::BadRequest | Page::MethodNotAllowed | Page::RequestTooSlow) {
         // Where one request is not understood, the next one may not begin where it seems to.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }

@@ -30,8 +30,10 @@ pub(super) enum Failure {
     Cut,
     /// No head within the time.
     TimedOut,
-    /// The client did not send all of its body.
+    /// The client broke off its body.
     Client,
+    /// The client stopped sending its body.
+    SlowClient,
     /// The app closed the connection, or what it said is not HTTP.
     App,
 }
@@ -89,7 +91,8 @@ pub(super) async fn answer(
         while due.as_mut().poll(cx).is_ready() {
             let later = head_is_due(meter, started, limit);
             if later <= Instant::now() {
-                return Poll::Ready(Sent::Failed(Failure::TimedOut));
+                let client = meter.is_some_and(Meter::is_starved);
+                return Poll::Ready(Sent::Failed(if client { Failure::SlowClient } else { Failure::TimedOut }));
             }
             due.as_mut().reset(later.into());
         }

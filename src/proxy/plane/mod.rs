@@ -1,12 +1,12 @@
 //! The data plane: takes requests in, finds their app, passes them to its serving release, and knows exactly what each
 //! release still has under way.
 //!
-//! The life of a request, file by file: [`serve`] accepts the connection on one of the [`worker`] threads, [`exchange`]
-//! looks its app up in the [`table`] and claims the serving [`upstream`] ([`claim`]), [`headers`] makes the head fit for
-//! the app, [`forward`] sends it over a connection of the [`pool`] and [`body`] streams the answer back. Connections that
-//! change protocol go through [`tunnel`]. What happened ends up in [`metrics`] and the [`access_log`].
+//! The life of a request, file by file: `serve` accepts the connection on one of the `worker` threads, `exchange`
+//! looks its app up in the `table` and claims the serving `upstream` (`claim`), `headers` makes the head fit for
+//! the app, `forward` sends it over a connection of the `pool` and `body` streams the answer back. Connections that
+//! change protocol go through `tunnel`. What happened ends up in `metrics` and the `access_log`.
 //!
-//! Beside it: [`drain`] and [`probe`], which deploys wait for.
+//! Beside it: `drain` and `probe`, which deploys wait for.
 
 mod access_log;
 mod app;
@@ -16,12 +16,12 @@ mod clock;
 mod drain;
 mod exchange;
 mod forward;
+mod handle;
 mod headers;
 mod histogram;
 mod metrics;
 mod options;
 mod pages;
-mod plane;
 mod pool;
 mod probe;
 mod record;
@@ -33,7 +33,7 @@ mod upstream;
 mod websocket;
 mod worker;
 
-pub use access_log::AccessLog;
+pub use access_log::{AccessLog, Sink};
+pub use handle::Plane;
 pub use options::{PlaneOptions, Timeouts};
-pub use plane::Plane;
 pub use serve::Serving;

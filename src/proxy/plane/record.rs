@@ -13,8 +13,8 @@ use super::app::App;
 use super::body::Meter;
 use super::claim::Claim;
 use super::exchange::Context;
+use super::handle::Shared;
 use super::metrics::Outcome;
-use super::plane::Shared;
 use super::serve::Busy;
 
 /// Dropping it writes it down.

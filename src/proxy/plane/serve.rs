@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock;
 use super::exchange::Context;
+use super::handle::Shared;
 use super::options::Timeouts;
-use super::plane::Shared;
 use super::record::Peer;
 use super::worker::{Job, Threads};
 

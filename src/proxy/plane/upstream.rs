@@ -29,6 +29,7 @@ struct Lane {
     requests: AtomicU64,
     upgraded: AtomicU64,
     cut: Arc<Notify>,
+    #[expect(clippy::vec_box, reason = "a wire is large, and is moved in and out for each request")]
     idle: Mutex<Vec<Box<Wire>>>,
 }
 

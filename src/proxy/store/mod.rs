@@ -169,6 +169,3 @@ fn stems(dir: &Path, extension: &str) -> Result<Vec<(String, PathBuf)>> {
     found.sort();
     Ok(found)
 }
-
-#[cfg(test)]
-mod tests;

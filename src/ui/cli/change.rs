@@ -4,6 +4,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::event::{Event, Finished, Outcome};
 use crate::app::{Ask, DeployView, PlanView, Problem};
+use crate::ui::detached::lost;
 use crate::ui::runner::{self, RunnerError, RunningJob};
 use crate::ui::words;
 
@@ -138,16 +139,6 @@ fn detached(progress: &Progress) -> Problem {
 
 fn interrupted(error: &RunnerError) -> Problem {
     Problem::new(Outcome::Interrupted, "interrupted", "the change was interrupted before it gave an answer")
-        .because(error)
-        .hint("`once status` says what serves; the next command puts in order what was left")
-}
-
-fn lost(error: &RunnerError) -> Problem {
-    let outcome = match error {
-        RunnerError::Start(_) => Outcome::Environment,
-        _ => Outcome::Internal,
-    };
-    Problem::new(outcome, "runner", "the process that makes the change was lost")
         .because(error)
         .hint("`once status` says what serves; the next command puts in order what was left")
 }

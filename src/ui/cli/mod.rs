@@ -12,6 +12,8 @@ mod output;
 mod plan_text;
 mod progress;
 mod report;
+#[cfg(test)]
+mod schema;
 mod secret;
 mod session;
 mod settings;
@@ -90,7 +92,7 @@ impl Cli {
 }
 
 /// Does what was asked and says how it went; the exit code.
-pub async fn run(cli: &Cli, wiring: &dyn Wiring, out: &mut Output) -> u8 {
+pub async fn run(cli: &Cli, wiring: &'static dyn Wiring, out: &mut Output) -> u8 {
     let command = cli.command.as_ref().map_or("console", Command::word);
     let mut session = Session { global: &cli.global, wiring, out, command };
     let answer = dispatch(&mut session, cli).await;

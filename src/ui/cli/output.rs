@@ -35,6 +35,7 @@ pub struct Output {
     err: Box<dyn Write + Send>,
     /// Standard error is a terminal that can be drawn on.
     draws: bool,
+    coloured: bool,
     broken: Option<io::Error>,
 }
 
@@ -71,6 +72,8 @@ impl Output {
             mode,
             out: Box::new(AutoStream::new(io::stdout(), choice)),
             err: Box::new(AutoStream::new(io::stderr(), choice)),
+            coloured: AutoStream::choice(&io::stderr()) != ColorChoice::Never && choice != ColorChoice::Never
+                || choice == ColorChoice::Always,
             draws: terminal && !dumb && mode == Mode::Human,
             broken: None,
         }
@@ -87,6 +90,11 @@ impl Output {
     /// Whether moving lines may be drawn on standard error.
     pub(crate) fn draws(&self) -> bool {
         self.draws
+    }
+
+    /// Whether lines drawn on standard error past [`Output::say`] may have colours.
+    pub(crate) fn is_coloured(&self) -> bool {
+        self.coloured
     }
 
     /// Nobody reads standard output any more: whatever runs on and on should end.

@@ -28,7 +28,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new(op: &OpId, at: Timestamp, out: &Output) -> Self {
-        let lines = out.draws().then(Lines::new);
+        let lines = out.draws().then(|| Lines::new(out.is_coloured()));
         Self { view: DeployView::new(op.clone(), at), prefix: String::new(), lines }
     }
 
@@ -129,65 +129,86 @@ pub(crate) fn traffic(traffic: &TrafficView) -> String {
 /// Moving lines, one a step, and one for the traffic.
 struct Lines {
     all: MultiProgress,
-    steps: BTreeMap<Step, ProgressBar>,
-    traffic: Option<ProgressBar>,
+    coloured: bool,
+    steps: BTreeMap<Step, Bar>,
+    traffic: Option<Bar>,
+}
+
+/// One moving line, and what it shows.
+#[derive(Clone)]
+struct Bar {
+    line: ProgressBar,
+    state: Option<StepState>,
+}
+
+impl Bar {
+    fn new(all: &MultiProgress) -> Self {
+        let line = all.add(ProgressBar::new_spinner());
+        line.set_style(plain("{msg}"));
+        Self { line, state: None }
+    }
+}
+
+fn running(step: &StepView) -> String {
+    format!("{:<15} {}", step.step.to_string(), sanitize::line(&step.detail))
 }
 
 impl Lines {
-    fn new() -> Self {
+    fn new(coloured: bool) -> Self {
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(12));
-        Self { all, steps: BTreeMap::new(), traffic: None }
+        Self { all, coloured, steps: BTreeMap::new(), traffic: None }
     }
 
     fn above(&self, text: &str) {
         // A terminal that cannot be written to will be noticed by whoever looks at it.
-        let _ = self.all.println(text);
+        let _ = self.all.println(self.painted(text));
+    }
+
+    /// These lines do not pass the streams that take colours out.
+    fn painted(&self, text: &str) -> String {
+        if self.coloured { text.to_owned() } else { anstream::adapter::strip_str(text).to_string() }
     }
 
     fn draw(&mut self, view: &DeployView) {
         for step in &view.steps {
-            let bar = self.steps.entry(step.step).or_insert_with(|| self.all.add(new_bar()));
-            if bar.is_finished() {
+            let bar = self.steps.entry(step.step).or_insert_with(|| Bar::new(&self.all)).clone();
+            if bar.state == Some(StepState::Running) && step.state == StepState::Running {
+                bar.line.set_message(running(step));
+                continue;
+            }
+            if bar.state == Some(step.state) {
                 continue;
             }
             match step.state {
                 StepState::Pending => {
-                    bar.set_style(plain("{msg:.dim}"));
-                    bar.set_message(format!("· {}", step.step));
+                    bar.line.set_message(self.painted(&styled(FAINT, &format!("· {}", step.step))));
                 }
                 StepState::Running => {
-                    bar.set_style(plain("{spinner} {msg} {elapsed:.dim}"));
-                    bar.enable_steady_tick(TICK);
-                    bar.set_message(format!("{:<15} {}", step.step, sanitize::line(&step.detail)));
+                    bar.line.set_style(plain("{spinner} {msg}  {elapsed}"));
+                    bar.line.reset_elapsed();
+                    bar.line.set_message(running(step));
+                    bar.line.enable_steady_tick(TICK);
                 }
                 StepState::Skipped | StepState::Done | StepState::Failed => {
-                    bar.set_style(plain("{msg}"));
-                    bar.finish_with_message(ended(step));
+                    bar.line.set_style(plain("{msg}"));
+                    bar.line.finish_with_message(self.painted(&ended(step)));
                 }
             }
+            self.steps.insert(step.step, Bar { state: Some(step.state), ..bar });
         }
-        let seen = view.traffic.old + view.traffic.new + view.traffic.failed > 0;
-        if seen {
-            let bar = self.traffic.get_or_insert_with(|| self.all.add(new_bar()));
-            bar.set_style(plain("{msg}"));
-            bar.set_message(format!("  {} {}", styled(STRONG, "traffic"), traffic(&view.traffic)));
+        if view.traffic.old + view.traffic.new + view.traffic.failed > 0 {
+            let text = self.painted(&format!("  {} {}", styled(STRONG, "traffic"), traffic(&view.traffic)));
+            self.traffic.get_or_insert_with(|| Bar::new(&self.all)).line.set_message(text);
         }
     }
 
     fn end(self) {
-        for bar in self.steps.values() {
-            if !bar.is_finished() {
-                bar.abandon();
+        for bar in self.steps.into_values().chain(self.traffic) {
+            if !bar.line.is_finished() {
+                bar.line.abandon();
             }
         }
-        if let Some(bar) = self.traffic {
-            bar.abandon();
-        }
     }
-}
-
-fn new_bar() -> ProgressBar {
-    ProgressBar::new_spinner()
 }
 
 fn plain(template: &str) -> ProgressStyle {

@@ -63,7 +63,7 @@ impl Line {
 }
 
 /// The `finished` line of a command that never got as far as a change.
-fn finished_without_job(problem: &Problem) -> Line {
+pub(crate) fn finished_without_job(problem: &Problem) -> Line {
     let mut line = done(problem.outcome, None);
     line.0.insert("retryable".into(), json!(problem.retryable));
     lay_open(&mut line.0, problem);

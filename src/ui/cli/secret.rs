@@ -9,71 +9,72 @@ use crate::app::{EnvKey, Problem};
 const MAX_BYTES: u64 = 1 << 20;
 
 /// Standard input can be read once.
-#[derive(Debug, Default)]
-pub(crate) struct SecretSource {
-    stdin_used_for: Option<String>,
+pub(crate) fn one_reads_stdin(secrets: &[String], password: Option<&str>) -> Result<(), Problem> {
+    let mut wanting: Vec<&str> = secrets.iter().filter_map(|s| s.strip_suffix("=-")).collect();
+    wanting.extend(password.filter(|p| *p == "-").map(|_| "--smtp-password"));
+    match wanting.as_slice() {
+        [] | [_] => Ok(()),
+        [first, second, ..] => {
+            let message = format!("standard input can give only one secret; {first} and {second} both want it");
+            Err(Problem::rejected("bad-secret", message).hint("give one of them as `@FILE`"))
+        }
+    }
 }
 
-impl SecretSource {
-    /// The variable and value that `--secret K`, `K=@FILE` or `K=-` means.
-    pub(crate) fn variable(&mut self, text: &str, allow_empty: bool) -> Result<(EnvKey, String), Problem> {
-        let (key, from) = match text.split_once('=') {
-            Some((key, from)) => (key, Some(from)),
-            None => (text, None),
-        };
-        // The key is not repeated where it is none: it may be the secret itself.
-        let key: EnvKey = key.parse().map_err(|_| {
-            Problem::rejected(
-                "bad-secret",
-                "a `--secret` does not begin with a variable's name (not repeated: it may be a secret)",
-            )
-            .hint(FORMS)
-        })?;
-        let value = match from {
-            None => std::env::var(key.as_str()).ok(),
-            Some("-") => Some(self.stdin(key.as_str())?),
-            Some(file) if file.starts_with('@') => Some(read_file(key.as_str(), &file[1..])?),
-            Some(_) => return Err(in_arguments(&format!("--secret {key}"))),
-        };
-        match value {
-            Some(value) if value.contains('\0') => {
-                Err(Problem::rejected("bad-secret", format!("the value of the secret {key} holds a NUL byte")))
-            }
-            Some(value) if !value.is_empty() || allow_empty => Ok((key, value)),
-            None if allow_empty => Ok((key, String::new())),
-            missing => {
-                let what = if missing.is_some() { "empty" } else { "not set in this command's environment" };
-                Err(Problem::rejected("missing-secret", format!("the secret {key} is {what}"))
-                    .hint(format!("`export {key}=…` before the command, or give `--secret {key}=@FILE`"))
-                    .hint("`--allow-empty` if it is meant to be empty"))
-            }
+/// The variable and value that `--secret K`, `K=@FILE` or `K=-` means.
+pub(crate) fn variable(text: &str, allow_empty: bool) -> Result<(EnvKey, String), Problem> {
+    let (key, from) = match text.split_once('=') {
+        Some((key, from)) => (key, Some(from)),
+        None => (text, None),
+    };
+    // The key is not repeated where it is none: it may be the secret itself.
+    let key: EnvKey = key.parse().map_err(|_| {
+        Problem::rejected(
+            "bad-secret",
+            "a `--secret` does not begin with a variable's name (not repeated: it may be a secret)",
+        )
+        .hint(FORMS)
+    })?;
+    let value = match from {
+        None => std::env::var(key.as_str()).ok(),
+        Some("-") => Some(stdin(key.as_str())?),
+        Some(file) if file.starts_with('@') => Some(read_file(key.as_str(), &file[1..])?),
+        Some(_) => return Err(in_arguments(&format!("--secret {key}"))),
+    };
+    match value {
+        Some(value) if value.contains('\0') => {
+            Err(Problem::rejected("bad-secret", format!("the value of the secret {key} holds a NUL byte")))
+        }
+        Some(value) if !value.is_empty() || allow_empty => Ok((key, value)),
+        None if allow_empty => Ok((key, String::new())),
+        missing => {
+            let what = if missing.is_some() { "empty" } else { "not set in this command's environment" };
+            Err(Problem::rejected("missing-secret", format!("the secret {key} is {what}"))
+                .hint(format!("`export {key}=…` before the command, or give `--secret {key}=@FILE`"))
+                .hint("`--allow-empty` if it is meant to be empty"))
         }
     }
+}
 
-    /// The text that `@FILE` or `-` means.
-    pub(crate) fn text(&mut self, flag: &str, from: &str, allow_empty: bool) -> Result<String, Problem> {
-        let value = match from {
-            "-" => self.stdin(flag)?,
-            file if file.starts_with('@') => read_file(flag, &file[1..])?,
-            _ => return Err(in_arguments(flag)),
-        };
-        if value.is_empty() && !allow_empty {
-            return Err(Problem::rejected("missing-secret", format!("the value of {flag} is empty"))
-                .hint("`--allow-empty` if it is meant to be empty"));
-        }
-        Ok(value)
+/// The text that `@FILE` or `-` means.
+pub(crate) fn text(flag: &str, from: &str, allow_empty: bool) -> Result<String, Problem> {
+    let value = match from {
+        "-" => stdin(flag)?,
+        file if file.starts_with('@') => read_file(flag, &file[1..])?,
+        _ => return Err(in_arguments(flag)),
+    };
+    if value.is_empty() && !allow_empty {
+        return Err(Problem::rejected("missing-secret", format!("the value of {flag} is empty"))
+            .hint("`--allow-empty` if it is meant to be empty"));
     }
+    Ok(value)
+}
 
-    fn stdin(&mut self, what: &str) -> Result<String, Problem> {
-        if let Some(other) = self.stdin_used_for.replace(what.to_owned()) {
-            let message = format!("standard input can give only one secret; {other} and {what} both want it");
-            return Err(Problem::rejected("bad-secret", message).hint("give one of them as `@FILE`"));
-        }
-        let mut bytes = Vec::new();
-        let read = std::io::stdin().lock().take(MAX_BYTES + 1).read_to_end(&mut bytes);
-        read.map_err(|error| unreadable(what, "standard input", &error))?;
-        decode(what, bytes)
-    }
+fn stdin(what: &str) -> Result<String, Problem> {
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().lock().take(MAX_BYTES + 1).read_to_end(&mut bytes);
+    read.map_err(|error| unreadable(what, "standard input", &error))?;
+    decode(what, bytes)
 }
 
 const FORMS: &str = "`--secret KEY` takes the value from the environment, `KEY=@FILE` from a file, `KEY=-` from \

@@ -28,7 +28,8 @@ pub trait Wiring: Send + Sync {
 /// What every subcommand gets.
 pub(crate) struct Session<'a> {
     pub(crate) global: &'a Global,
-    pub(crate) wiring: &'a dyn Wiring,
+    /// For ever, because the console's tasks connect again and again.
+    pub(crate) wiring: &'static dyn Wiring,
     pub(crate) out: &'a mut Output,
     /// The subcommand's word, for locks and the audit log.
     pub(crate) command: &'static str,
@@ -96,7 +97,7 @@ pub(crate) async fn installation(global: &Global, wiring: &dyn Wiring) -> Result
     })
 }
 
-fn http_port() -> Result<u16, Problem> {
+pub(crate) fn http_port() -> Result<u16, Problem> {
     let Some(text) = std::env::var_os("ONCE_HTTP_PORT") else { return Ok(HTTP_PORT) };
     let text = text.to_string_lossy();
     text.parse::<crate::app::Port>().map(crate::app::Port::get).map_err(|reason| {

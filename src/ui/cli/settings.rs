@@ -4,7 +4,7 @@ use crate::app::{Draft, EnvKey, EnvValue, Field, FieldPath, Hostname, Problem, S
 
 use super::args::SettingsArgs;
 use super::env_file;
-use super::secret::SecretSource;
+use super::secret;
 
 /// The draft that the arguments mean.
 pub(crate) fn draft(image: Option<&str>, variables: &[String], args: &SettingsArgs) -> Result<Draft, Problem> {
@@ -103,9 +103,9 @@ fn both_set_and_unset(draft: &Draft, args: &SettingsArgs, wrong: &mut Vec<String
 }
 
 fn read_secrets(draft: &mut Draft, args: &SettingsArgs) -> Result<(), Problem> {
-    let mut source = SecretSource::default();
+    secret::one_reads_stdin(&args.secret, args.smtp_password.as_deref())?;
     for text in &args.secret {
-        let (key, value) = source.variable(text, args.allow_empty)?;
+        let (key, value) = secret::variable(text, args.allow_empty)?;
         if draft.env.contains_key(&key) {
             return Err(Problem::rejected("bad-settings", format!("{key} is given twice, once as a secret"))
                 .hint("leave one of the two out"));
@@ -113,7 +113,7 @@ fn read_secrets(draft: &mut Draft, args: &SettingsArgs) -> Result<(), Problem> {
         draft.env.insert(key, EnvValue::secret(value));
     }
     if let Some(from) = &args.smtp_password {
-        draft.smtp_password = Some(Secret::new(source.text("--smtp-password", from, args.allow_empty)?));
+        draft.smtp_password = Some(Secret::new(secret::text("--smtp-password", from, args.allow_empty)?));
     }
     Ok(())
 }

@@ -3,18 +3,42 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use jiff::tz::TimeZone;
 
-use crate::app::{Caller, Installation};
+use crate::app::{Caller, Clock, Installation, Namespace, Problem};
 
 use super::palette::Depth;
 use super::runner::Runner;
 use super::theme::{DARK, LIGHT, Theme};
 
+/// The way to an installation. A dead engine is a state of the console and not the end of it, so it is the console that
+/// opens the door, and opens it again.
+#[async_trait]
+pub trait Door: Send + Sync {
+    /// Connects. One try, no waiting.
+    async fn open(&self) -> Result<Installation, Problem>;
+}
+
+#[async_trait]
+impl Door for Installation {
+    async fn open(&self) -> Result<Installation, Problem> {
+        Ok(self.clone())
+    }
+}
+
 /// Everything the console needs.
 pub struct Console {
-    /// Which apps, where.
-    pub installation: Installation,
+    /// Which apps.
+    pub namespace: Namespace,
+    /// Where.
+    pub door: Arc<dyn Door>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// 16 random hex digits: identities of changes are made of them and a counter.
+    pub seed: String,
+    /// The port apps are reached on until the host tells another.
+    pub http_port: u16,
     /// How it looks and what it may do.
     pub options: ConsoleOptions,
     /// Carries changes out in a process of their own.

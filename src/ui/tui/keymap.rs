@@ -40,10 +40,10 @@ pub(crate) enum Ctx {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[rustfmt::skip]
 pub(crate) enum Cmd {
-    Up, Down, PageUp, PageDown, Top, Bottom, Left, Right, NextPane, PrevPane, NextTab, PrevTab, Tab(usize), Open, Back,
+    Up, Down, PageUp, PageDown, Top, Bottom, Right, NextPane, NextTab, PrevTab, Tab(usize), Open, Back,
     Filter, NextMatch, PrevMatch, Palette, Help, Problems, Activity, Quit, Interrupt, Suspend, Repaint, Sort,
     New, Edit, Deploy, Logs, Shell, Actions, CopyAddress, Copy, Restart, Start, Stop, Remove, Rollback,
-    Follow, Wrap, Times, Source, Cancel, Retry, Submit, NextField, PrevField, Cycle, AddRow, DropRow, Secret, Toggle,
+    Follow, Wrap, Times, Source, Cancel, Retry, Submit, NextField, PrevField, AddRow, DropRow, Secret, Toggle,
 }
 
 /// A key as pressed.
@@ -124,6 +124,7 @@ table! {
         [c('b'), k(Enter)] Cmd::Rollback, "roll back", "roll back to the marked release (asks)", changes;
         [c('y')] Cmd::Copy, "copy command", "copy the command that rolls back to it";
     Detail:
+        [k(Esc), k(Backspace)] Cmd::Back, "back", "back to the list";
         [UP, c('k')] Cmd::Up, "", "up";
         [DOWN, c('j')] Cmd::Down, "move", "down";
         [k(PageUp)] Cmd::PageUp, "", "a page up";
@@ -134,7 +135,6 @@ table! {
         [c('['), LEFT] Cmd::PrevTab, "", "the tab before";
         [k(Enter)] Cmd::Open, "", "open the deploy the app is in, or its form in Settings";
         [k(TabKey), k(BackTab)] Cmd::NextPane, "pane", "to the list";
-        [k(Esc), k(Backspace)] Cmd::Back, "back", "back to the list";
     App:
         [c('n')] Cmd::New, "new", "a new app", changes;
         [c('e')] Cmd::Edit, "edit", "edit the app's settings", changes;
@@ -246,8 +246,10 @@ impl Key {
             KeyCode::Char(c) if self.ctrl => format!("^{}", c.to_ascii_uppercase()),
             KeyCode::Char(c) => c.to_string(),
             KeyCode::F(n) => format!("F{n}"),
-            KeyCode::Up | KeyCode::Down => glyphs.up_down.into(),
-            KeyCode::Left | KeyCode::Right => glyphs.left_right.into(),
+            KeyCode::Up => glyphs.arrows[0].into(),
+            KeyCode::Down => glyphs.arrows[1].into(),
+            KeyCode::Left => glyphs.arrows[2].into(),
+            KeyCode::Right => glyphs.arrows[3].into(),
             Enter => glyphs.enter.into(),
             Esc => "esc".into(),
             TabKey => "tab".into(),
@@ -264,8 +266,13 @@ impl Key {
 }
 
 impl Binding {
-    /// The first key's name.
+    /// The first key's name; both of a pair of arrows.
     pub(crate) fn key(&self, glyphs: &Glyphs) -> String {
+        match self.keys.first().map(|k| k.code) {
+            Some(KeyCode::Down) => return glyphs.up_down.into(),
+            Some(KeyCode::Left) => return glyphs.left_right.into(),
+            _ => {}
+        }
         self.keys.first().map(|k| k.name(glyphs)).unwrap_or_default()
     }
 }

@@ -43,7 +43,7 @@ pub(crate) fn panes(body: Rect) -> Option<(Rect, Rect)> {
     if body.width < WIDE {
         return None;
     }
-    let width = (body.width * 42 / 100).clamp(46, 62);
+    let width = (body.width * 42 / 100).clamp(48, 62);
     let list = Rect { width, ..body };
     Some((list, Rect { x: body.x + width, width: body.width - width, ..body }))
 }

@@ -7,12 +7,14 @@
 
 mod canvas;
 mod console;
+mod event_loop;
 mod format;
 mod glyph;
 mod keymap;
 mod layout;
 mod model;
 mod msg;
+mod paint;
 mod palette;
 mod report;
 mod runner;
@@ -20,12 +22,15 @@ mod same_as;
 #[cfg(test)]
 mod sample;
 mod screen;
+mod session;
 #[cfg(test)]
 mod snapshots;
+mod tasks;
 mod theme;
 mod update;
 mod widget;
 
-pub use console::{Console, ConsoleOptions};
+pub use console::{Console, ConsoleOptions, Door};
+pub use event_loop::run;
 pub use palette::Depth;
 pub use runner::{Runner, Running};

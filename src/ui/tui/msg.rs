@@ -34,6 +34,8 @@ pub(crate) enum Msg {
     EngineUp(Box<EngineInfo>),
     /// It does not; when it will be tried again.
     EngineDown(Problem, Timestamp),
+    /// The host's port that leads to the proxy.
+    HttpPort(u16),
     /// All containers of the namespace.
     Containers(Vec<Container>),
     /// There is no proxy on this engine (yet): nothing was ever deployed.

@@ -66,40 +66,40 @@ pub(crate) struct Theme {
 
 /// Blue, green, amber and vermilion of Okabe and Ito, softened: told apart with any colour vision, and never alone.
 pub(crate) static DARK: Theme = Theme {
-    muted: tone(0x9a_a5_b1, Color::Gray),
-    faint: tone(0x4b_56_63, Color::DarkGray),
-    accent: tone(0x6c_b6_ff, Color::LightBlue),
-    ok: tone(0x57_c7_8e, Color::LightGreen),
-    warn: tone(0xe5_b3_4d, Color::LightYellow),
-    fail: tone(0xf4_73_5e, Color::LightRed),
-    selected: (tone(0x26_3a_50, Color::Blue), tone(0xf4_f7_fa, Color::White)),
+    muted: tone(0x9aa5b1, Color::Gray),
+    faint: tone(0x4b5663, Color::DarkGray),
+    accent: tone(0x6cb6ff, Color::LightBlue),
+    ok: tone(0x57c78e, Color::LightGreen),
+    warn: tone(0xe5b34d, Color::LightYellow),
+    fail: tone(0xf4735e, Color::LightRed),
+    selected: (tone(0x263a50, Color::Blue), tone(0xf4f7fa, Color::White)),
     hosts: [
-        tone(0x6c_b6_fe, Color::LightBlue),
-        tone(0xd2_a8_ff, Color::LightMagenta),
-        tone(0x56_d4_dd, Color::LightCyan),
-        tone(0xe8_9b_c3, Color::Magenta),
-        tone(0xa5_d6_7a, Color::Green),
+        tone(0x6cb6fe, Color::LightBlue),
+        tone(0xd2a8ff, Color::LightMagenta),
+        tone(0x56d4dd, Color::LightCyan),
+        tone(0xe89bc3, Color::Magenta),
+        tone(0xa5d67a, Color::Green),
     ],
-    page: (0x10_15_1c, 0xd8_de_e6),
+    page: (0x10151c, 0xd8dee6),
 };
 
 /// The same on white.
 pub(crate) static LIGHT: Theme = Theme {
-    muted: tone(0x57_60_6a, Color::DarkGray),
-    faint: tone(0xb4_bc_c4, Color::Gray),
-    accent: tone(0x05_5f_c4, Color::Blue),
-    ok: tone(0x0f_7a_46, Color::Green),
-    warn: tone(0x95_62_00, Color::Yellow),
-    fail: tone(0xc2_36_16, Color::Red),
-    selected: (tone(0xd6_e8_fb, Color::Cyan), tone(0x10_1a_26, Color::Black)),
+    muted: tone(0x57606a, Color::DarkGray),
+    faint: tone(0xb4bcc4, Color::Gray),
+    accent: tone(0x055fc4, Color::Blue),
+    ok: tone(0x0f7a46, Color::Green),
+    warn: tone(0x956200, Color::Yellow),
+    fail: tone(0xc23616, Color::Red),
+    selected: (tone(0xd6e8fb, Color::Cyan), tone(0x101a26, Color::Black)),
     hosts: [
-        tone(0x05_5f_c5, Color::Blue),
-        tone(0x82_50_df, Color::Magenta),
-        tone(0x0b_7a_8a, Color::Cyan),
-        tone(0xa8_32_74, Color::Magenta),
-        tone(0x4a_7a_1b, Color::Green),
+        tone(0x055fc5, Color::Blue),
+        tone(0x8250df, Color::Magenta),
+        tone(0x0b7a8a, Color::Cyan),
+        tone(0xa83274, Color::Magenta),
+        tone(0x4a7a1b, Color::Green),
     ],
-    page: (0xff_ff_ff, 0x1f_26_2e),
+    page: (0xffffff, 0x1f262e),
 };
 
 impl Theme {

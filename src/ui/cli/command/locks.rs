@@ -1,9 +1,9 @@
 //! `locks`, `lock` and `unlock`.
 
-use crate::app::Problem;
 use crate::app::event::Outcome;
 use crate::app::ledger::{ManualLock, Transaction};
-use crate::app::proxy::LockRequest;
+use crate::app::proxy::{Activity, LockRequest, Proxy};
+use crate::app::{AppName, Installation, Problem};
 use crate::ui::cli::args::LockArgs;
 use crate::ui::cli::objects::LockObject;
 use crate::ui::cli::session::Session;
@@ -61,10 +61,11 @@ pub(crate) async fn lock(session: &mut Session<'_>, args: &LockArgs) -> Answer {
     let applied = proxy.apply(lease.fence(), change).await;
     lease.release().await?;
     applied?;
+    note(session, &at, &*proxy, &record.name, "locked on purpose").await?;
     done(session, &record.name, "locked")
 }
 
-fn held_already(app: &crate::app::AppName, held: &ManualLock) -> Problem {
+fn held_already(app: &AppName, held: &ManualLock) -> Problem {
     let why = held.message.as_deref().map(|m| format!(": {m}")).unwrap_or_default();
     let message = format!("{app} is locked already by {} on {}{why}", held.by.user, held.by.host);
     Problem { retryable: false, ..Problem::new(Outcome::Locked, "locked", message) }
@@ -79,22 +80,42 @@ pub(crate) async fn unlock(session: &mut Session<'_>, app: &str) -> Answer {
     }
     // A lock taken on purpose is lifted without holding it: fence 0 is nobody's.
     proxy.apply(0, Transaction::ManualLock { app: record.id.clone(), lock: None }).await?;
+    note(session, &at, &*proxy, &record.name, "lock lifted").await?;
     done(session, &record.name, "unlocked")
 }
 
-fn done(session: &mut Session<'_>, app: &crate::app::AppName, word: &str) -> Answer {
+/// Writes it to the audit log: who kept others out, and who let them in again.
+async fn note(
+    session: &Session<'_>,
+    at: &Installation,
+    proxy: &dyn Proxy,
+    app: &AppName,
+    text: &str,
+) -> Result<(), Problem> {
+    let entry = Activity {
+        at: at.clock.now(),
+        by: session.caller(),
+        app: Some(app.clone()),
+        op: None,
+        outcome: Outcome::Updated.to_string(),
+        text: text.to_owned(),
+    };
+    Ok(proxy.record_activity(entry).await?)
+}
+
+fn done(session: &mut Session<'_>, app: &AppName, word: &str) -> Answer {
     finished(session, app, Outcome::Updated);
     session.out.say(&format!("{app} is {word}"));
     Ok(0)
 }
 
-fn unchanged(session: &mut Session<'_>, app: &crate::app::AppName) -> Answer {
+fn unchanged(session: &mut Session<'_>, app: &AppName) -> Answer {
     finished(session, app, Outcome::Unchanged);
     session.out.say(&format!("{app} was not locked on purpose; unchanged"));
     Ok(0)
 }
 
-fn finished(session: &mut Session<'_>, app: &crate::app::AppName, outcome: Outcome) {
+fn finished(session: &mut Session<'_>, app: &AppName, outcome: Outcome) {
     if session.out.is_json() {
         session.out.object(&crate::ui::cli::report::done(outcome, Some(app)));
     }

@@ -122,7 +122,7 @@ impl Wanted {
 /// Whether a line of the proxy's log is a request of this app.
 fn is_access_of(text: &str, app: &str) -> bool {
     let object: Option<serde_json::Value> = serde_json::from_str(text).ok();
-    object.is_some_and(|o| o.get("app").and_then(|a| a.as_str()) == Some(app) && o.get("status").is_some())
+    object.is_some_and(|o| o.get("service").and_then(|a| a.as_str()) == Some(app) && o.get("status").is_some())
 }
 
 fn show(session: &mut Session<'_>, app: &str, line: &LogLine) {
@@ -189,9 +189,9 @@ mod tests {
 
     #[test]
     fn requests_of_one_app() {
-        assert!(is_access_of(r#"{"app":"shop","status":200}"#, "shop"));
-        assert!(!is_access_of(r#"{"app":"wiki","status":200}"#, "shop"));
-        assert!(!is_access_of(r#"{"app":"shop","message":"held"}"#, "shop"));
+        assert!(is_access_of(r#"{"service":"shop","status":200}"#, "shop"));
+        assert!(!is_access_of(r#"{"service":"wiki","status":200}"#, "shop"));
+        assert!(!is_access_of(r#"{"service":"shop","message":"held"}"#, "shop"));
         assert!(!is_access_of("shop 200", "shop"));
     }
 }

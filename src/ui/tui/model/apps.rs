@@ -52,8 +52,6 @@ pub(crate) enum State {
     Stopped,
     /// It is meant to serve and does not.
     Down,
-    /// Not known.
-    Unknown,
 }
 
 /// Seconds of traffic that decide whether an app is failing now.

@@ -57,11 +57,6 @@ impl Deploys {
         self.shown().rev().find(|w| w.is_active() && w.is_of(app))
     }
 
-    /// The newest change of an app, ended ones included.
-    pub(crate) fn newest(&self, app: &AppName) -> Option<&Watched> {
-        self.shown().rev().find(|w| w.is_of(app))
-    }
-
     /// A change this console has asked for.
     pub(crate) fn asked(&mut self, job: &Job, title: String, at: Timestamp) {
         let dry = matches!(&job.ask, Ask::Deploy(d) if d.dry_run);

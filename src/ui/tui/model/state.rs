@@ -12,7 +12,7 @@ use crate::app::{AppName, Ask, Caller, Job, Namespace, OpId, Problem};
 
 use super::super::console::ConsoleOptions;
 use super::super::glyph::{ASCII, Glyphs, UNICODE};
-use super::super::keymap::Ctx;
+use super::super::keymap::{Cmd, Ctx};
 use super::super::msg::Hit;
 use super::super::theme::Theme;
 use super::{AppView, Deploys, Form, Link, LogView, Overlay, RowKey, Series, Standing, State, UsageSeries};
@@ -49,6 +49,17 @@ impl Tab {
             Self::Logs => "Logs",
             Self::Releases => "Releases",
             Self::Settings => "Settings",
+        }
+    }
+
+    /// The same where room is short.
+    pub(crate) const fn short(self) -> &'static str {
+        match self {
+            Self::Overview => "Over",
+            Self::Traffic => "Traf",
+            Self::Logs => "Logs",
+            Self::Releases => "Rel",
+            Self::Settings => "Set",
         }
     }
 
@@ -352,6 +363,48 @@ impl Model {
     /// The newest problem nobody has looked at.
     pub(crate) fn newest_unseen(&self) -> Option<&Seen> {
         self.problems.iter().rev().find(|p| !p.seen)
+    }
+
+    /// The change that fills the screen.
+    pub(crate) fn shown_deploy(&self) -> Option<&super::Watched> {
+        match &self.view {
+            View::Deploy(op) => self.deploys.get(op),
+            _ => None,
+        }
+    }
+
+    /// Whether a command does something here and now: what does not is left out of the footer.
+    pub(crate) fn is_useful(&self, cmd: Cmd) -> bool {
+        if !self.overlays.is_empty() {
+            return true;
+        }
+        if let Some(watched) = self.shown_deploy() {
+            let failed = !watched.is_active() && watched.view.finished.as_ref().is_none_or(|f| !f.outcome.is_success());
+            return match cmd {
+                Cmd::Cancel => watched.is_active() && !watched.view.is_past_switch(),
+                Cmd::Retry | Cmd::Edit => failed && watched.ask.is_some(),
+                Cmd::Logs => watched.view.app.as_ref().is_some_and(|a| self.apps.contains_key(a)),
+                _ => true,
+            };
+        }
+        match (&self.view, &self.form) {
+            (View::Form, Some(form)) => {
+                let all = matches!(form.kind, super::FormKind::Settings(_));
+                all || !matches!(cmd, Cmd::PageDown | Cmd::AddRow | Cmd::DropRow | Cmd::Secret)
+            }
+            (View::Main, _) => match cmd {
+                Cmd::Down | Cmd::Open | Cmd::NextPane | Cmd::Filter => {
+                    self.selected.is_some() || !self.filter.is_empty()
+                }
+                Cmd::New => matches!(self.proxy, Link::Up | Link::Absent),
+                Cmd::Edit | Cmd::Deploy | Cmd::Restart | Cmd::Rollback => {
+                    self.app().is_some_and(|a| a.record.serving.is_some())
+                }
+                Cmd::Logs | Cmd::Shell | Cmd::Actions => self.app().is_some(),
+                _ => true,
+            },
+            _ => true,
+        }
     }
 
     /// Where keys go, innermost first.

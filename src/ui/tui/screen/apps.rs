@@ -15,7 +15,7 @@ const NUMBERS: [(&str, u16, Sort); 4] =
     [("REQ/S", 6, Sort::Requests), ("P95", 7, Sort::Host), ("CPU", 6, Sort::Cpu), ("MEM", 6, Sort::Memory)];
 
 /// Columns a hostname gets at least before a number does.
-const NAME: u16 = 20;
+const NAME: u16 = 17;
 
 /// Columns before the hostname: the mark, the glyph and their spaces.
 const LEAD: u16 = 3;
@@ -29,7 +29,9 @@ pub(super) fn draw(c: &mut Canvas<'_>, area: Rect) {
     if !m.filter.is_empty() {
         title.push((Role::Accent, &filter));
     }
-    let inner = c.panel(area, &title, m.pane == Pane::List);
+    let mut inner = c.panel(area, &title, m.pane == Pane::List);
+    // Numbers keep off the border.
+    inner.width = inner.width.saturating_sub(1);
     c.hits.push((area, Hit::List));
     if inner.width < 10 || inner.height < 2 {
         return;
@@ -170,7 +172,6 @@ pub(super) fn glyph(c: &Canvas<'_>, state: State) -> (Role, &'static str) {
         State::Busy => (Role::Warn, glyphs.busy),
         State::Stopped => (Role::Muted, glyphs.stopped),
         State::Down => (Role::Fail, glyphs.down),
-        State::Unknown => (Role::Muted, glyphs.unknown),
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, op: &OpId) {
     let failed = watched.view.finished.as_ref().filter(|f| !f.outcome.is_success());
     match (failed, &watched.lost, &watched.view.finished) {
         (Some(finished), ..) => {
-            y += failure::draw(c, Rect { y, height: bottom.saturating_sub(y), ..inside }, watched, finished)
+            y += failure::draw(c, Rect { y, height: bottom.saturating_sub(y), ..inside }, watched, finished);
         }
         (None, Some(problem), None) => {
             y += failure::problem(c, Rect { y: y + 1, height: bottom.saturating_sub(y + 1), ..inside }, problem) + 1;
@@ -147,8 +147,11 @@ fn steps(c: &mut Canvas<'_>, area: Rect, watched: &Watched) -> u16 {
     }
     // On a small screen the steps that run or failed are what counts.
     let room = usize::from(area.bottom().saturating_sub(y));
-    let skip = window(&view.steps, room);
-    for step in view.steps.iter().skip(skip).take(room) {
+    // What did not come about any more is of no interest once it failed.
+    let ended = !watched.is_active();
+    let shown: Vec<&StepView> = view.steps.iter().filter(|s| !(ended && s.state == StepState::Pending)).collect();
+    let skip = window(&shown, room);
+    for step in shown.into_iter().skip(skip).take(room) {
         draw_step(c, Rect { y, height: 1, ..area }, watched, step);
         y += 1;
     }
@@ -156,7 +159,7 @@ fn steps(c: &mut Canvas<'_>, area: Rect, watched: &Watched) -> u16 {
 }
 
 /// The first step to show where not all fit.
-fn window(steps: &[StepView], room: usize) -> usize {
+fn window(steps: &[&StepView], room: usize) -> usize {
     let current = steps.iter().rposition(|s| matches!(s.state, StepState::Running | StepState::Failed));
     let last = current.or_else(|| steps.iter().rposition(|s| s.state != StepState::Pending)).unwrap_or(0);
     (last + 2).min(steps.len()).saturating_sub(room)

@@ -56,7 +56,7 @@ fn tabs(c: &mut Canvas<'_>, inner: Rect) {
     let mut x = inner.x + 1;
     for tab in Tab::ALL {
         let current = tab == m.tab;
-        let name = if short && !current { &tab.name()[..4.min(tab.name().len())] } else { tab.name() };
+        let name = if short && !current { tab.short() } else { tab.name() };
         let start = x;
         if current {
             x += c.text(x, inner.y, inner.right().saturating_sub(x), Role::Accent, name);

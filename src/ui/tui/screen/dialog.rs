@@ -14,7 +14,7 @@ pub(super) fn confirm(c: &mut Canvas<'_>, area: Rect, confirm: &Confirm) {
     let text_width = usize::from(width.saturating_sub(6));
     let lines: usize = confirm.lines.iter().map(|l| wrap(l, text_width).len()).sum();
     let command = usize::from(confirm.command.is_some()) * 2;
-    let typed = if confirm.typed.is_some() { 4 } else { 0 };
+    let typed = if confirm.typed.is_some() { 3 } else { 0 };
     let height = (lines + command + typed + 6) as u16;
     let boxed = layout::centred(area, width, height);
     c.fade(area);
@@ -32,11 +32,11 @@ pub(super) fn confirm(c: &mut Canvas<'_>, area: Rect, confirm: &Confirm) {
             inside.x,
             y,
             inside.width,
-            &[(Role::Muted, "type "), (Role::Strong, name), (Role::Muted, " to be able to:  ")],
+            &[(Role::Muted, "type "), (Role::Strong, name), (Role::Muted, " to confirm:  ")],
         );
-        let x = inside.x + (columns(name) + 22) as u16;
+        let x = inside.x + (columns(name) + 19) as u16;
         let role = if confirm.is_ready() { Role::Ok } else { Role::Text };
-        field::draw(c, x, y, inside.right().saturating_sub(x), role, input, !confirm.armed, false);
+        field::draw(c, (x, y, inside.right().saturating_sub(x)), role, input, !confirm.armed, false);
         y += 1;
         c.line(inside.x, y, inside.width, &[(Role::Accent, "^D"), (Role::Muted, " the data too, or not")]);
         y += 1;

@@ -101,7 +101,14 @@ fn row(c: &mut Canvas<'_>, at: Rect, row: &Row, focused: bool, on_key: bool) {
             if row.key.value().is_empty() && !on {
                 c.text(at.x + 2, at.y, label_width, Role::Faint, "name");
             }
-            field::draw(c, at.x + 2, at.y, label_width, if on { Role::Text } else { label_role }, &row.key, on, false);
+            field::draw(
+                c,
+                (at.x + 2, at.y, label_width),
+                if on { Role::Text } else { label_role },
+                &row.key,
+                on,
+                false,
+            );
             if row.kind == RowKind::Entry(Field::Env) {
                 c.text(value_x.saturating_sub(1), at.y, 1, Role::Faint, "=");
             }
@@ -150,7 +157,7 @@ fn value(c: &mut Canvas<'_>, x: u16, y: u16, width: u16, row: &Row, focused: boo
         let placeholder = if row.keeps_secret() { c.glyphs().mask.to_owned() } else { placeholder(row).to_owned() };
         c.text(x, y, width, Role::Faint, &placeholder);
     }
-    field::draw(c, x, y, width, Role::Text, &row.value, focused, row.secret);
+    field::draw(c, (x, y, width), Role::Text, &row.value, focused, row.secret);
 }
 
 fn placeholder(row: &Row) -> &'static str {

@@ -70,7 +70,7 @@ fn status(c: &mut Canvas<'_>, area: Rect, app: &AppView) {
         (None, false) => "paused, f follows",
     };
     let n = logs.lines().0.len();
-    let count = format!("{}", format::many(n as u64, "line"));
+    let count = format::many(n as u64, "line");
     let mut pieces = vec![(Role::Muted, source.as_str()), (Role::Faint, " · "), (Role::Text, state)];
     let search = format!("/{}", logs.search);
     if !logs.search.is_empty() {

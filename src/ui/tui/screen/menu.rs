@@ -50,7 +50,7 @@ pub(super) fn palette(c: &mut Canvas<'_>, area: Rect, palette: &Palette) {
     c.clear(boxed);
     let inner = c.panel(boxed, &[(Role::Strong, "Command")], true);
     c.text(inner.x + 1, inner.y, 1, Role::Accent, ":");
-    field::draw(c, inner.x + 3, inner.y, inner.width.saturating_sub(4), Role::Text, &palette.input, true, false);
+    field::draw(c, (inner.x + 3, inner.y, inner.width.saturating_sub(4)), Role::Text, &palette.input, true, false);
     let body = Rect { y: inner.y + 2, height: inner.height.saturating_sub(2), ..inner };
     let room = usize::from(body.height);
     let top = (palette.cursor + 1).saturating_sub(room);

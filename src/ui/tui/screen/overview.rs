@@ -7,6 +7,7 @@ use crate::app::proxy::ProbeAnswer;
 
 use super::super::canvas::{Canvas, Piece};
 use super::super::format;
+use super::super::layout;
 use super::super::model::{AppView, State};
 use super::super::theme::Role;
 use super::super::widget::chart;
@@ -16,7 +17,7 @@ const LABEL: u16 = 10;
 
 /// Draws the page; its height.
 pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
-    let mut y = area.y + 1;
+    let mut y = area.y;
     y += wrong(c, Rect { y, ..area }, app);
     y += facts(c, Rect { y, ..area }, app);
     y += 1;
@@ -43,7 +44,12 @@ fn wrong(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
                     lines.push((Role::Text, format!("  it exited with code {code}")));
                 }
             }
-            lines.push((Role::Muted, "  l shows its log · r restarts it · b rolls back".into()));
+            let advice = if app.record.serving.is_some() {
+                "  l shows its log · r restarts it · b rolls back"
+            } else {
+                "  n deploys it again, with another image or port"
+            };
+            lines.push((Role::Muted, advice.into()));
         }
         State::Failing => {
             lines.push((Role::Warn, format!("{} {} in the last half minute", c.glyphs().warn, standing.word)));
@@ -58,7 +64,7 @@ fn wrong(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
                 lines.push((Role::Warn, text));
             }
         }
-        State::Busy | State::Unknown => {}
+        State::Busy => {}
     }
     if let Some(lock) = app.lock.as_ref().filter(|l| l.op.is_none()) {
         let why = lock.message.as_ref().map(|t| format!(": {t}")).unwrap_or_default();
@@ -70,7 +76,9 @@ fn wrong(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
     }
     let mut y = area.y;
     for (role, text) in &lines {
-        y += c.paragraph(Rect { y, ..area }, *role, text);
+        let indent = if text.starts_with("  ") { 2 } else { 0 };
+        let rect = Rect { x: area.x + indent, y, width: area.width.saturating_sub(indent), ..area };
+        y += c.paragraph(rect, *role, text.trim_start());
     }
     if lines.is_empty() { 0 } else { y - area.y + 1 }
 }
@@ -152,8 +160,10 @@ fn health(c: &Canvas<'_>, app: &AppView) -> Vec<(Role, String)> {
 
 /// Requests a second with the answers' classes and times beside or below.
 fn numbers(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
-    const CHART: u16 = 5;
     const ASIDE: u16 = 22;
+    // A page has some 16 rows besides; what a tall terminal has more goes to the chart.
+    let page = layout::tab_body(layout::detail(c.m)).height;
+    let height = page.saturating_sub(16).clamp(5, 10);
     let traffic = &app.traffic;
     let rate = format::rate(traffic.rate);
     c.line(
@@ -164,15 +174,15 @@ fn numbers(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
     );
     let beside = area.width >= 58;
     let width = if beside { area.width - ASIDE - 2 } else { area.width };
-    let chart = Rect { x: area.x, y: area.y + 1, width, height: CHART };
+    let chart = Rect { x: area.x, y: area.y + 1, width, height };
     chart::requests(c, chart, &traffic.per_second, &traffic.errors_per_second);
     if beside {
-        aside(c, Rect { x: area.x + width + 2, y: area.y, width: ASIDE, height: CHART + 1 }, app);
-        CHART + 2
+        aside(c, Rect { x: area.x + width + 2, y: area.y, width: ASIDE, height: height + 1 }, app);
+        height + 2
     } else {
-        let y = area.y + CHART + 2;
-        aside(c, Rect { y, height: CHART + 1, ..area }, app);
-        CHART + CHART + 4
+        let y = area.y + height + 2;
+        aside(c, Rect { y, height: 6, ..area }, app);
+        height + 5 + 4
     }
 }
 
@@ -201,7 +211,6 @@ fn aside(c: &mut Canvas<'_>, area: Rect, app: &AppView) {
         area.y + 5,
         area.width,
         &[
-            (Role::Muted, "now "),
             (Role::Text, &under_way.to_string()),
             (Role::Muted, " open, "),
             (Role::Text, &sockets.to_string()),

@@ -40,7 +40,7 @@ pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, app: &AppView) {
 }
 
 fn heading(c: &mut Canvas<'_>, area: Rect, wide: bool) {
-    c.text(area.x + 2, area.y, 4, Role::Muted, "NO");
+    c.right(area.x + 1, area.y, 5, Role::Muted, "NO");
     c.text(area.x + 7, area.y, 8, Role::Muted, "STATE");
     c.text(area.x + 17, area.y, 8, Role::Muted, "WHEN");
     if wide {

@@ -14,7 +14,7 @@ pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
         c.text(area.x, area.y + 1, area.width, Role::Muted, "it has never served, so nothing is set");
         return 2;
     };
-    let mut y = area.y + 1;
+    let mut y = area.y;
     let mut section = None;
     let mut fields: Vec<Field> = Field::ALL.to_vec();
     fields.sort_by_key(|f| f.section());

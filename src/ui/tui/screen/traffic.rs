@@ -12,7 +12,7 @@ use super::super::widget::chart;
 pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
     const CHART: u16 = 8;
     let t = &app.traffic;
-    let mut y = area.y + 1;
+    let mut y = area.y;
     let rate = format::rate(t.rate);
     c.line(
         area.x,

@@ -37,6 +37,7 @@ pub(super) fn take(m: &mut Model, msg: Msg) -> Vec<Effect> {
             m.usage.retain(|id, _| known(id));
             pair(m);
         }
+        Msg::HttpPort(port) => m.http_port = port,
         Msg::ProxyAbsent => {
             m.proxy = Link::Absent;
             m.apps.clear();

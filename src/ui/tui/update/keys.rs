@@ -196,7 +196,7 @@ fn main(m: &mut Model, cmd: Cmd) -> Vec<Effect> {
         Cmd::Bottom if in_list => nav::list_end(m, true),
         Cmd::Top => nav::detail(m, -1_000_000),
         Cmd::Bottom => nav::detail(m, 1_000_000),
-        Cmd::NextPane | Cmd::PrevPane => m.pane = if in_list { Pane::Detail } else { Pane::List },
+        Cmd::NextPane => m.pane = if in_list { Pane::Detail } else { Pane::List },
         Cmd::NextTab => m.tab = m.tab.step(1),
         Cmd::PrevTab => m.tab = m.tab.step(Tab::ALL.len() - 1),
         Cmd::Tab(n) => {

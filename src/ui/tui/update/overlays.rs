@@ -197,7 +197,8 @@ pub(super) fn palette(m: &mut Model) {
             Cmd::Up | Cmd::Down | Cmd::PageUp | Cmd::PageDown | Cmd::Top | Cmd::Bottom | Cmd::Back | Cmd::Palette
         );
         let known = items.iter().any(|i| matches!(i, PaletteItem::Command(cmd, ..) if *cmd == binding.cmd));
-        if !moves && !known && !(binding.changes && m.options.read_only) {
+        let off = binding.changes && m.options.read_only;
+        if !(moves || known || off) {
             items.push(PaletteItem::Command(binding.cmd, binding.long, binding.key(glyphs)));
         }
     }

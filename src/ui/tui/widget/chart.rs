@@ -65,7 +65,7 @@ pub(crate) fn requests(c: &mut Canvas<'_>, area: Rect, per_second: &[u32], error
 
 /// How much of something is done.
 pub(crate) fn bar(c: &mut Canvas<'_>, x: u16, y: u16, width: u16, role: Role, done: usize, all: usize) {
-    let full = if all == 0 { 0 } else { usize::from(width) * done.min(all) / all };
+    let full = (usize::from(width) * done.min(all)).checked_div(all).unwrap_or(0);
     let (on, off) = (c.glyphs().levels[3], c.glyphs().levels[1]);
     for i in 0..usize::from(width) {
         let (role, glyph) = if i < full { (role, on) } else { (Role::Faint, off) };

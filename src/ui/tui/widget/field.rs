@@ -10,9 +10,7 @@ use super::super::theme::Role;
 /// Draws the part of the text around the cursor; the cursor stands in it when it has the focus.
 pub(crate) fn draw(
     c: &mut Canvas<'_>,
-    x: u16,
-    y: u16,
-    width: u16,
+    (x, y, width): (u16, u16, u16),
     role: Role,
     input: &Input,
     focused: bool,

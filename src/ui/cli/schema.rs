@@ -1,0 +1,228 @@
+//! Holds what `--json` prints to the schemas in `assets/schema`: field names are a promise.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::objects::{ActivityObject, AppObject, EnvObject, LockObject, LogObject, ReleaseObject, RouteObject};
+use super::report;
+use crate::app::event::{Envelope, Event, Finished, LockView, Outcome, Step, TrafficView};
+use crate::app::ledger::{AppRecord, Generated};
+use crate::app::proxy::{Activity, AppTraffic};
+use crate::app::{
+    Action, AppHealth, AppId, AppView, Caller, Change, Cost, EnvValue, OpId, PlanView, Port, Problem, Release,
+    ReleaseNumber, ReleaseStatus, ResolvedImage, Secret, Settings,
+};
+
+macro_rules! schema {
+    ($name:literal) => {
+        serde_json::from_str::<Value>(include_str!(concat!("../../../assets/schema/", $name, ".schema.json"))).unwrap()
+    };
+}
+
+/// What breaks the schema, with the place.
+fn breaks(schema: &Value, value: &Value, place: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let types: Vec<&str> = match &schema["type"] {
+        Value::Array(all) => all.iter().filter_map(Value::as_str).collect(),
+        one => one.as_str().into_iter().collect(),
+    };
+    let fits = |t: &&str| match *t {
+        "string" => value.is_string(),
+        "integer" => value.is_u64() || value.is_i64(),
+        "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        "null" => value.is_null(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        other => panic!("the schema's type {other} is not known here"),
+    };
+    if !types.iter().any(fits) {
+        wrong.push(format!("{place} is {value}, not {types:?}"));
+    }
+    if let Some(allowed) = schema["enum"].as_array()
+        && !allowed.contains(value)
+    {
+        wrong.push(format!("{place} is {value}, none of {allowed:?}"));
+    }
+    for (n, item) in value.as_array().into_iter().flatten().enumerate() {
+        wrong.extend(breaks(&schema["items"], item, &format!("{place}[{n}]")));
+    }
+    if let (Some(properties), Some(fields)) = (schema["properties"].as_object(), value.as_object()) {
+        for key in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            if !fields.contains_key(key) {
+                wrong.push(format!("{place}.{key} is missing"));
+            }
+        }
+        for (key, field) in fields {
+            match properties.get(key) {
+                Some(schema) => wrong.extend(breaks(schema, field, &format!("{place}.{key}"))),
+                None => wrong.push(format!("{place}.{key} is not in the schema")),
+            }
+        }
+    }
+    wrong
+}
+
+fn holds(schema: &Value, object: &impl Serialize) {
+    let value = serde_json::to_value(object).unwrap();
+    assert_eq!(breaks(schema, &value, "$"), Vec::<String>::new(), "{value}");
+}
+
+fn caller() -> Caller {
+    Caller { user: "ada".into(), host: "web-1".into(), command: "deploy".into() }
+}
+
+fn at() -> jiff::Timestamp {
+    "2026-01-31T12:00:00Z".parse().unwrap()
+}
+
+fn record() -> AppRecord {
+    let generated = Generated {
+        secret_key_base: Secret::new("k".into()),
+        vapid_public_key: "p".into(),
+        vapid_private_key: Secret::new("s".into()),
+    };
+    let mut settings = Settings::new("acme/shop:1".parse().unwrap(), "shop.example.com".parse().unwrap());
+    settings.env.insert("TOKEN".parse().unwrap(), EnvValue::secret("hunter2"));
+    let mut record = AppRecord::new(AppId("0".repeat(16)), "shop".parse().unwrap(), generated, at());
+    record.releases.push(Release {
+        number: ReleaseNumber(1),
+        op: OpId("1".repeat(16)),
+        image: ResolvedImage { digest: None, id: format!("sha256:{}", "a".repeat(64)) },
+        settings,
+        container: "once-shop-1".into(),
+        port: Port::HTTP,
+        created_at: at(),
+        by: caller(),
+        revision: Some("3f2a91c".into()),
+        rollback_to: None,
+        status: ReleaseStatus::Failed { why: "exited with 1".into() },
+        took_ms: 12,
+        container_kept: false,
+    });
+    record.serving = Some(ReleaseNumber(1));
+    record
+}
+
+#[test]
+fn objects() {
+    let record = record();
+    let traffic = AppTraffic { p50_ms: Some(1.5), ..AppTraffic::default() };
+    for health in [
+        AppHealth::Running,
+        AppHealth::Changing,
+        AppHealth::Stopped,
+        AppHealth::Abandoned,
+        AppHealth::Down,
+        AppHealth::Empty,
+    ] {
+        let view = AppView { record: record.clone(), container: None, traffic: traffic.clone(), health };
+        holds(&schema!("app"), &AppObject::new(&view));
+        let shown = AppObject::new(&view).with_settings(&record);
+        holds(&schema!("app"), &shown);
+        assert!(!serde_json::to_string(&shown).unwrap().contains("hunter2"));
+    }
+    let release = ReleaseObject::new(&record, &record.releases[0]);
+    holds(&schema!("release"), &release);
+    assert!(!serde_json::to_string(&release).unwrap().contains("hunter2"));
+    holds(&schema!("env"), &EnvObject::new(&"A".parse().unwrap(), &EnvValue::plain("1")));
+    holds(&schema!("lock"), &LockObject::new(&lock()));
+    let entry = Activity {
+        at: at(),
+        by: caller(),
+        app: Some("shop".parse().unwrap()),
+        op: None,
+        outcome: "updated".into(),
+        text: "deploy release 1".into(),
+    };
+    holds(&schema!("activity"), &ActivityObject::new(&entry));
+    holds(&schema!("log"), &LogObject { app: "shop", at: Some(at()), stream: "stderr", text: "x" });
+    let route = RouteObject {
+        host: "shop.example.com".into(),
+        path_prefix: None,
+        app: "shop".into(),
+        release: 1,
+        address: "once-shop-1:80".into(),
+        serving: true,
+    };
+    holds(&schema!("route"), &route);
+}
+
+fn lock() -> LockView {
+    LockView { app: "shop".parse().unwrap(), by: caller(), since: at(), op: None, message: Some("moving".into()) }
+}
+
+fn finished(outcome: Outcome, problem: Option<Problem>) -> Event {
+    Event::Finished(Finished {
+        outcome,
+        release: Some(ReleaseNumber(2)),
+        serving: None,
+        url: Some("http://shop.example.com".into()),
+        warnings: vec!["w".into()],
+        retryable: false,
+        release_command_ran: Some(true),
+        problem,
+    })
+}
+
+fn events() -> Vec<Event> {
+    let change = Change { field: "memory".into(), from: None, to: Some("1g".into()), cost: Cost::Swap };
+    let plan = PlanView { action: Action::Swap, changes: vec![change], remarks: vec!["r".into()] };
+    let problem = Problem { log: vec!["l".into()], ..Problem::new(Outcome::Failed, "unhealthy", "it never answered") };
+    let (step, text) = (Step::ReleaseCommand, || "t".to_owned());
+    let from = Some(ReleaseNumber(1));
+    vec![
+        Event::Started { by: caller() },
+        Event::Waiting { holder: lock() },
+        Event::Tidied { text: text() },
+        Event::Planned { plan, host: text(), from, steps: vec![Step::Lock, Step::Retire] },
+        Event::Numbered { release: ReleaseNumber(2) },
+        Event::StepStarted { step },
+        Event::Progress { step, text: text(), done: Some(1), total: None },
+        Event::StepFinished { step, detail: text(), took_ms: 1 },
+        Event::StepSkipped { step, why: text() },
+        Event::StepFailed { step, detail: text(), took_ms: 1 },
+        Event::Log { line: text() },
+        Event::Traffic(TrafficView { series: vec![(1, 2)], ..TrafficView::default() }),
+        Event::Warning { code: text(), text: text() },
+        finished(Outcome::Updated, None),
+        finished(Outcome::Failed, Some(problem)),
+    ]
+}
+
+#[test]
+fn events_of_a_change() {
+    let schemas = schema!("event");
+    let mut seen = std::collections::BTreeSet::new();
+    for event in events() {
+        let envelope = Envelope { event, op: OpId("1".repeat(16)), app: None, seq: 3, at: at() };
+        let line = serde_json::to_value(report::event(&envelope).unwrap()).unwrap();
+        let name = line["event"].as_str().unwrap().to_owned();
+        holds(&schemas["$defs"][&name], &line);
+        seen.insert(name);
+    }
+    let promised: std::collections::BTreeSet<String> = schemas["$defs"].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(seen, promised);
+}
+
+#[test]
+fn every_outcome_and_answers_without_a_change() {
+    let schema = &schema!("event")["$defs"]["finished"];
+    for outcome in schema["properties"]["outcome"]["enum"].as_array().unwrap() {
+        let outcome: Outcome = serde_json::from_value(outcome.clone()).unwrap();
+        holds(schema, &report::done(outcome, None));
+        holds(schema, &report::finished_without_job(&Problem::new(outcome, "c", "m").hint("h")));
+    }
+}
+
+#[test]
+fn the_check_itself_finds_what_is_wrong() {
+    let schema = schema!("env");
+    for (value, place) in [
+        (json!({"key": "A", "value": "1"}), "secret is missing"),
+        (json!({"key": "A", "value": 1, "secret": true}), "$.value is 1"),
+        (json!({"key": "A", "value": "1", "secret": true, "more": 1}), "more is not in the schema"),
+    ] {
+        assert!(breaks(&schema, &value, "$").iter().any(|w| w.contains(place)), "{value}");
+    }
+}

@@ -1,0 +1,221 @@
+//! Carries effects out and watches engine and proxy. Everything comes back as messages on one bounded channel; the
+//! loop never waits for any of it.
+
+mod access;
+mod links;
+mod usage;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::engine::{LogLine, LogQuery};
+use crate::app::event::Outcome;
+use crate::app::proxy::{ProbeRequest, Proxy};
+use crate::app::{Installation, Job, OpId, Problem};
+
+use super::console::Console;
+use super::msg::{Effect, Inspect, LogRequest, Msg};
+use super::runner::Runner;
+
+/// Messages that may wait for the loop; then their senders wait.
+const WAITING: usize = 256;
+
+/// Lines of a log that are shown at once when it is opened.
+const TAIL: u64 = 1_000;
+
+/// Lines that come in as one message at most.
+const LINES: usize = 500;
+
+/// One task of a kind at a time: a newer one takes the place of the older one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Key {
+    Logs,
+    Inspect,
+    Activity,
+}
+
+/// Tasks under way. Dropping it ends them; changes go on by themselves.
+pub(crate) struct Tasks {
+    tx: mpsc::Sender<Msg>,
+    runner: Arc<dyn Runner>,
+    at: watch::Receiver<Option<Installation>>,
+    proxy: watch::Receiver<Option<Arc<dyn Proxy>>>,
+    looked_at: watch::Sender<Option<String>>,
+    keyed: HashMap<Key, AbortHandle>,
+    always: Vec<AbortHandle>,
+    cancels: HashMap<OpId, CancellationToken>,
+}
+
+impl Tasks {
+    /// Starts watching; the messages.
+    pub(crate) fn start(console: &Console) -> (Self, mpsc::Receiver<Msg>) {
+        let (tx, rx) = mpsc::channel(WAITING);
+        let (at_tx, at) = watch::channel(None);
+        let (proxy_tx, proxy) = watch::channel(None);
+        let (ids_tx, ids) = watch::channel(Vec::new());
+        let (looked_at, looking) = watch::channel(None);
+        let watcher =
+            links::Watcher { tx: tx.clone(), clock: Arc::clone(&console.clock), namespace: console.namespace.clone() };
+        let always = vec![
+            tokio::spawn(links::engine(watcher.clone(), Arc::clone(&console.door), at_tx, ids_tx)).abort_handle(),
+            tokio::spawn(links::proxy(watcher, at.clone(), proxy_tx)).abort_handle(),
+            tokio::spawn(usage::watch(tx.clone(), at.clone(), ids, looking)).abort_handle(),
+        ];
+        let runner = Arc::clone(&console.runner);
+        let tasks = Self { tx, runner, at, proxy, looked_at, keyed: HashMap::new(), always, cancels: HashMap::new() };
+        (tasks, rx)
+    }
+
+    /// Carries one effect out. Those that concern the terminal are the loop's.
+    pub(crate) fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Run(job) => self.run(*job),
+            Effect::Cancel(op) => self.cancel(op),
+            Effect::Follow(op, seq) => self.follow(op, seq),
+            Effect::Logs(request) => self.logs(request),
+            Effect::Inspect(what) => self.inspect(what),
+            Effect::Activity(app) => {
+                let (tx, proxy) = (self.tx.clone(), self.proxy.clone());
+                self.replace(Key::Activity, async move {
+                    let Some(proxy) = current(proxy).await else { return };
+                    let msg = match proxy.activity(app.as_ref(), 200).await {
+                        Ok(entries) => Msg::Activity(entries),
+                        Err(error) => Msg::Problem(error.into()),
+                    };
+                    let _ = tx.send(msg).await;
+                });
+            }
+            Effect::Copy(_) | Effect::Shell(_) | Effect::Suspend | Effect::Repaint | Effect::Quit => {}
+        }
+    }
+
+    fn replace(&mut self, key: Key, task: impl Future<Output = ()> + Send + 'static) {
+        if let Some(old) = self.keyed.insert(key, tokio::spawn(task).abort_handle()) {
+            old.abort();
+        }
+    }
+
+    fn run(&mut self, job: Job) {
+        let op = job.op.clone();
+        let running = self.runner.run(job);
+        self.cancels.insert(op.clone(), running.cancel);
+        tokio::spawn(forward(self.tx.clone(), op, running.events));
+    }
+
+    fn cancel(&mut self, op: OpId) {
+        if let Some(token) = self.cancels.get(&op) {
+            token.cancel();
+            return;
+        }
+        let (tx, proxy) = (self.tx.clone(), self.proxy.clone());
+        tokio::spawn(async move {
+            let Some(proxy) = current(proxy).await else { return };
+            let problem = match proxy.cancel(&op).await {
+                Ok(true) => return,
+                Ok(false) => Problem::new(Outcome::Refused, "nothing-to-cancel", "that change has ended already"),
+                Err(error) => error.into(),
+            };
+            let _ = tx.send(Msg::Problem(problem)).await;
+        });
+    }
+
+    fn follow(&mut self, op: OpId, seq: u64) {
+        let (tx, proxy) = (self.tx.clone(), self.proxy.clone());
+        tokio::spawn(async move {
+            let Some(proxy) = current(proxy).await else { return };
+            let events = proxy.follow(&op, seq).map(|event| event.map_err(Problem::from)).boxed();
+            forward(tx, op, events).await;
+        });
+    }
+
+    fn logs(&mut self, request: LogRequest) {
+        let (tx, at) = (self.tx.clone(), self.at.clone());
+        self.replace(Key::Logs, async move {
+            let Some(at) = current(at).await else { return };
+            let LogRequest { generation, container, access } = request;
+            let query = LogQuery { follow: true, tail: Some(TAIL), since: None };
+            let mut lines = at.engine.logs(&container, query).ready_chunks(LINES);
+            let mut problem = None;
+            while let Some(chunk) = lines.next().await {
+                let mut good: Vec<LogLine> = Vec::with_capacity(chunk.len());
+                for line in chunk {
+                    match (line, &access) {
+                        (Ok(line), None) => good.push(line),
+                        (Ok(line), Some(app)) => good.extend(access::readable(&line, app)),
+                        (Err(error), _) => problem = Some(error.into()),
+                    }
+                }
+                if !good.is_empty() && tx.send(Msg::Log(generation, good)).await.is_err() {
+                    return;
+                }
+            }
+            let _ = tx.send(Msg::LogEnded(generation, problem)).await;
+        });
+    }
+
+    fn inspect(&mut self, what: Inspect) {
+        self.looked_at.send_replace(Some(what.container.clone()));
+        let (tx, at, proxy) = (self.tx.clone(), self.at.clone(), self.proxy.clone());
+        self.replace(Key::Inspect, async move {
+            let Some(at) = current(at).await else { return };
+            // A failure here shows in the link's state; the last look stays.
+            if let Ok(detail) = at.engine.container(&what.container).await {
+                let _ = tx.send(Msg::Detail(what.container, detail.map(Box::new))).await;
+            }
+            let Some(proxy) = current(proxy).await else { return };
+            let request = ProbeRequest {
+                address: what.address,
+                path: what.path,
+                host: what.host,
+                timeout_ms: 1_000,
+                other_ports: Vec::new(),
+            };
+            let answers: Vec<_> = proxy.probe(request).collect().await;
+            if let Some(Ok(answer)) = answers.into_iter().next_back() {
+                let _ = tx.send(Msg::Health(what.app, answer)).await;
+            }
+        });
+    }
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.always.iter().chain(self.keyed.values()).for_each(AbortHandle::abort);
+    }
+}
+
+/// The value, once there is one; `None`: there never will be.
+async fn current<T: Clone>(mut from: watch::Receiver<Option<T>>) -> Option<T> {
+    from.wait_for(Option::is_some).await.ok()?.clone()
+}
+
+/// Hands a change's events on.
+async fn forward(
+    tx: mpsc::Sender<Msg>,
+    op: OpId,
+    mut events: futures_core::stream::BoxStream<'static, Result<crate::app::event::Envelope, Problem>>,
+) {
+    use crate::app::event::Event;
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(envelope) => {
+                let last = matches!(envelope.event, Event::Finished(_));
+                if tx.send(Msg::Progress(Box::new(envelope))).await.is_err() || last {
+                    return;
+                }
+            }
+            Err(problem) => {
+                let _ = tx.send(Msg::Lost(op, problem)).await;
+                return;
+            }
+        }
+    }
+    let problem = Problem::new(Outcome::Environment, "lost-sight", "the change can no longer be followed")
+        .hint("`once status` says what serves now");
+    let _ = tx.send(Msg::Lost(op, problem)).await;
+}
