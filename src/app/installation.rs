@@ -82,16 +82,26 @@ impl Installation {
         self.connect().await
     }
 
-    /// Replaces the proxy's container by one of this binary. Its volume, and so its memory, stays.
+    /// Replaces the proxy's container by one of this binary, unless it is already. Its volume, and so its memory,
+    /// stays; requests fail for the moment it takes.
     ///
     /// # Errors
     /// As [`Installation::ensure_proxy`].
-    pub async fn replace_proxy(&self) -> Result<Arc<dyn Proxy>, Problem> {
-        if let Some(old) = self.engine.container(&self.namespace.proxy()).await? {
-            self.engine.stop(&old.id, Duration::from_secs(15)).await?;
-            self.engine.remove(&old.id).await?;
+    pub async fn upgrade_proxy(&self) -> Result<Arc<dyn Proxy>, Problem> {
+        let Some(old) = self.engine.container(&self.namespace.proxy()).await? else {
+            return self.ensure_proxy().await;
+        };
+        let image = self.proxy_image().await?;
+        self.engine.load_own(&image).await?;
+        let ours = self.engine.image(&image.tag).await?;
+        if ours.is_some_and(|ours| ours.id == old.image_id) {
+            return self.ensure_proxy().await;
         }
-        self.ensure_proxy().await
+        // The new one is to be reached where the old one was, whatever this caller's environment says.
+        let http_port = old.ports.get(&PROXY_HTTP).copied().unwrap_or(self.http_port);
+        self.engine.stop(&old.id, Duration::from_secs(15)).await?;
+        self.engine.remove(&old.id).await?;
+        Self { http_port, ..self.clone() }.ensure_proxy().await
     }
 
     /// The host's port that leads to the proxy.

@@ -74,6 +74,21 @@ async fn a_release_may_serve_again_after_a_cut() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_removed_app_can_be_drained() {
+    let demo = Demo::start("1").await;
+    let house = House::new();
+    house.plane.set_route(route(1, demo.address));
+    let drained = async {
+        until("under way", || !house.plane.traffic(&app()).in_flight.is_empty()).await;
+        house.plane.remove_route(&app());
+        drain(&house, 1, 10_000).await
+    };
+    let (slow, progress) = tokio::join!(house.get("app.test", "/slow?ms=300"), drained);
+    assert_eq!(slow.status, 200);
+    assert_eq!((progress[0].requests, progress.last().unwrap().cut), (1, Some(0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_release_is_drained() {
     let house = House::new();
     assert_eq!(drain(&house, 9, 1000).await, [DrainProgress { requests: 0, upgraded: 0, cut: Some(0) }]);

@@ -26,7 +26,7 @@ fn is(role: &str) -> bool {
 }
 
 #[test]
-#[ignore = "the supervising process of the tests below"]
+#[ignore = "started by the tests below as their supervisor"]
 fn supervisor_process() {
     if !is("supervisor") {
         return;
@@ -53,7 +53,7 @@ fn supervisor_process() {
 }
 
 #[test]
-#[ignore = "the worker process of the tests below"]
+#[ignore = "started by the tests below as their worker"]
 fn worker_process() {
     if !is("worker") {
         return;

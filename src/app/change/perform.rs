@@ -44,7 +44,7 @@ pub(crate) async fn perform(
 ) -> Result<Outcome, Problem> {
     let proxy = match &job.ask {
         Ask::Deploy(deploy) if deploy.dry_run => installation.proxy().await?,
-        Ask::Deploy(deploy) if deploy.upgrade_proxy => Some(installation.replace_proxy().await?),
+        Ask::Deploy(deploy) if deploy.upgrade_proxy => Some(installation.upgrade_proxy().await?),
         Ask::Deploy(deploy) if deploy.existing.is_none() => Some(installation.ensure_proxy().await?),
         _ => installation.proxy().await?,
     };

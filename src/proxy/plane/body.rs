@@ -25,6 +25,8 @@ pub(super) struct RequestBody {
 pub(super) struct Meter {
     bytes: AtomicU64,
     moved: AtomicU64,
+    /// The app would take more than the client has sent.
+    starved: AtomicBool,
     broken: AtomicBool,
 }
 
@@ -36,6 +38,11 @@ impl Meter {
     /// The client's end broke.
     pub(super) fn is_broken(&self) -> bool {
         self.broken.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is the client that is waited for.
+    pub(super) fn is_starved(&self) -> bool {
+        self.starved.load(Ordering::Relaxed)
     }
 
     /// When the last piece came.
@@ -56,6 +63,7 @@ impl RequestBody {
             Arc::new(Meter {
                 bytes: AtomicU64::new(0),
                 moved: AtomicU64::new(clock::millis(Instant::now())),
+                starved: AtomicBool::new(false),
                 broken: AtomicBool::new(false),
             })
         });
@@ -74,11 +82,12 @@ impl Body for RequestBody {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
         let polled = Pin::new(&mut *inner).poll_frame(cx);
-        if let (Some(meter), Poll::Ready(ready)) = (&self.meter, &polled) {
-            match ready {
-                Some(Ok(frame)) => meter.note(frame.data_ref().map_or(0, Bytes::len)),
-                Some(Err(_)) => meter.broken.store(true, Ordering::Relaxed),
-                None => {}
+        if let Some(meter) = &self.meter {
+            meter.starved.store(polled.is_pending(), Ordering::Relaxed);
+            match &polled {
+                Poll::Ready(Some(Ok(frame))) => meter.note(frame.data_ref().map_or(0, Bytes::len)),
+                Poll::Ready(Some(Err(_))) => meter.broken.store(true, Ordering::Relaxed),
+                Poll::Ready(None) | Poll::Pending => {}
             }
         }
         polled

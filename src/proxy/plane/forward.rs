@@ -21,6 +21,9 @@ pub(super) enum Sent {
     Answer(Response<Incoming>),
     /// The connection had been closed; not a byte has gone out.
     Unsent(Box<Request<RequestBody>>),
+    /// It went out over a connection that had rested, and the app closed that without a word. This is a copy of it, which
+    /// may be sent once more, as it only asks.
+    Unheard(Box<Request<RequestBody>>),
     Failed(Failure),
 }
 
@@ -30,8 +33,10 @@ pub(super) enum Failure {
     Cut,
     /// No head within the time.
     TimedOut,
-    /// The client did not send all of its body.
+    /// The client broke off its body.
     Client,
+    /// The client stopped sending its body.
+    SlowClient,
     /// The app closed the connection, or what it said is not HTTP.
     App,
 }
@@ -44,7 +49,8 @@ pub(super) async fn connect(address: &str, limit: Duration) -> io::Result<TcpStr
     Ok(stream)
 }
 
-type Handshaken = (http1::SendRequest<RequestBody>, http1::Connection<TokioIo<TcpStream>, RequestBody>);
+/// A fresh connection's two ends.
+pub(super) type Handshaken = (http1::SendRequest<RequestBody>, http1::Connection<TokioIo<TcpStream>, RequestBody>);
 
 pub(super) async fn handshake(stream: TcpStream, buffer: usize) -> hyper::Result<Handshaken> {
     http1::Builder::new().max_buf_size(buffer).handshake(TokioIo::new(stream)).await
@@ -89,7 +95,8 @@ pub(super) async fn answer(
         while due.as_mut().poll(cx).is_ready() {
             let later = head_is_due(meter, started, limit);
             if later <= Instant::now() {
-                return Poll::Ready(Sent::Failed(Failure::TimedOut));
+                let client = meter.is_some_and(Meter::is_starved);
+                return Poll::Ready(Sent::Failed(if client { Failure::SlowClient } else { Failure::TimedOut }));
             }
             due.as_mut().reset(later.into());
         }

@@ -35,6 +35,8 @@ pub(super) struct Shared {
     pub(super) table: ArcSwap<Table>,
     /// Also orders those who change the table.
     pub(super) apps: Mutex<HashMap<AppId, Arc<App>>>,
+    /// Removed, and may still have something under way.
+    pub(super) removed: Mutex<Vec<Arc<App>>>,
     pub(super) log: Option<LogWriter>,
     /// Requests held, over all apps.
     pub(super) held: AtomicU64,
@@ -46,8 +48,14 @@ impl Plane {
     pub fn new(options: PlaneOptions) -> Self {
         let options = PlaneOptions { buffer: options.buffer.max(8192), threads: options.threads.max(1), ..options };
         let log = LogWriter::start(&options.access_log);
-        let shared =
-            Shared { options, table: ArcSwap::default(), apps: Mutex::default(), log, held: AtomicU64::new(0) };
+        let shared = Shared {
+            options,
+            table: ArcSwap::default(),
+            apps: Mutex::default(),
+            removed: Mutex::default(),
+            log,
+            held: AtomicU64::new(0),
+        };
         Self { shared: Arc::new(shared), threads: Arc::default() }
     }
 
@@ -62,7 +70,7 @@ impl Plane {
             self.put(&mut apps, route);
         }
         self.rebuild(&apps);
-        gone.iter().for_each(|app| app.remove());
+        gone.into_iter().for_each(|app| self.retire(app));
     }
 
     /// Adds an app's route or replaces it as a whole; a hold of the app ends, and what was held goes to the new target.
@@ -72,12 +80,12 @@ impl Plane {
         self.rebuild(&apps);
     }
 
-    /// Takes an app's route away. What is under way goes on.
+    /// Takes an app's route away. What is under way goes on, and can still be drained.
     pub fn remove_route(&self, app: &AppId) {
         let mut apps = self.apps();
         if let Some(app) = apps.remove(app) {
             self.rebuild(&apps);
-            app.remove();
+            self.retire(app);
         }
     }
 
@@ -102,7 +110,8 @@ impl Plane {
     /// and for releases switched away from. The last item has `cut` set; it comes at once for releases that are not known.
     #[must_use]
     pub fn drain(&self, app: &AppId, release: ReleaseNumber, limits: DrainLimits) -> BoxStream<'static, DrainProgress> {
-        drain::drain(self.app(app), release, limits)
+        let removed = || self.removed().iter().rev().find(|removed| removed.id == *app).cloned();
+        drain::drain(self.app(app).or_else(removed), release, limits)
     }
 
     /// Tries a candidate at once and then at intervals from 25 ms to 1 s, until it is healthy or the time is over; one
@@ -160,6 +169,17 @@ impl Plane {
 
     fn app(&self, app: &AppId) -> Option<Arc<App>> {
         self.apps().get(app).cloned()
+    }
+
+    fn removed(&self) -> std::sync::MutexGuard<'_, Vec<Arc<App>>> {
+        self.shared.removed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn retire(&self, app: Arc<App>) {
+        app.remove();
+        let mut removed = self.removed();
+        removed.retain(|app| app.upstreams().iter().any(|upstream| upstream.under_way() != (0, 0)));
+        removed.push(app);
     }
 
     fn put(&self, apps: &mut HashMap<AppId, Arc<App>>, route: Route) {

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 pub(super) enum Page {
     BadRequest,
     MethodNotAllowed,
+    RequestTooSlow,
     NoPath,
     NoHost,
     BadGateway,
@@ -23,11 +24,12 @@ pub(super) enum Page {
 
 const TEMPLATE: &str = include_str!("../../../assets/pages/page.html");
 
-static RENDERED: LazyLock<[(Bytes, HeaderValue); 10]> = LazyLock::new(|| ALL.map(render));
+static RENDERED: LazyLock<[(Bytes, HeaderValue); 11]> = LazyLock::new(|| ALL.map(render));
 
-const ALL: [Page; 10] = [
+const ALL: [Page; 11] = [
     Page::BadRequest,
     Page::MethodNotAllowed,
+    Page::RequestTooSlow,
     Page::NoPath,
     Page::NoHost,
     Page::BadGateway,
@@ -43,6 +45,7 @@ impl Page {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::RequestTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::NoPath => StatusCode::NOT_FOUND,
             Self::NoHost => StatusCode::MISDIRECTED_REQUEST,
             Self::BadGateway => StatusCode::BAD_GATEWAY,
@@ -61,6 +64,7 @@ impl Page {
         match self {
             Self::BadRequest => ("Bad request", "This request cannot be understood."),
             Self::MethodNotAllowed => ("Method not allowed", "This is not a forward proxy."),
+            Self::RequestTooSlow => ("The request took too long", "It did not arrive as a whole."),
             Self::NoPath => ("Not found", "There is nothing at this address."),
             Self::NoHost => ("Nothing here", "This server does not answer to this name."),
             Self::BadGateway => ("The app does not answer", "Please try again in a moment."),

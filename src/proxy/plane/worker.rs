@@ -88,7 +88,8 @@ async fn run(lane: usize, shared: Arc<Shared>, lanes: Lanes, mut queue: mpsc::Un
 }
 
 fn sweep(lane: usize, shared: &Shared) {
-    let apps: Vec<_> = shared.apps.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+    let mut apps: Vec<_> = shared.apps.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+    apps.extend(shared.removed.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
     for upstream in apps.iter().flat_map(|app| app.upstreams()) {
         upstream.sweep(lane, shared.options.timeouts.upstream_idle);
     }

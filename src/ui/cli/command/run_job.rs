@@ -5,11 +5,12 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines, Stdin};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::event::{Envelope, Event, Finished, Outcome};
 use crate::app::{EventSink, Job, OpId, Problem};
+use crate::ui::cli::change;
 use crate::ui::cli::session::{Session, installation};
 use crate::ui::runner::CANCEL;
 
@@ -20,13 +21,15 @@ const FLUSH: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run_job(session: &mut Session<'_>) -> Answer {
     leave_terminal();
+    // Before anything is begun: until it is listened for, a hang-up would be the end.
+    let signals = Signals::new()?;
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     let job = read_job(&mut lines).await?;
     let (writer, written) = start_writer();
     let sink = writer.clone();
     let op = job.op.clone();
     let cancel = CancellationToken::new();
-    tokio::spawn(listen(lines, cancel.clone()));
+    tokio::spawn(listen(lines, signals, cancel.clone()));
     let connected = tokio::select! {
         at = installation(session.global, session.wiring) => at,
         () = cancel.cancelled() => Err(nothing_done()),
@@ -66,6 +69,21 @@ fn leave_terminal() {
     }
 }
 
+/// What can be sent to it.
+struct Signals {
+    hang_up: Signal,
+    stop: change::Signals,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Problem> {
+        let hang_up = signal(SignalKind::hangup()).map_err(|error| {
+            Problem::new(Outcome::Environment, "signals", "signals cannot be listened for").because(&error)
+        })?;
+        Ok(Self { hang_up, stop: change::Signals::new()? })
+    }
+}
+
 async fn read_job(lines: &mut Lines<BufReader<Stdin>>) -> Result<Job, Problem> {
     let line = lines.next_line().await.ok().flatten();
     // What was read is not repeated: it may hold secrets.
@@ -74,9 +92,7 @@ async fn read_job(lines: &mut Lines<BufReader<Stdin>>) -> Result<Job, Problem> {
 }
 
 /// Cancels on request; the end of input and a hang-up mean nothing.
-async fn listen(mut lines: Lines<BufReader<Stdin>>, cancel: CancellationToken) {
-    let signals = [SignalKind::hangup(), SignalKind::interrupt(), SignalKind::terminate()].map(signal);
-    let [Ok(mut hangup), Ok(mut interrupt), Ok(mut terminate)] = signals else { return };
+async fn listen(mut lines: Lines<BufReader<Stdin>>, mut signals: Signals, cancel: CancellationToken) {
     let mut open = true;
     loop {
         tokio::select! {
@@ -85,9 +101,8 @@ async fn listen(mut lines: Lines<BufReader<Stdin>>, cancel: CancellationToken) {
                 Ok(Some(_)) => {}
                 Ok(None) | Err(_) => open = false,
             },
-            _ = hangup.recv() => {}
-            _ = interrupt.recv() => cancel.cancel(),
-            _ = terminate.recv() => cancel.cancel(),
+            _ = signals.hang_up.recv() => {}
+            () = signals.stop.next() => cancel.cancel(),
         }
     }
 }
