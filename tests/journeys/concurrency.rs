@@ -47,10 +47,8 @@ fn first_deploys_and_the_first_boot_at_once() {
     let host = Host::new();
     let image = host.image("1", &[]);
     // The proxy is not there yet: four make it, three of them for one and the same new app.
-    let begun: Vec<Begun> = ["app", "app", "app", "other"]
-        .iter()
-        .map(|name| host.begin(&["deploy", &image, "--name", name]))
-        .collect();
+    let begun: Vec<Begun> =
+        ["app", "app", "app", "other"].iter().map(|name| host.begin(&["deploy", &image, "--name", name])).collect();
     let outcomes: Vec<String> = begun
         .into_iter()
         .map(|begun| {

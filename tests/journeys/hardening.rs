@@ -13,7 +13,8 @@ fn mounts(container: &Value) -> Vec<(String, String, String, bool)> {
     let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
     let all = container["Mounts"].as_array().unwrap().iter();
     let source = |m: &Value| text(if m["Type"] == "volume" { &m["Name"] } else { &m["Source"] });
-    let mut all: Vec<_> = all.map(|m| (text(&m["Destination"]), text(&m["Type"]), source(m), m["RW"] == true)).collect();
+    let mut all: Vec<_> =
+        all.map(|m| (text(&m["Destination"]), text(&m["Type"]), source(m), m["RW"] == true)).collect();
     all.sort();
     all
 }

@@ -6,7 +6,10 @@ use crate::host::{Host, docker};
 fn all_of(host: &Host) -> Vec<String> {
     let filter = format!("label=once.namespace={}", host.namespace);
     let lists: [&[&str]; 3] = [&["ps", "-aq"], &["volume", "ls", "-q"], &["network", "ls", "-q"]];
-    lists.iter().flat_map(|l| docker(&[l, &["--filter", &filter][..]].concat()).lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+    lists
+        .iter()
+        .flat_map(|l| docker(&[l, &["--filter", &filter][..]].concat()).lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect()
 }
 
 #[test]
@@ -63,7 +66,8 @@ fn teardown_takes_its_own_and_nothing_else() {
     // Both run the same build: its image stays as long as the other needs it.
     other.json(&["teardown", "--data", "--yes"]).expect(0, "updated");
     assert_eq!(all_of(&other), [] as [String; 0]);
-    let tags = docker(&["image", "ls", "-q", "--no-trunc", "--filter", &format!("label=once.namespace={}", host.namespace)]);
+    let tags =
+        docker(&["image", "ls", "-q", "--no-trunc", "--filter", &format!("label=once.namespace={}", host.namespace)]);
     assert!(!tags.contains(&proxy_image) || tags.is_empty(), "{tags}");
 }
 

@@ -60,8 +60,18 @@ fn secrets_are_nowhere_but_where_they_have_to_be() {
     let (key, mail) = (file("key", FROM_FILE), file("mail", &format!("{MAIL}\n")));
     let (key, mail) = (format!("KEY=@{key}"), format!("@{mail}"));
     let args = [
-        "--secret", "TOKEN", "--secret", &key, "--smtp-server", "mail.localhost", "--smtp-username", "ana",
-        "--smtp-password", &mail, "--health-timeout", "2",
+        "--secret",
+        "TOKEN",
+        "--secret",
+        &key,
+        "--smtp-server",
+        "mail.localhost",
+        "--smtp-username",
+        "ana",
+        "--smtp-password",
+        &mail,
+        "--health-timeout",
+        "2",
     ];
     let deploy = |more: &[&str]| {
         let all = [&["deploy", &image, "--name", "app", "--host", "app.localhost"], &args[..], more].concat();
@@ -116,7 +126,9 @@ fn secrets_are_nowhere_but_where_they_have_to_be() {
     let shown = host.once(&["env", "app", "--json"]).json();
     assert!(shown.iter().any(|v| v["key"] == "TOKEN" && v["secret"] == true), "{shown:#?}");
     for (container, _) in host.containers() {
-        for part in ["{{json .Config.Labels}}", "{{json .Args}} {{json .Path}}", "{{json .Config.Cmd}} {{json .HostConfig}}"] {
+        for part in
+            ["{{json .Config.Labels}}", "{{json .Args}} {{json .Path}}", "{{json .Config.Cmd}} {{json .HostConfig}}"]
+        {
             clean(part, &host.inspect(&container, part), &secrets);
         }
     }

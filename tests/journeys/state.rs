@@ -144,20 +144,25 @@ fn settings_come_and_go() {
     let pending = plan(&["-e", "A=2"]);
     assert_eq!(pending.code, 10, "{pending:#?}");
     let planned = pending.json().into_iter().find(|e| e["event"] == "planned").unwrap();
-    assert_eq!((&planned["plan"]["action"], &planned["plan"]["changes"][0]["field"]), (&"swap".into(), &"env.A".into()));
+    assert_eq!(
+        (&planned["plan"]["action"], &planned["plan"]["changes"][0]["field"]),
+        (&"swap".into(), &"env.A".into())
+    );
     assert_eq!(host.deploy(&image, &["-e", "A=2", "--dry-run"]).code, 0);
     assert_eq!(host.json(&["plan", &image, "--name", "fresh", "--detailed-exitcode"]).code, 10);
     assert_eq!(everything(), before, "looking changes nothing");
     assert_eq!(host.once(&["list", "--json"]).json().len(), 1);
 
-    host.json(&["set", "app", "--unset", "env.A", "--unset", "memory", "--drop-host", "www.localhost"]).expect(0, "updated");
+    host.json(&["set", "app", "--unset", "env.A", "--unset", "memory", "--drop-host", "www.localhost"])
+        .expect(0, "updated");
     assert_eq!(limits(), "0 500000000");
     assert_eq!(host.get("app.localhost", "/env?key=A").0, 404);
     assert_eq!(host.get("app.localhost", "/env?key=B").1, "2");
     assert_eq!(host.get("www.localhost", "/up").0, 421);
 
     // What is not said with `--exact` goes back to its default.
-    host.json(&["deploy", &image, "--name", "app", "--host", "new.localhost", "-e", "C=3", "--exact"]).expect(0, "updated");
+    host.json(&["deploy", &image, "--name", "app", "--host", "new.localhost", "-e", "C=3", "--exact"])
+        .expect(0, "updated");
     assert_eq!(limits(), "0 0");
     assert_eq!(host.get("new.localhost", "/env?key=B").0, 404);
     assert_eq!(host.get("new.localhost", "/env?key=C").1, "3");
