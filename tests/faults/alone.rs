@@ -100,7 +100,8 @@ fn ctrl_c_while_draining_changes_nothing() {
     host.deploy(&image, &["--drain-timeout", "20"]).expect(0, "created");
     let mut slow = TcpStream::connect(("127.0.0.1", host.port)).unwrap();
     slow.set_read_timeout(Some(LIMIT)).unwrap();
-    slow.write_all(b"GET /stream?chunks=40&ms=100 HTTP/1.1\r\nHost: app.localhost\r\nConnection: close\r\n\r\n").unwrap();
+    slow.write_all(b"GET /stream?chunks=40&ms=100 HTTP/1.1\r\nHost: app.localhost\r\nConnection: close\r\n\r\n")
+        .unwrap();
     let mut answer = vec![0; 12];
     slow.read_exact(&mut answer).unwrap();
     assert_eq!(answer, b"HTTP/1.1 200");

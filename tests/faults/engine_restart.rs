@@ -12,7 +12,8 @@ use crate::host::{Host, Said, eventually, run};
 
 const LIMIT: Duration = Duration::from_secs(40);
 
-/// A Docker engine with its own data, its own containerd and its own addresses.
+/// A Docker engine with its own data, its own containerd and, in a network namespace of its own, its own rules and
+/// addresses: nothing of it can get in the way of the machine's engine.
 struct OwnEngine {
     directory: TempDir,
     daemon: Option<Child>,
@@ -23,6 +24,10 @@ impl OwnEngine {
     fn new(host: &Host) -> Self {
         let directory = tempfile::Builder::new().prefix("once-engine-").tempdir_in("/tmp").unwrap();
         std::fs::write(directory.path().join("config"), "{}").unwrap();
+        for arguments in [&["netns", "add", &host.namespace][..], &["-n", &host.namespace, "link", "set", "lo", "up"]] {
+            let done = Command::new("ip").args(arguments).status().unwrap();
+            assert!(done.success(), "ip {arguments:?}");
+        }
         let mut engine = Self { directory, daemon: None, namespace: host.namespace.clone() };
         engine.start();
         engine
@@ -38,19 +43,15 @@ impl OwnEngine {
 
     fn start(&mut self) {
         let log = std::fs::File::options().create(true).append(true).open(self.path("log")).unwrap();
-        let mut command = Command::new("dockerd");
-        for (flag, name) in [
-            ("--config-file", "config"),
-            ("--data-root", "data"),
-            ("--exec-root", "exec"),
-            ("--pidfile", "pid"),
-        ] {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.namespace, "dockerd"]);
+        for (flag, name) in
+            [("--config-file", "config"), ("--data-root", "data"), ("--exec-root", "exec"), ("--pidfile", "pid")]
+        {
             command.arg(flag).arg(self.path(name));
         }
         command.args(["-H", &self.address()]);
-        // Nothing of it may get in the way of the machine's engine: no rules, no default bridge, other addresses.
-        command.args(["--iptables=false", "--ip6tables=false", "--bridge=none"]);
-        command.args(["--default-address-pool", "base=10.234.0.0/16,size=24"]);
+        command.arg("--bridge=none");
         command.args(["--containerd-namespace", &self.namespace]);
         command.args(["--containerd-plugins-namespace", &format!("{}-plugins", self.namespace)]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
@@ -78,6 +79,16 @@ impl OwnEngine {
         }
     }
 
+    /// GET of a hostname's version through the proxy.
+    fn version(&self, host: &Host, name: &str) -> (u16, String) {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.namespace, "curl", "-s", "-m", "10", "-w", "\n%{http_code}"]);
+        command.args(["-H", &format!("Host: {name}"), &format!("http://127.0.0.1:{}/version", host.port)]);
+        let said = run(command).stdout;
+        let (body, status) = said.rsplit_once('\n').unwrap_or(("", "0"));
+        (status.parse().unwrap(), body.trim().to_owned())
+    }
+
     fn docker(&self, args: &[&str]) -> std::process::Output {
         Command::new("docker").args(["-H", &self.address()]).args(args).output().unwrap()
     }
@@ -86,7 +97,10 @@ impl OwnEngine {
 impl Drop for OwnEngine {
     fn drop(&mut self) {
         if self.daemon.is_some() {
-            for (list, remove) in [(&["ps", "-aq"][..], &["rm", "-f", "-v"][..]), (&["network", "ls", "-q", "--filter", "type=custom"], &["network", "rm"])] {
+            for (list, remove) in [
+                (&["ps", "-aq"][..], &["rm", "-f", "-v"][..]),
+                (&["network", "ls", "-q", "--filter", "type=custom"], &["network", "rm"]),
+            ] {
                 let output = self.docker(list);
                 let ids = String::from_utf8_lossy(&output.stdout).into_owned();
                 let ids: Vec<&str> = ids.split_whitespace().collect();
@@ -100,6 +114,7 @@ impl Drop for OwnEngine {
         for pid in processes_of(self.directory.path()) {
             send(pid, Signal::KILL);
         }
+        let _ = Command::new("ip").args(["netns", "del", &self.namespace]).output();
         let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
         let prefix = self.directory.path().to_string_lossy().into_owned();
         let ours = mounts.lines().filter_map(|line| line.split(' ').nth(1)).filter(|at| at.starts_with(&prefix));
@@ -137,19 +152,19 @@ fn all_routes_are_back_after_the_engine_was_restarted() {
     for app in ["one", "two"] {
         let name = format!("{app}.localhost");
         once(&["deploy", &image, "--name", app, "--host", &name, "--json"], &address).expect(0, "created");
-        assert_eq!(host.get(&name, "/version"), (200, "1".into()));
+        assert_eq!(engine.version(&host, &name), (200, "1".into()));
     }
     once(&["deploy", &image, "--name", "off", "--host", "off.localhost", "--json"], &address).expect(0, "created");
     once(&["stop", "off", "--json"], &address).expect(0, "updated");
 
     engine.stop();
-    assert_eq!(host.get("one.localhost", "/version").0, 0, "with its engine all of it ends");
+    assert_eq!(engine.version(&host, "one.localhost").0, 0, "with its engine all of it ends");
     engine.start();
 
     for app in ["one", "two"] {
         let name = format!("{app}.localhost");
-        eventually(app, LIMIT, || (host.get(&name, "/version") == (200, "1".into())).then_some(()));
+        eventually(app, LIMIT, || (engine.version(&host, &name) == (200, "1".into())).then_some(()));
     }
-    assert_eq!(host.get("off.localhost", "/version").0, 503, "what was stopped stays so");
+    assert_eq!(engine.version(&host, "off.localhost").0, 503, "what was stopped stays so");
     once(&["deploy", &image, "--name", "one", "--json"], &address).expect(0, "unchanged");
 }

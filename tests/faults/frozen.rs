@@ -64,7 +64,9 @@ impl Drop for Island {
     fn drop(&mut self) {
         // Its processes first: they would keep it alive.
         let inside = Command::new("ip").args(["netns", "pids", &self.name]).output();
-        for pid in inside.iter().flat_map(|o| String::from_utf8_lossy(&o.stdout).into_owned().lines().map(str::to_owned).collect::<Vec<_>>()) {
+        for pid in inside.iter().flat_map(|o| {
+            String::from_utf8_lossy(&o.stdout).into_owned().lines().map(str::to_owned).collect::<Vec<_>>()
+        }) {
             if let Ok(pid) = pid.trim().parse() {
                 send(pid, Signal::KILL);
             }

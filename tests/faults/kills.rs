@@ -24,7 +24,8 @@ fn one_runs(host: &Host, said: &Said) {
 /// Containers of the namespace that are neither the proxy nor a release.
 fn strays(host: &Host) -> String {
     let filter = format!("label=once.namespace={}", host.namespace);
-    let all = crate::host::docker(&["ps", "-a", "--filter", &filter, "--format", "{{.Names}} {{.Label \"once.role\"}}"]);
+    let all =
+        crate::host::docker(&["ps", "-a", "--filter", &filter, "--format", "{{.Names}} {{.Label \"once.role\"}}"]);
     all.lines().filter(|line| !line.ends_with(" web") && !line.ends_with(" proxy")).collect()
 }
 
@@ -41,7 +42,7 @@ fn in_overlap_the_app_always_serves() {
     let (mut found, mut cut_short) = (0, 0);
     for round in 0..20 {
         let moment = dice.below(whole);
-        let mut doomed = Doomed::deploy(&host, &image, &["-e", [ONE, TWO][round % 2]]);
+        let mut doomed = Doomed::deploy(&host, &image, &["--force", "-e", [ONE, TWO][round % 2]]);
         pause(moment);
         cut_short += usize::from(doomed.child.try_wait().unwrap().is_none());
         doomed.kill_both();

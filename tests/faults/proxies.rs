@@ -104,7 +104,7 @@ fn a_proxy_that_dies_during_deploys_loses_nothing() {
         });
         let status: serde_json::Value =
             eventually("status", LIMIT, || serde_json::from_str(host.json(&["status", "app"]).stdout.trim()).ok());
-        let serving = status["serving"].as_u64().unwrap_or_else(|| panic!("{status:#}"));
+        let serving = status["release"].as_u64().unwrap_or_else(|| panic!("{status:#}"));
         if said.code == 0 {
             assert_eq!((serving, version.as_str()), acknowledged, "{said:#?}");
         } else {
