@@ -59,9 +59,12 @@ impl From<EngineError> for Problem {
                 p.hint("`docker system df` shows what takes the space; `docker image prune` frees unused images")
             }
             EngineError::Unsupported { .. } => Self { retryable: false, ..problem("unsupported") },
-            EngineError::Absent { .. } => problem("engine-absent-object"),
-            EngineError::Conflict { .. } => problem("engine-conflict"),
-            EngineError::Failed { .. } => problem("engine-failed"),
+            EngineError::Absent { .. } => problem("engine-absent-object")
+                .hint("somebody removed it meanwhile; the same command again looks at what there is now"),
+            EngineError::Conflict { .. } => problem("engine-conflict")
+                .hint("`docker ps -a` shows what has the name or uses the thing; then run the command again"),
+            EngineError::Failed { .. } => problem("engine-failed")
+                .hint("the engine's own log says more: `journalctl -u docker`, or where your system keeps it"),
         }
     }
 }
@@ -97,10 +100,13 @@ impl From<ProxyError> for Problem {
                 Self { retryable: false, ..Self::new(Outcome::Environment, "proxy-version", error.to_string()) }
                     .hint(hint)
             }
-            ProxyError::LockLost => Self::new(Outcome::Failed, "lock-lost", error.to_string())
-                .hint("the connection to the proxy was cut for too long; run the command again"),
+            ProxyError::LockLost => {
+                Self { retryable: true, ..Self::new(Outcome::Failed, "lock-lost", error.to_string()) }
+                    .hint("the connection to the proxy was cut for too long, or it ended; run the command again")
+            }
             ProxyError::Interrupted { .. } | ProxyError::Storage { .. } | ProxyError::Failed { .. } => {
                 Self::new(Outcome::Environment, "proxy-failed", error.to_string())
+                    .hint("`once proxy status` and `once proxy logs` say more; the same command again is safe")
             }
         }
     }

@@ -79,7 +79,7 @@ impl Host {
 
     /// Runs a command to its end.
     pub fn once(&self, args: &[&str]) -> Said {
-        Said::of(&bounded(self.command(args)))
+        run(self.command(args))
     }
 
     /// Runs a changing command with `--json`.
@@ -264,6 +264,11 @@ pub fn eventually<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Opti
 #[allow(clippy::disallowed_methods, reason = "a plain thread of a test, between two looks")]
 pub fn pause(time: Duration) {
     std::thread::sleep(time);
+}
+
+/// Runs a command to its end, but not for ever.
+pub fn run(command: Command) -> Said {
+    Said::of(&bounded(command))
 }
 
 /// A command that runs on its own.
