@@ -107,7 +107,8 @@ fn exec_and_logs() {
     let said = host.once(&["exec", "app", "--", "/once", "deploy", "--nonsense"]);
     assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{said:#?}");
     assert!(said.stderr.contains("--nonsense"), "the command's own standard error: {said:#?}");
-    assert_eq!(host.once(&["exec", "app", "--", "/nothing"]).code, 127);
+    let absent = host.once(&["exec", "app", "--", "/nothing"]);
+    assert!([126, 127].contains(&absent.code), "as `docker exec` of the same engine has it: {absent:#?}");
     assert_eq!(host.once(&["exec", "nope", "--", "/once"]).code, 125);
 
     host.deploy(&image, &["-e", "DEMO_VERSION=two"]).expect(0, "updated");
