@@ -6,6 +6,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
+    clippy::print_stderr,
     reason = "clippy.toml allows these in tests, but does not know that functions tests call are tests"
 )]
 
