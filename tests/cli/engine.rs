@@ -63,7 +63,7 @@ fn this_user_may_not() {
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
     std::fs::set_permissions(once.path(), PermissionsExt::from_mode(0o755)).unwrap();
     if !rustix::process::geteuid().is_root() {
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0)).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o000)).unwrap();
     }
     let mut command = Command::new(env!("CARGO_BIN_EXE_once"));
     command.env_clear().env("HOME", "/").env("DOCKER_HOST", format!("unix://{}", path.display()));
