@@ -59,9 +59,12 @@ impl From<EngineError> for Problem {
                 p.hint("`docker system df` shows what takes the space; `docker image prune` frees unused images")
             }
             EngineError::Unsupported { .. } => Self { retryable: false, ..problem("unsupported") },
-            EngineError::Absent { .. } => problem("engine-absent-object"),
-            EngineError::Conflict { .. } => problem("engine-conflict"),
-            EngineError::Failed { .. } => problem("engine-failed"),
+            EngineError::Absent { .. } => problem("engine-absent-object")
+                .hint("somebody removed it meanwhile; the same command again looks at what there is now"),
+            EngineError::Conflict { .. } => problem("engine-conflict")
+                .hint("`docker ps -a` shows what has the name or uses the thing; then run the command again"),
+            EngineError::Failed { .. } => problem("engine-failed")
+                .hint("the engine's own log says more: `journalctl -u docker`, or where your system keeps it"),
         }
     }
 }
@@ -75,13 +78,11 @@ impl From<ProxyError> for Problem {
     fn from(error: ProxyError) -> Self {
         match error {
             ProxyError::Locked { holder } => {
-                let mut problem = Self::new(
-                    Outcome::Locked,
-                    "locked",
-                    format!("{} is being changed by {} on {}", holder.app, holder.by.user, holder.by.host),
-                );
+                let how = if holder.op.is_some() { "being changed" } else { "locked" };
+                let why = holder.message.as_ref().map(|m| format!(": {m}")).unwrap_or_default();
+                let message = format!("{} is {how} by {} on {}{why}", holder.app, holder.by.user, holder.by.host);
+                let mut problem = Self::new(Outcome::Locked, "locked", message);
                 problem.causes.push(format!("`{}` since {}", holder.by.command, holder.since));
-                problem.causes.extend(holder.message.clone());
                 match holder.op {
                     Some(_) => problem.hint(format!("`once watch {}` shows it; `--wait` waits longer", holder.app)),
                     None => problem.hint(format!("`once unlock {}` lifts it", holder.app)),
@@ -99,10 +100,13 @@ impl From<ProxyError> for Problem {
                 Self { retryable: false, ..Self::new(Outcome::Environment, "proxy-version", error.to_string()) }
                     .hint(hint)
             }
-            ProxyError::LockLost => Self::new(Outcome::Failed, "lock-lost", error.to_string())
-                .hint("the connection to the proxy was cut for too long; run the command again"),
+            ProxyError::LockLost => {
+                Self { retryable: true, ..Self::new(Outcome::Failed, "lock-lost", error.to_string()) }
+                    .hint("the connection to the proxy was cut for too long, or it ended; run the command again")
+            }
             ProxyError::Interrupted { .. } | ProxyError::Storage { .. } | ProxyError::Failed { .. } => {
                 Self::new(Outcome::Environment, "proxy-failed", error.to_string())
+                    .hint("`once proxy status` and `once proxy logs` say more; the same command again is safe")
             }
         }
     }

@@ -75,6 +75,7 @@ impl Context<'_> {
         let image = self.journal.step(Step::Pull, self.until_stopped(pulling)).await?;
         let inspected = engine.image(&image.id).await?.ok_or_else(|| {
             Problem::new(Outcome::Environment, "image-gone", format!("the image {} went away", wish.settings.image))
+                .hint("somebody removed it meanwhile; the same command again fetches it")
         })?;
         self.check_platform(&wish.settings, &inspected.os, &inspected.arch).await?;
         let port = shape::port(&wish.settings, &inspected);
@@ -152,8 +153,10 @@ impl Context<'_> {
                 }
                 continue;
             }
-            if engine.ensure_volume(&name, &owner.labels("data")).await? {
-                made.volumes.push(name);
+            // Noted before it is asked for: an answer that gets lost may have been a yes.
+            made.volumes.push(name.clone());
+            if !engine.ensure_volume(&name, &owner.labels("data")).await? {
+                made.volumes.pop();
             }
         }
         Ok(())
@@ -170,15 +173,26 @@ impl Context<'_> {
         made: &mut Made,
     ) -> Result<(String, String), Problem> {
         let spec = shape::container_spec(self.owner(record), number, &wish.settings, image, port, &record.generated);
+        // Noted before it is asked for: an answer that gets lost may have been a yes.
+        made.container = Some(spec.name.clone());
         match self.installation.engine.create(&spec).await {
             Ok(id) => {
                 made.container = Some(id.clone());
                 Ok((spec.name, id))
             }
-            Err(error @ EngineError::Failed { .. }) if has_binds(&wish.settings) => {
-                Err(Problem::from(error).hint("do the host paths of its volumes exist?"))
+            Err(error) => {
+                if matches!(error, EngineError::Conflict { .. }) {
+                    // Somebody else's.
+                    made.container = None;
+                }
+                let failed = matches!(error, EngineError::Failed { .. });
+                let problem = Problem::from(error);
+                Err(if failed && has_binds(&wish.settings) {
+                    problem.hint("do the host paths of its volumes exist?")
+                } else {
+                    problem
+                })
             }
-            Err(error) => Err(error.into()),
         }
     }
 
@@ -200,9 +214,11 @@ impl Context<'_> {
         }
         if record.releases.is_empty() {
             for volume in &made.volumes {
-                if let Err(error) = engine.remove_volume(volume).await {
+                if let Err(error) = self.remove_if_ours(record, volume).await {
+                    // The record stays too: a volume without one would be taken for another app's.
                     self.journal
                         .warn("volume-left", format!("the empty volume {volume} could not be removed: {error}"));
+                    return;
                 }
             }
             if let Err(error) = self.insist(Transaction::Forget { app: record.id.clone() }).await {
@@ -225,6 +241,17 @@ impl Context<'_> {
                     .warn("record-left", format!("the app that was brought back could not be put away: {error}"));
             }
         }
+    }
+}
+
+impl Context<'_> {
+    async fn remove_if_ours(&self, record: &AppRecord, volume: &str) -> Result<(), EngineError> {
+        let engine = &*self.installation.engine;
+        let found = engine.volume(volume).await?;
+        if found.and_then(|v| v.identity).and_then(|i| i.id).is_some_and(|id| id == record.id) {
+            engine.remove_volume(volume).await?;
+        }
+        Ok(())
     }
 }
 

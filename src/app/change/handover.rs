@@ -13,6 +13,9 @@ use crate::app::problem::Problem;
 use crate::app::proxy::{DrainLimits, ProbeAnswer, ProbeRequest};
 use crate::app::release::Release;
 
+/// A release that served before gets at least this long to answer again: giving up on it would leave nothing.
+const RETURN: Duration = Duration::from_secs(30);
+
 /// Room for the engine's own work, on top of the times the settings allow.
 const SLACK: Duration = Duration::from_secs(10);
 
@@ -62,6 +65,7 @@ impl Context<'_> {
         let limit = old.settings.drain_timeout.duration()
             + grace
             + candidate.release.settings.health_timeout.duration()
+            + RETURN
             + SLACK;
         let hold = async {
             self.proxy.hold(&record.id, limit).await?;
@@ -91,7 +95,7 @@ impl Context<'_> {
             address: release.address(),
             path: settings.health_path.clone(),
             host: settings.primary_host().clone(),
-            timeout_ms: settings.health_timeout.duration().as_millis() as u64,
+            timeout_ms: settings.health_timeout.duration().max(RETURN).as_millis() as u64,
             other_ports: Vec::new(),
         });
         let mut last = ProbeAnswer::NoAddress;

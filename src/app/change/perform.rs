@@ -62,6 +62,8 @@ pub(crate) async fn perform(
         Ask::Remove { app, data: true } => operate::removable(&records, app)?,
     };
     journal.about(&name);
+    // Said also by a change that never gets the lock: what served before serves on.
+    report.serving = records.iter().find(|r| r.name == name && r.is_live()).and_then(|r| r.serving);
     if let Ask::Deploy(deploy) = &job.ask
         && deploy.dry_run
     {

@@ -248,11 +248,18 @@ impl State {
         let own = self.image_programs.get(&image.id).cloned().unwrap_or_default();
         let script = [&spec.image, &image.id].into_iter().chain(&image.tags).find_map(|name| self.scripts.get(name));
         let labels = image.labels.clone().into_iter().chain(spec.labels.clone()).collect();
+        // The image's own entrypoint is the probe itself, whose words follow; another one is its own first word.
+        let argv = match &spec.entrypoint {
+            Some(first) if first.first().is_some_and(|program| !program.starts_with('/')) => {
+                first.iter().chain(spec.command.iter().flatten()).cloned().collect()
+            }
+            _ => spec.command.clone().unwrap_or(own.args),
+        };
         let held = Held {
             id: id.clone(),
             spec: ContainerSpec { labels, ..spec.clone() },
             image_id: image.id.clone(),
-            argv: spec.command.clone().unwrap_or(own.args),
+            argv,
             env: own.env.into_iter().chain(spec.env.iter().cloned()).collect(),
             networks: if spec.networks.is_empty() { vec!["bridge".into()] } else { spec.networks.clone() },
             phase: Phase::Created,

@@ -7,7 +7,7 @@ use crate::app::{Action, OpId, StepState, StepView};
 
 use super::super::canvas::{Canvas, Piece, columns};
 use super::super::format;
-use super::super::model::Watched;
+use super::super::model::{Link, Watched};
 use super::super::theme::Role;
 use super::super::update::command_of;
 use super::super::widget::chart;
@@ -142,7 +142,10 @@ fn steps(c: &mut Canvas<'_>, area: Rect, watched: &Watched) -> u16 {
         y += 1;
     } else if view.steps.is_empty() && watched.is_active() {
         let spinner = spinner(c);
-        c.line(area.x, y, area.width, &[(Role::Warn, spinner), (Role::Muted, " starting")]);
+        // The first change on a host makes the proxy before it can say anything.
+        let first = matches!(c.m.proxy, Link::Absent);
+        let doing = if first { " starting: the first deploy on a host makes the proxy first" } else { " starting" };
+        c.line(area.x, y, area.width, &[(Role::Warn, spinner), (Role::Muted, doing)]);
         y += 1;
     }
     // On a small screen the steps that run or failed are what counts.

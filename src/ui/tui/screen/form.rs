@@ -126,7 +126,7 @@ fn row(c: &mut Canvas<'_>, at: Rect, row: &Row, focused: bool, on_key: bool) {
     let after = value_x + 1 + typed + 3;
     if !error.is_empty() && at.right() > after {
         c.text(after, at.y, at.right() - after, Role::Fail, error);
-    } else if row.secret && at.right() > after + 8 && !row.keeps_secret() {
+    } else if row.secret && typed > 0 && at.right() > after + 8 {
         c.text(after, at.y, at.right() - after, Role::Muted, "secret");
     }
 }

@@ -161,9 +161,11 @@ fn health(c: &Canvas<'_>, app: &AppView) -> Vec<(Role, String)> {
 /// Requests a second with the answers' classes and times beside or below.
 fn numbers(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
     const ASIDE: u16 = 22;
-    // A page has some 16 rows besides; what a tall terminal has more goes to the chart.
+    let beside = area.width >= 58;
+    // What a tall terminal has more than the rest of the page needs goes to the chart.
+    let rest = if beside { 16 } else { 21 };
     let page = layout::tab_body(layout::detail(c.m)).height;
-    let height = page.saturating_sub(16).clamp(5, 10);
+    let height = page.saturating_sub(rest).clamp(5, 10);
     let traffic = &app.traffic;
     let rate = format::rate(traffic.rate);
     c.line(
@@ -172,7 +174,6 @@ fn numbers(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
         area.width,
         &[(Role::Muted, "requests/s  "), (Role::Strong, &rate), (Role::Muted, "  last two minutes")],
     );
-    let beside = area.width >= 58;
     let width = if beside { area.width - ASIDE - 2 } else { area.width };
     let chart = Rect { x: area.x, y: area.y + 1, width, height };
     chart::requests(c, chart, &traffic.per_second, &traffic.errors_per_second);
@@ -180,9 +181,9 @@ fn numbers(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
         aside(c, Rect { x: area.x + width + 2, y: area.y, width: ASIDE, height: height + 1 }, app);
         height + 2
     } else {
-        let y = area.y + height + 2;
+        let y = area.y + height + 1;
         aside(c, Rect { y, height: 6, ..area }, app);
-        height + 5 + 4
+        height + 8
     }
 }
 

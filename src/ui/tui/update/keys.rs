@@ -21,6 +21,12 @@ pub(super) fn key(m: &mut Model, key: KeyEvent) -> Vec<Effect> {
         KeyEventKind::Repeat if movement || typed || key.code == KeyCode::Backspace => {}
         _ => return Vec::new(),
     }
+    // Esc and the next key arrive as one where the line is slow or the hand is quick.
+    if let (KeyCode::Char(_), true, false) = (key.code, key.modifiers.contains(KeyModifiers::ALT), is_text(m)) {
+        let mut effects = self::key(m, KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE));
+        effects.extend(self::key(m, KeyEvent::new(key.code, key.modifiers - KeyModifiers::ALT)));
+        return effects;
+    }
     if is_early(m) {
         return Vec::new();
     }

@@ -1,0 +1,24 @@
+//! What holds when something dies: commands, the proxy, connections, the engine itself. Real ones where they can be had;
+//! `steps` puts a fault at every single call of a change on an engine in memory.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "clippy.toml allows these in tests, but does not know that functions tests call are tests"
+)]
+
+#[path = "../journeys/host.rs"]
+#[allow(dead_code, reason = "no test binary uses all of it")]
+mod host;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod alone;
+mod doomed;
+mod engine_restart;
+mod frozen;
+mod kills;
+mod proxies;
+mod steps;

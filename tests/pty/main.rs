@@ -1,0 +1,17 @@
+//! The console in a real pseudo-terminal: what it writes, what it leaves behind, how it ends. The real binary, most
+//! with an engine that is not there: a state like others. Waits for words, never for time.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "clippy.toml allows these in tests, but does not know that functions tests call are tests"
+)]
+
+#[allow(dead_code, reason = "shared with the journeys of the command, which need all of it")]
+#[path = "../journeys/host.rs"]
+mod host;
+mod journey;
+mod life;
+mod quiet;
+mod term;
