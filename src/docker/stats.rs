@@ -3,7 +3,7 @@
 use bollard::models::ContainerStatsResponse;
 use bollard::query_parameters::StatsOptionsBuilder;
 use futures_core::stream::BoxStream;
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, future, stream};
 use jiff::Timestamp;
 
 use super::call::{Call, Client};
@@ -14,24 +14,16 @@ pub(super) fn usages(client: Client, container: &str) -> BoxStream<'static, Resu
     let call = Call::new("measure", format!("container {container}"));
     let options = StatsOptionsBuilder::new().stream(true).build();
     let answers = client.api.stats(container, Some(options)).boxed();
-    stream::unfold((answers, Meter::default(), false), move |(mut answers, mut meter, ended)| {
-        let (client, call) = (client.clone(), call.clone());
-        async move {
-            if ended {
-                return None;
-            }
-            loop {
-                match answers.next().await? {
-                    Ok(answer) => {
-                        if let Some(usage) = meter.read(&answer) {
-                            return Some((Ok(usage), (answers, meter, false)));
-                        }
-                    }
-                    Err(cause) => return Some((Err(client.explain(&call, cause)), (answers, meter, true))),
-                }
-            }
-        }
+    let about = Call::new("tell", "about itself");
+    stream::once(async move {
+        let info = client.ask(about, client.api.info()).await?;
+        let meter = Meter { host_memory: info.mem_total.and_then(|bytes| bytes.try_into().ok()), last: None };
+        let usages = answers
+            .map_err(move |cause| client.explain(&call, cause))
+            .scan(meter, |meter, answer| future::ready(Some(answer.map(|answer| meter.read(&answer)).transpose())));
+        Ok::<_, EngineError>(usages.filter_map(future::ready))
     })
+    .try_flatten()
     .boxed()
 }
 
@@ -39,6 +31,8 @@ pub(super) fn usages(client: Client, container: &str) -> BoxStream<'static, Resu
 #[derive(Debug, Default)]
 struct Meter {
     last: Option<(Timestamp, u64)>,
+    /// What the engine reports as the limit where there is none.
+    host_memory: Option<u64>,
 }
 
 impl Meter {
@@ -55,7 +49,8 @@ impl Meter {
         if nanoseconds <= 0 {
             return None;
         }
-        let (memory, memory_limit) = memory(answer);
+        let (memory, limit) = memory(answer);
+        let memory_limit = if self.host_memory.is_some_and(|all| limit >= all) { 0 } else { limit };
         Some(Usage { cpu: total.saturating_sub(earlier) as f64 / nanoseconds as f64, memory, memory_limit })
     }
 }
@@ -78,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_share_is_the_difference_of_two_answers() {
-        let mut meter = Meter::default();
+        let mut meter = Meter { host_memory: Some(6000), last: None };
         let first = answer(
             r#"{"read":"2026-08-01T10:00:00Z","cpu_stats":{"cpu_usage":{"total_usage":1000000000}},"memory_stats":{}}"#,
         );
@@ -87,7 +82,11 @@ mod tests {
             r#"{"read":"2026-08-01T10:00:02Z","cpu_stats":{"cpu_usage":{"total_usage":4000000000}},
                "memory_stats":{"usage":1000,"limit":5000,"stats":{"total_inactive_file":300,"inactive_file":200}}}"#,
         );
-        assert_eq!(meter.read(&second), Some(Usage { cpu: 1.5, memory: 700, memory_limit: 5000 }));
+        let usage = Usage { cpu: 1.5, memory: 700, memory_limit: 5000 };
+        assert_eq!(meter.read(&second), Some(usage));
+        let unlimited = Usage { memory_limit: 0, ..usage };
+        let last = instant(first.read.as_deref()).map(|at| (at, 1_000_000_000));
+        assert_eq!(Meter { host_memory: Some(5000), last }.read(&second), Some(unlimited));
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub async fn stats_measure_a_running_container(on: Ground<'_>) {
     let usage = on.engine.stats(&id).next().await.unwrap().unwrap();
     assert!(usage.cpu > 0.05 && usage.cpu < 2.0, "{usage:?}");
     assert!(usage.memory > 0 && usage.memory < limit && usage.memory_limit == limit, "{usage:?}");
+    let free = on.started("b", "wait").await;
+    assert_eq!(on.engine.stats(&free).next().await.unwrap().unwrap().memory_limit, 0);
 }
 
 pub async fn usage_is_read_where_the_engine_is_local(on: Ground<'_>) {
