@@ -102,8 +102,10 @@ impl From<ProxyError> for Problem {
                 Self { retryable: false, ..Self::new(Outcome::Environment, "proxy-version", error.to_string()) }
                     .hint(hint)
             }
-            ProxyError::LockLost => Self::new(Outcome::Failed, "lock-lost", error.to_string())
-                .hint("the connection to the proxy was cut for too long; run the command again"),
+            ProxyError::LockLost => {
+                Self { retryable: true, ..Self::new(Outcome::Failed, "lock-lost", error.to_string()) }
+                    .hint("the connection to the proxy was cut for too long, or it ended; run the command again")
+            }
             ProxyError::Interrupted { .. } | ProxyError::Storage { .. } | ProxyError::Failed { .. } => {
                 Self::new(Outcome::Environment, "proxy-failed", error.to_string())
                     .hint("`once proxy status` and `once proxy logs` say more; the same command again is safe")

@@ -41,10 +41,16 @@ impl OwnEngine {
         format!("unix://{}", self.path("socket").display())
     }
 
+    /// A program in the network namespace; `ip netns exec` would hide the cgroups too.
+    fn inside(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/run/netns/{}", self.namespace)).arg(program);
+        command
+    }
+
     fn start(&mut self) {
         let log = std::fs::File::options().create(true).append(true).open(self.path("log")).unwrap();
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.namespace, "dockerd"]);
+        let mut command = self.inside("dockerd");
         for (flag, name) in
             [("--config-file", "config"), ("--data-root", "data"), ("--exec-root", "exec"), ("--pidfile", "pid")]
         {
@@ -81,8 +87,8 @@ impl OwnEngine {
 
     /// GET of a hostname's version through the proxy.
     fn version(&self, host: &Host, name: &str) -> (u16, String) {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.namespace, "curl", "-s", "-m", "10", "-w", "\n%{http_code}"]);
+        let mut command = self.inside("curl");
+        command.args(["-s", "-m", "10", "-w", "\n%{http_code}"]);
         command.args(["-H", &format!("Host: {name}"), &format!("http://127.0.0.1:{}/version", host.port)]);
         let said = run(command).stdout;
         let (body, status) = said.rsplit_once('\n').unwrap_or(("", "0"));

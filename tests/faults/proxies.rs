@@ -1,17 +1,16 @@
 //! The proxy dies, or an app's container does, and nobody runs a command.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::doomed::{Dice, children, send};
+use crate::doomed::{Dice, Doomed, children, send};
 use crate::host::{Host, docker, eventually, pause};
 
 const LIMIT: Duration = Duration::from_secs(30);
 const APPS: [&str; 3] = ["app", "second", "third"];
 
-/// The engine's id of PID 1 in the proxy's container, as the host sees it; `None`: it does not run right now.
+/// PID 1 in the proxy's container, as the host sees it; `None`: it does not run right now.
 fn supervisor(host: &Host) -> Option<u32> {
     host.inspect(&host.proxy(), "{{.State.Pid}}").parse().ok().filter(|pid| *pid > 0)
 }
@@ -64,55 +63,43 @@ fn a_proxy_that_dies_during_deploys_loses_nothing() {
     let image = host.image("1", &[("DEMO_BOOT_MS", "300")]);
     let versions = ["DEMO_VERSION=1", "DEMO_VERSION=2"];
     host.deploy(&image, &["--drain-timeout", "2"]).expect(0, "created");
-    let mut acknowledged = (1, "1");
+    let mut acknowledged = 1;
     let mut outcomes = Vec::new();
-    for round in 1..=6 {
-        let over = AtomicBool::new(false);
-        let kills = AtomicUsize::new(0);
-        let moments = [dice.below(Duration::from_millis(1200)), dice.below(Duration::from_millis(2500))];
-        let said = std::thread::scope(|scope| {
-            scope.spawn(|| {
-                for (n, moment) in moments.into_iter().enumerate() {
-                    pause(moment);
-                    if over.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    // The worker, then the whole: the one is started by its supervisor, the other by the engine.
-                    let Some(whole) = supervisor(&host) else { continue };
-                    let victim = if (n + round) % 2 == 0 { Some(whole) } else { children(whole).first().copied() };
-                    if let Some(victim) = victim {
-                        send(victim, Signal::KILL);
-                        kills.fetch_add(1, Ordering::Relaxed);
-                    }
-                }
-            });
-            let said = host.deploy(&image, &["-e", versions[round % 2]]);
-            over.store(true, Ordering::Relaxed);
-            said
-        });
+    for round in 0..8 {
+        let version = ["2", "1"][round % 2];
+        let mut deploy = Doomed::deploy(&host, &image, &["-e", versions[(round + 1) % 2]]);
+        // At any moment; right after the switch; right after the answer.
+        let kind = round / 2 % 4;
+        match kind {
+            2 => drop(deploy.until("step-finished", Some("switch"))),
+            3 => drop(deploy.until("finished", None)),
+            _ => pause(dice.below(Duration::from_millis(1500))),
+        }
+        // The worker is started again by its supervisor, the whole by the engine.
+        let whole = supervisor(&host).unwrap();
+        let victim = if round % 2 == 0 { whole } else { children(whole)[0] };
+        send(victim, Signal::KILL);
+        let said = deploy.end(Duration::from_secs(90));
         let finished = said.finished();
         let outcome = finished["outcome"].as_str().unwrap().to_owned();
         assert!(["updated", "unchanged", "failed", "environment"].contains(&outcome.as_str()), "{said:#?}");
-        outcomes.push((outcome, finished["code"].as_str().map(str::to_owned), kills.into_inner()));
-        if said.code == 0 {
-            acknowledged = (finished["serving"].as_u64().unwrap(), ["1", "2"][round % 2]);
-        }
-        // What was acknowledged is remembered and serves; a failed answer left what served before.
-        let version = eventually("an answer", LIMIT, || {
+        assert!(said.code == 0 || finished["code"].is_string(), "{said:#?}");
+        assert!(said.code == 0 || kind < 2, "the switch was behind it: {said:#?}");
+        let answer = eventually("an answer", LIMIT, || {
             let (status, body) = host.get("app.localhost", "/version");
             (status == 200).then(|| body.trim().to_owned())
         });
         let status: serde_json::Value =
             eventually("status", LIMIT, || serde_json::from_str(host.json(&["status", "app"]).stdout.trim()).ok());
         let serving = status["release"].as_u64().unwrap_or_else(|| panic!("{status:#}"));
+        assert!(serving >= acknowledged, "release {acknowledged} was acknowledged, {serving} serves");
         if said.code == 0 {
-            assert_eq!((serving, version.as_str()), acknowledged, "{said:#?}");
-        } else {
-            assert!(serving >= acknowledged.0, "release {} was acknowledged, {serving} serves", acknowledged.0);
+            acknowledged = finished["serving"].as_u64().unwrap();
+            assert_eq!((serving, answer.as_str()), (acknowledged, version), "{said:#?}");
         }
+        outcomes.push((kind, outcome, finished["code"].as_str().map(str::to_owned)));
     }
     eprintln!("outcomes: {outcomes:?}");
-    assert!(outcomes.iter().any(|(_, _, kills)| *kills > 0), "no kill fell inside of a deploy");
     let last = host.deploy(&image, &["--force", "-e", versions[0]]);
     assert_eq!(last.code, 0, "{last:#?}");
     assert_eq!(host.version(), "1");
