@@ -19,9 +19,8 @@ pub struct Ground<'a> {
 
 pub async fn on_fake(case: impl AsyncFnOnce(Ground<'_>)) {
     let (engine, namespace) = (FakeEngine::new(), "tfake".parse().unwrap());
-    let image = bed::own_image(&namespace, "probe");
-    engine.load_own(&image).await.unwrap();
-    bounded(case(Ground { engine: &engine, namespace: &namespace, image: &image.tag })).await;
+    let image = bed::prepare(&engine, &namespace).await;
+    bounded(case(Ground { engine: &engine, namespace: &namespace, image: &image })).await;
 }
 
 pub async fn on_real(case: impl AsyncFnOnce(Ground<'_>)) {

@@ -97,7 +97,7 @@ async fn a_socket_of_somebody_else() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("d.sock");
     let _listener = UnixListener::bind(&path).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
     std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     if rustix::process::getuid().is_root() {
         let status = tokio::process::Command::new(std::env::current_exe().unwrap())

@@ -34,19 +34,12 @@ async fn bytes_go_over_and_come_back_unchanged() {
         let stdio = docker.exec_stdio(id, &bed::words("/once echo")).await.unwrap();
         let (mut from, mut to) = tokio::io::split(stdio);
         let writing = async {
-            to.write_all(&sent).await.unwrap();
-            to.shutdown().await.unwrap();
+            to.write_all(&sent).await?;
+            to.shutdown().await
         };
         let mut received = Vec::new();
-        let (read, ()) = tokio::join!(
-            async {
-                let r = from.read_to_end(&mut received).await;
-                eprintln!("{r:?}");
-                r
-            },
-            writing
-        );
-        read.unwrap();
+        let (read, written) = tokio::join!(from.read_to_end(&mut received), writing);
+        assert!(read.is_ok() && written.is_ok(), "{read:?} {written:?} {:?}", String::from_utf8_lossy(&received));
         assert!(received == sent, "{} of {} bytes", received.len(), sent.len());
     })
     .await;

@@ -14,6 +14,7 @@ async fn the_real_binary_runs_from_scratch() {
         let docker = Docker::connect(None).await.unwrap().with_binary(env!("CARGO_BIN_EXE_once"));
         let image = bed::own_image(&bed.namespace, "once");
         docker.load_own(&image).await.unwrap();
+        docker.ensure_network(&bed::network(&bed.namespace), &[].into()).await.unwrap();
         let command = Some(vec!["--help".to_owned()]);
         let spec = ContainerSpec { command, ..bed::container(&bed.namespace, "a", &image.tag) };
         let id = docker.create(&spec).await.unwrap();

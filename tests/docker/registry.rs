@@ -73,7 +73,7 @@ async fn a_tag_is_resolved_and_pulled() {
         assert!(steps.iter().any(|step| step.layers_done < step.layers), "{steps:?}");
         let found = docker.image(&reference).await.unwrap().unwrap();
         assert_eq!(found.repo_digests, [format!("{}@{digest}", image.repository())]);
-        assert_eq!(found.tags, [reference.clone()]);
+        assert_eq!(found.tags, std::slice::from_ref(&reference));
 
         let again = pull(&docker, &image).await.unwrap();
         assert!(again.last().is_none_or(|last| last.layers_done == last.layers), "{again:?}");

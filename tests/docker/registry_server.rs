@@ -1,5 +1,6 @@
 //! A registry of one's own, and ways to it that break.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -45,7 +46,7 @@ impl Registry {
             let made = Command::new("htpasswd").args(["-Bbn", name, password]).output().await.unwrap();
             assert!(made.status.success(), "htpasswd of apache2-utils");
             std::fs::write(directory.path().join("htpasswd"), made.stdout).unwrap();
-            config += &format!("auth:\n  htpasswd:\n    realm: test\n    path: {path}/htpasswd\n");
+            writeln!(config, "auth:\n  htpasswd:\n    realm: test\n    path: {path}/htpasswd").unwrap();
         }
         let file = directory.path().join("config.yml");
         std::fs::write(&file, config).unwrap();

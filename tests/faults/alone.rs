@@ -19,7 +19,7 @@ fn locked(host: &Host) -> bool {
 }
 
 /// It boots for so long that the command is gone before it is there.
-const SLOW: &str = "DEMO_BOOT_MS=2500";
+const SLOW: &str = "DEMO_BOOT_MS=4000";
 
 #[track_caller]
 fn goes_on(host: &Host, version: &str) {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::doomed::{Doomed, children, send};
+use crate::doomed::{Doomed, send};
 use crate::host::{Host, ONCE, pause};
 
 /// A network namespace with one way out: to a relay in front of the engine's socket.
@@ -126,7 +126,6 @@ fn a_frozen_connection_gives_up_its_lock_within_35_seconds() {
     let free_after = start.elapsed();
     eprintln!("the lock was free after {free_after:?}");
     assert!(free_after > Duration::from_secs(10), "packets went through after all: {free_after:?}");
-    assert!(doomed.child.try_wait().unwrap().is_none() || children(doomed.child.id()).is_empty());
     assert_eq!(host.version(), "1");
 
     let said = host.deploy(&image, &["-e", "DEMO_VERSION=3"]);

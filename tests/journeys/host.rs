@@ -30,7 +30,7 @@ pub struct Said {
 }
 
 impl Said {
-    fn of(output: &Output) -> Self {
+    pub fn of(output: &Output) -> Self {
         Self {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -104,6 +104,24 @@ impl Host {
         let said = self.once(&args);
         assert_eq!(said.code, 0, "{said:#?}");
         tag
+    }
+
+    /// An image that somebody else made or pulled goes with the host too.
+    pub fn adopt_image(&self, reference: &str) {
+        self.images.lock().unwrap().push(reference.to_owned());
+    }
+
+    /// Starts a changing command with `--json`.
+    pub fn begin(&self, args: &[&str]) -> Begun {
+        let command = self.command(&[args, &["--json"]].concat());
+        Begun(std::thread::spawn(move || Said::of(&bounded(command))))
+    }
+
+    /// Names of this namespace's volumes but the proxy's.
+    pub fn volumes(&self) -> Vec<String> {
+        let filter = format!("label=once.namespace={}", self.namespace);
+        let text = docker(&["volume", "ls", "-q", "--filter", &filter]);
+        text.lines().filter(|name| *name != self.proxy()).map(str::to_owned).collect()
     }
 
     /// A load on `app.localhost`, until it is stopped.
@@ -253,7 +271,18 @@ pub fn run(command: Command) -> Said {
     Said::of(&bounded(command))
 }
 
-fn bounded(mut command: Command) -> Output {
+/// A command that runs on its own.
+pub struct Begun(std::thread::JoinHandle<Said>);
+
+impl Begun {
+    /// What it said in the end.
+    pub fn end(self) -> Said {
+        self.0.join().unwrap()
+    }
+}
+
+/// Runs a command to its end, or ends it when it takes too long.
+pub fn bounded(mut command: Command) -> Output {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let id = child.id();
     let (done, ended) = std::sync::mpsc::channel();

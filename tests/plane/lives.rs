@@ -185,6 +185,39 @@ async fn a_connection_the_app_closed_is_not_used() {
     assert_eq!(*connections.borrow_and_update(), 60);
 }
 
+/// A question that kills the connection is asked twice at most, however many connections rest.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_breaks_connections_is_not_repeated_for_ever() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (count, mut bombs) = tokio::sync::watch::channel(0);
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let count = count.clone();
+            tokio::spawn(async move {
+                let mut buffer = [0; 4096];
+                while let Ok(read) = stream.read(&mut buffer).await
+                    && read > 0
+                {
+                    if buffer.starts_with(b"GET /bomb") {
+                        count.send_modify(|n| *n += 1);
+                        return;
+                    }
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await.unwrap();
+                }
+            });
+        }
+    });
+    let house = House::new();
+    house.plane.set_route(route(1, address));
+    // Leaves a dozen connections at rest.
+    futures_util::future::join_all((0..12).map(|_| house.get("app.test", "/"))).await;
+    assert_eq!(house.get("app.test", "/bomb").await.status, 502);
+    assert_eq!(*bombs.borrow_and_update(), 2);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_to_apps_are_used_again() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

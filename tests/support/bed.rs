@@ -32,12 +32,23 @@ impl Bed {
         name(&self.namespace, what)
     }
 
-    /// Loads the probe as an image of this namespace; its tag.
+    /// Prepares the engine for [`container`]s of this namespace; the tag of their image.
     pub async fn image(&self, engine: &dyn Engine) -> String {
-        let image = own_image(&self.namespace, "probe");
-        engine.load_own(&image).await.unwrap();
-        image.tag
+        prepare(engine, &self.namespace).await
     }
+}
+
+/// Loads the probe as an image of a namespace and makes the network its containers are in; the image's tag.
+pub async fn prepare(engine: &dyn Engine, namespace: &Namespace) -> String {
+    let image = own_image(namespace, "probe");
+    engine.load_own(&image).await.unwrap();
+    engine.ensure_network(&network(namespace), &labels(namespace, "web", &[])).await.unwrap();
+    image.tag
+}
+
+/// The network of a namespace's containers. As with apps, never the engine's own bridge.
+pub fn network(namespace: &Namespace) -> String {
+    name(namespace, "base")
 }
 
 pub fn name(namespace: &Namespace, what: &str) -> String {
@@ -73,7 +84,7 @@ pub fn container(namespace: &Namespace, what: &str, image: &str) -> ContainerSpe
         entrypoint: None,
         env: vec![],
         labels: labels(namespace, "web", &[(labels::APP, "shop"), (labels::ID, "id"), (labels::RELEASE, "7")]),
-        networks: vec![],
+        networks: vec![network(namespace)],
         mounts: vec![],
         memory: None,
         nano_cpus: None,

@@ -2,7 +2,7 @@
 
 use super::candidate::{Candidate, Made, Wish};
 use super::context::Context;
-use super::traffic;
+use super::traffic::Teller;
 use crate::app::event::{Outcome, Step};
 use crate::app::ledger::{AppRecord, RunState, Transaction};
 use crate::app::name::ReleaseNumber;
@@ -14,12 +14,14 @@ impl Context<'_> {
     /// Replaces the serving release, or makes the first one. On an error nothing has changed but a burnt number.
     pub(crate) async fn swap(&mut self, record: AppRecord, wish: Wish) -> Result<(), Problem> {
         let (proxy, journal, app) = (std::sync::Arc::clone(&self.proxy), self.journal, record.id.clone());
-        let before = record.serving;
-        tokio::select! {
+        let teller = Teller::new(&*proxy, journal, &app, record.serving);
+        let result = tokio::select! {
             result = self.swap_watched(record, wish) => result,
-            // Never ends: it tells of the traffic meanwhile.
-            never = traffic::tell(&*proxy, journal, &app, before) => match never {},
-        }
+            never = teller.go_on() => match never {},
+        };
+        // A swap can be over before the new release's first requests were told of.
+        teller.tell().await;
+        result
     }
 
     async fn swap_watched(&mut self, record: AppRecord, wish: Wish) -> Result<(), Problem> {

@@ -1,6 +1,7 @@
 //! Tells of an app's traffic while it is changed.
 
 use std::convert::Infallible;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::app::event::{Event, TrafficView};
@@ -14,34 +15,68 @@ const EVERY: Duration = Duration::from_millis(500);
 /// Columns kept.
 const COLUMNS: usize = 60;
 
-/// Writes a traffic event whenever a request came, until dropped.
-pub(crate) async fn tell(
-    proxy: &dyn Proxy,
-    journal: &Journal,
-    app: &AppId,
+/// The traffic of one app since a change of it began.
+pub(crate) struct Teller<'a> {
+    proxy: &'a dyn Proxy,
+    journal: &'a Journal,
+    app: &'a AppId,
     before: Option<ReleaseNumber>,
-) -> Infallible {
-    // Where the proxy cannot be asked there is nothing to tell; the change itself will say so.
-    proxy.mark(app).await.ok();
-    let mut base: Option<(u64, u64, u64)> = None;
-    let mut view = TrafficView::default();
-    loop {
-        if let Ok(traffic) = proxy.traffic(app).await {
-            let (old, new) = by_release(&traffic, before);
-            let base = *base.get_or_insert((old, new, traffic.failed));
-            let next = (old.saturating_sub(base.0), new.saturating_sub(base.1));
-            let column = (next.0.saturating_sub(view.old) as u32, next.1.saturating_sub(view.new) as u32);
-            view.series.push(column);
-            let surplus = view.series.len().saturating_sub(COLUMNS);
-            view.series.drain(..surplus);
-            (view.old, view.new) = next;
-            view.failed = traffic.failed.saturating_sub(base.2);
-            view.slowest_ms = traffic.slowest_ms;
-            if view.old + view.new + view.failed > 0 {
-                journal.write(Event::Traffic(view.clone()));
-            }
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// What the counters said at first: old, new, failed.
+    base: Option<(u64, u64, u64)>,
+    view: TrafficView,
+}
+
+impl<'a> Teller<'a> {
+    pub(crate) fn new(
+        proxy: &'a dyn Proxy,
+        journal: &'a Journal,
+        app: &'a AppId,
+        before: Option<ReleaseNumber>,
+    ) -> Self {
+        Self { proxy, journal, app, before, seen: Mutex::default() }
+    }
+
+    /// Tells every half second, until dropped.
+    pub(crate) async fn go_on(&self) -> Infallible {
+        // Where the proxy cannot be asked there is nothing to tell; the change itself will say so.
+        self.proxy.mark(self.app).await.ok();
+        loop {
+            self.tell().await;
+            tokio::time::sleep(EVERY).await;
         }
-        tokio::time::sleep(EVERY).await;
+    }
+
+    /// Looks, and writes an event if there have been requests.
+    pub(crate) async fn tell(&self) {
+        let Ok(traffic) = self.proxy.traffic(self.app).await else { return };
+        let view = {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.take_in(&traffic, by_release(&traffic, self.before));
+            seen.view.clone()
+        };
+        if view.old + view.new + view.failed > 0 {
+            self.journal.write(Event::Traffic(view));
+        }
+    }
+}
+
+impl Seen {
+    fn take_in(&mut self, traffic: &AppTraffic, (old, new): (u64, u64)) {
+        let base = *self.base.get_or_insert((old, new, traffic.failed));
+        let (old, new) = (old.saturating_sub(base.0), new.saturating_sub(base.1));
+        let view = &mut self.view;
+        let column = (old.saturating_sub(view.old) as u32, new.saturating_sub(view.new) as u32);
+        view.series.push(column);
+        let surplus = view.series.len().saturating_sub(COLUMNS);
+        view.series.drain(..surplus);
+        (view.old, view.new) = (old, new);
+        view.failed = traffic.failed.saturating_sub(base.2);
+        view.slowest_ms = traffic.slowest_ms;
     }
 }
 

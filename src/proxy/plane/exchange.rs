@@ -13,7 +13,7 @@ use hyper::body::{Body, Incoming};
 use super::app::{App, Gate, Live};
 use super::body::{AnswerBody, Passed, RequestBody};
 use super::claim::{Claim, Refused};
-use super::forward::{Failure, Sent, answer, connect, handshake};
+use super::forward::{Failure, Handshaken, Sent, answer, connect, handshake};
 use super::handle::Shared;
 use super::headers;
 use super::pages::Page;
@@ -103,7 +103,7 @@ impl Context {
         upgrade: bool,
         record: &mut Record,
     ) -> Result<(Response<Incoming>, Option<Box<Wire>>), Page> {
-        let mut tries = 0;
+        let (mut tries, mut fresh) = (0, upgrade);
         loop {
             record.app = Some(Arc::clone(&app));
             let claim = match self.admit(&app, &request).await {
@@ -119,11 +119,15 @@ impl Context {
             };
             let live = Arc::clone(&claim.live);
             record.claim = Some(claim);
-            match self.attempt(request, upgrade, record).await {
+            match self.attempt(request, upgrade, fresh, record).await {
                 Ok((Sent::Answer(response), wire)) => return Ok((response, wire)),
                 Ok((Sent::Unsent(back), wire)) if tries < TRIES => {
                     tries += u32::from(!wire.is_some_and(|wire| wire.reused));
                     request = *back;
+                }
+                Ok((Sent::Unheard(copy), _)) => {
+                    fresh = true;
+                    request = *copy;
                 }
                 Ok((Sent::Failed(Failure::Client), _)) => return Err(Page::BadRequest),
                 Ok((Sent::Failed(Failure::SlowClient), _)) => return Err(Page::RequestTooSlow),
@@ -142,11 +146,12 @@ impl Context {
         }
     }
 
-    async fn attempt(&self, request: Request<RequestBody>, upgrade: bool, record: &Record) -> Attempt {
+    /// `fresh`: not over a connection that has rested.
+    async fn attempt(&self, request: Request<RequestBody>, upgrade: bool, fresh: bool, record: &Record) -> Attempt {
         let Some(claim) = &record.claim else { return Err(Unconnected(Box::new(request))) };
         let (upstream, timeouts) = (&claim.live.upstream, &self.shared.options.timeouts);
         let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) && record.meter.is_none();
-        let rested = match upgrade {
+        let rested = match fresh {
             true => None,
             false => poll_fn(|cx| Poll::Ready(upstream.reuse(self.lane, timeouts.upstream_idle, safe, cx))).await,
         };
@@ -157,32 +162,33 @@ impl Context {
                 copy = safe.then(|| copy_of(&request));
                 wire
             }
-            None => {
-                let Ok(stream) = connect(&upstream.target.address, timeouts.connect).await else {
-                    return Err(Unconnected(Box::new(request)));
-                };
-                let Ok((sender, connection)) = handshake(stream, self.shared.options.buffer).await else {
-                    return Err(Unconnected(Box::new(request)));
-                };
-                if upgrade {
-                    return Ok((self.send_apart(sender, connection, request, record, claim).await, None));
+            // On the heap, as are the other ways that few requests take: what is here moves with each of them.
+            None => match Box::pin(self.open(&upstream.target.address)).await {
+                None => return Err(Unconnected(Box::new(request))),
+                Some(opened) if upgrade => {
+                    return Ok((Box::pin(self.send_apart(opened, request, record, claim)).await, None));
                 }
-                Box::new(Wire::new(sender, connection))
-            }
+                Some((sender, connection)) => Box::new(Wire::new(sender, connection)),
+            },
         };
         let send = wire.sender.try_send_request(request);
         let sent = answer(send, Some(&mut wire), claim, record.meter.as_deref(), timeouts.response_head).await;
         match (sent, copy) {
-            (Sent::Failed(Failure::App), Some(copy)) => Ok((Sent::Unsent(Box::new(copy)), Some(wire))),
+            (Sent::Failed(Failure::App), Some(copy)) => Ok((Sent::Unheard(Box::new(copy)), Some(wire))),
             (sent, _) => Ok((sent, Some(wire))),
         }
+    }
+
+    /// `None`: the app takes no connection.
+    async fn open(&self, address: &str) -> Option<Handshaken> {
+        let stream = connect(address, self.shared.options.timeouts.connect).await.ok()?;
+        handshake(stream, self.shared.options.buffer).await.ok()
     }
 
     /// A connection that may change its protocol needs a task of its own.
     async fn send_apart(
         &self,
-        mut sender: hyper::client::conn::http1::SendRequest<RequestBody>,
-        connection: hyper::client::conn::http1::Connection<hyper_util::rt::TokioIo<tokio::net::TcpStream>, RequestBody>,
+        (mut sender, connection): Handshaken,
         request: Request<RequestBody>,
         record: &Record,
         claim: &Claim,
@@ -240,7 +246,7 @@ impl Context {
             Err(Refused::Stopped) => Err(Page::Stopped),
             Err(Refused::Removed) => Err(Page::NoHost),
             Err(Refused::Held { live, .. }) if is_health_check(&live, request) => Err(Page::Alive),
-            Err(Refused::Held { .. }) => self.wait(app).await,
+            Err(Refused::Held { .. }) => Box::pin(self.wait(app)).await,
         }
     }
 

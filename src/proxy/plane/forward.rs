@@ -21,6 +21,9 @@ pub(super) enum Sent {
     Answer(Response<Incoming>),
     /// The connection had been closed; not a byte has gone out.
     Unsent(Box<Request<RequestBody>>),
+    /// It went out over a connection that had rested, and the app closed that without a word. This is a copy of it, which
+    /// may be sent once more, as it only asks.
+    Unheard(Box<Request<RequestBody>>),
     Failed(Failure),
 }
 
@@ -46,7 +49,8 @@ pub(super) async fn connect(address: &str, limit: Duration) -> io::Result<TcpStr
     Ok(stream)
 }
 
-type Handshaken = (http1::SendRequest<RequestBody>, http1::Connection<TokioIo<TcpStream>, RequestBody>);
+/// A fresh connection's two ends.
+pub(super) type Handshaken = (http1::SendRequest<RequestBody>, http1::Connection<TokioIo<TcpStream>, RequestBody>);
 
 pub(super) async fn handshake(stream: TcpStream, buffer: usize) -> hyper::Result<Handshaken> {
     http1::Builder::new().max_buf_size(buffer).handshake(TokioIo::new(stream)).await

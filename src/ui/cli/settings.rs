@@ -41,11 +41,31 @@ pub(crate) fn draft(image: Option<&str>, variables: &[String], args: &SettingsAr
         }
     }
     both_set_and_unset(&draft, args, &mut wrong);
+    if let Some(problem) = variables.iter().find_map(|text| setting_as_variable(text)) {
+        return Err(problem);
+    }
     if !wrong.is_empty() {
         return Err(told(wrong));
     }
     read_secrets(&mut draft, args)?;
     Ok(draft)
+}
+
+/// `once set shop memory=512m`: most likely the setting was meant. The value of a password is not repeated.
+fn setting_as_variable(text: &str) -> Option<Problem> {
+    let (key, value) = text.split_once('=')?;
+    let field = *Field::ALL.iter().find(|f| f.key() == key && **f != Field::Env)?;
+    let message = format!("`{key}` is the name of a setting, not of a variable");
+    let problem = Problem::rejected("setting-as-variable", message);
+    let problem = match field {
+        Field::Image => problem.hint("for another image: `once deploy IMAGE --name APP`"),
+        Field::SmtpPassword => problem.hint("for the setting: `--smtp-password @FILE`"),
+        _ => problem.hint(format!("for the setting: `--{key} {value}`")),
+    };
+    Some(match key.parse::<EnvKey>() {
+        Ok(_) => problem.hint(format!("for a variable of that name: `-e {text}`")),
+        Err(_) => problem,
+    })
 }
 
 /// Single fields and lists, with the text given for them.

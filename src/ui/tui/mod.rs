@@ -10,12 +10,16 @@ mod console;
 mod event_loop;
 mod format;
 mod glyph;
+#[cfg(test)]
+mod journeys;
 mod keymap;
 mod layout;
 mod model;
 mod msg;
 mod paint;
 mod palette;
+#[cfg(test)]
+mod picture;
 mod report;
 mod runner;
 mod same_as;

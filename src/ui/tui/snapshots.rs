@@ -30,6 +30,7 @@ pub(crate) fn press(m: &mut Model, keys: &str) -> Vec<super::msg::Effect> {
             key => {
                 for c in key.chars() {
                     effects.extend(feed(m, Msg::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE))));
+                    feed(m, Msg::Painted(Vec::new()));
                 }
                 continue;
             }
@@ -37,7 +38,6 @@ pub(crate) fn press(m: &mut Model, keys: &str) -> Vec<super::msg::Effect> {
         effects.extend(feed(m, Msg::Key(KeyEvent::new(code, modifiers))));
         feed(m, Msg::Painted(Vec::new()));
     }
-    feed(m, Msg::Painted(Vec::new()));
     effects
 }
 

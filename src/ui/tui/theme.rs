@@ -60,7 +60,8 @@ pub(crate) struct Theme {
     /// Behind the selected row, and what is written on it.
     pub selected: (Tone, Tone),
     hosts: [Tone; 5],
-    /// For pictures, which have no terminal behind them: background and foreground.
+    /// For pictures and contrast, where no terminal is behind: background and foreground.
+    #[cfg(test)]
     pub page: (u32, u32),
 }
 
@@ -80,6 +81,7 @@ pub(crate) static DARK: Theme = Theme {
         tone(0xe89bc3, Color::Magenta),
         tone(0xa5d67a, Color::Green),
     ],
+    #[cfg(test)]
     page: (0x10151c, 0xd8dee6),
 };
 
@@ -99,6 +101,7 @@ pub(crate) static LIGHT: Theme = Theme {
         tone(0xa83274, Color::Magenta),
         tone(0x4a7a1b, Color::Green),
     ],
+    #[cfg(test)]
     page: (0xffffff, 0x1f262e),
 };
 

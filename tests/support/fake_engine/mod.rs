@@ -2,8 +2,10 @@
 //! faults at the n-th call ([`Fault`]), images whose containers behave as told ([`Script`]), a registry.
 
 mod faults;
+mod follow;
 mod port;
 mod program;
+mod registry;
 mod session;
 mod state;
 

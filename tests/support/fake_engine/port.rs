@@ -6,7 +6,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
-use jiff::Timestamp;
 use once::app::engine::{
     Container, ContainerDetail, ContainerSpec, Engine, EngineError, EngineEvent, EngineInfo, ExecSession, ExecSpec,
     HostUsage, Image, LogLine, LogQuery, OwnImage, PullProgress, Usage, Volume,
@@ -16,6 +15,8 @@ use once::docker::labels;
 
 use super::FakeEngine;
 use super::faults::{self, Fault};
+use super::follow::follow;
+use super::registry::registry;
 use super::session::Session;
 use super::state::{self, FakeVolume, ImageProgram, Phase, State};
 
@@ -368,7 +369,7 @@ impl Engine for FakeEngine {
                 .await;
             match first {
                 Err(error) => stream::iter([Err(error)]).boxed(),
-                Ok((id, first)) => follow(engine, id, first, query),
+                Ok((id, first)) => follow(engine, id, first, &query),
             }
         };
         stream::once(begin).flatten().boxed()
@@ -420,23 +421,6 @@ impl Engine for FakeEngine {
     }
 }
 
-fn registry(state: &State, image: &ImageRef) -> Result<String> {
-    let unknown = || EngineError::NoSuchImage { image: image.canonical(), message: "manifest unknown".into() };
-    match image.digest() {
-        Some(digest) => {
-            let known = state
-                .registry
-                .iter()
-                .any(|(name, found)| state::repository(name) == image.repository() && found == digest);
-            if known { Ok(digest.to_owned()) } else { Err(unknown()) }
-        }
-        None => {
-            let found = state.registry.iter().find(|(name, _)| state::with_tag(name) == image.canonical());
-            found.map(|(_, digest)| digest.clone()).ok_or_else(unknown)
-        }
-    }
-}
-
 fn volume(name: &str, held: &FakeVolume) -> Volume {
     Volume {
         name: name.to_owned(),
@@ -453,25 +437,4 @@ fn usage_of(held: &state::Held) -> Usage {
     } else {
         Usage::default()
     }
-}
-
-fn follow(engine: FakeEngine, id: String, first: usize, query: LogQuery) -> BoxStream<'static, Result<LogLine>> {
-    let since = query.since.unwrap_or(Timestamp::MIN);
-    let lines = stream::unfold(first, move |next| {
-        let (engine, id) = (engine.clone(), id.clone());
-        async move {
-            let line = engine
-                .until(|state| match state.containers.get(&id) {
-                    None => Some(None),
-                    Some(held) => match held.log.get(next) {
-                        Some(line) => Some(Some(line.clone())),
-                        None if query.follow && matches!(held.phase, Phase::Running | Phase::Restarting) => None,
-                        None => Some(None),
-                    },
-                })
-                .await;
-            line.map(|line| (line, next + 1))
-        }
-    });
-    lines.filter(move |line| std::future::ready(line.at.is_none_or(|at| at >= since))).map(Ok).boxed()
 }

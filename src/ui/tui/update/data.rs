@@ -122,12 +122,15 @@ fn snapshot_taken(m: &mut Model, snapshot: Snapshot) -> Vec<Effect> {
             effects.push(Effect::Follow(op.op, watched.view.next_seq));
         }
     }
+    effects
+}
+
+/// Marks another row where the marked one is gone.
+pub(super) fn settle(m: &mut Model) {
     let rows = m.rows();
     if m.selected.as_ref().is_none_or(|s| !rows.contains(s)) {
         m.selected = successor(m, &rows);
     }
-    nav::keep_in_view(m);
-    effects
 }
 
 /// The row that takes the place of one that went: the app a first deploy became, else the first.

@@ -31,10 +31,11 @@ pub(crate) fn update(m: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         other => data::take(m, other),
     };
+    data::settle(m);
     if before != (m.selected.clone(), m.tab) {
         m.detail_at = 0;
-        nav::keep_in_view(m);
     }
+    nav::keep_in_view(m);
     if matches!(m.view, View::Main) {
         effects.extend(data::look_closer(m));
     }

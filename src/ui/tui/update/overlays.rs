@@ -14,7 +14,6 @@ pub(super) fn edit(m: &mut Model, change: impl FnOnce(&mut Input)) {
         Some(Overlay::Filter(input)) => {
             change(input);
             m.filter = input.value().to_owned();
-            first_row(m);
         }
         Some(Overlay::Search(input)) => change(input),
         Some(Overlay::Palette(palette)) => {
@@ -32,21 +31,12 @@ pub(super) fn edit(m: &mut Model, change: impl FnOnce(&mut Input)) {
     }
 }
 
-fn first_row(m: &mut Model) {
-    let rows = m.rows();
-    if m.selected.as_ref().is_none_or(|s| !rows.contains(s)) {
-        m.selected = rows.first().cloned();
-    }
-    nav::keep_in_view(m);
-}
-
 pub(super) fn command(m: &mut Model, cmd: Cmd) -> Vec<Effect> {
     let Some(top) = m.overlays.last_mut() else { return Vec::new() };
     match (top, cmd) {
         (Overlay::Filter(_), Cmd::Back) => {
             m.filter.clear();
             m.overlays.pop();
-            first_row(m);
         }
         (Overlay::Filter(_), Cmd::Submit) => {
             m.overlays.pop();

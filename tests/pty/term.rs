@@ -1,0 +1,167 @@
+//! A terminal with a program in it: what it wrote as bytes, what they look like, and keys for it.
+
+use std::io::{Read as _, Write};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
+
+/// No wait takes longer.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// How often a screen is looked at while words are waited for.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// A program in a terminal of its own. Dropping it ends the program.
+pub struct Term {
+    screen: Arc<Mutex<vt100::Parser>>,
+    raw: Arc<Mutex<Vec<u8>>>,
+    keys: Box<dyn Write + Send>,
+    pty: Box<dyn MasterPty + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Term {
+    /// The console on an engine that is not there.
+    pub fn console(columns: u16, rows: u16) -> Self {
+        Self::spawn(columns, rows, &[], &[])
+    }
+
+    /// `once` with these arguments and variables; nothing else of this process's environment.
+    pub fn spawn(columns: u16, rows: u16, args: &[&str], env: &[(&str, &str)]) -> Self {
+        let size = PtySize { rows, cols: columns, ..PtySize::default() };
+        let pair = native_pty_system().openpty(size).unwrap();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_once"));
+        command.args(args);
+        // Its home directory otherwise, which is not there.
+        command.cwd("/");
+        command.env_clear();
+        for (key, value) in [
+            ("TERM", "xterm-256color"),
+            ("LANG", "C.UTF-8"),
+            ("HOME", "/nonexistent"),
+            ("PATH", "/usr/bin:/bin"),
+            ("DOCKER_HOST", "unix:///nonexistent/docker.sock"),
+        ]
+        .iter()
+        .chain(env)
+        {
+            command.env(key, value);
+        }
+        let child = pair.slave.spawn_command(command).unwrap();
+        // Or the reader never sees the end.
+        drop(pair.slave);
+        let parser = vt100::Parser::new(rows.try_into().unwrap(), columns.try_into().unwrap(), 0);
+        let screen = Arc::new(Mutex::new(parser));
+        let raw = Arc::new(Mutex::new(Vec::new()));
+        let mut output = pair.master.try_clone_reader().unwrap();
+        let (to_screen, to_raw) = (Arc::clone(&screen), Arc::clone(&raw));
+        let reader = std::thread::spawn(move || {
+            let mut bytes = [0u8; 16 * 1024];
+            while let Ok(n) = output.read(&mut bytes) {
+                if n == 0 {
+                    break;
+                }
+                to_screen.lock().unwrap().process(&bytes[..n]);
+                to_raw.lock().unwrap().extend_from_slice(&bytes[..n]);
+            }
+        });
+        let keys = pair.master.take_writer().unwrap();
+        Self { screen, raw, keys, pty: pair.master, child, reader: Some(reader) }
+    }
+
+    /// What is on the screen.
+    pub fn text(&self) -> String {
+        self.screen.lock().unwrap().screen().contents()
+    }
+
+    /// All bytes so far.
+    pub fn raw(&self) -> Vec<u8> {
+        self.raw.lock().unwrap().clone()
+    }
+
+    /// Whether a sequence was written.
+    pub fn wrote(&self, sequence: &str) -> bool {
+        String::from_utf8_lossy(&self.raw()).contains(sequence)
+    }
+
+    /// Waits until these words are on the screen.
+    pub fn wait(&self, words: &str) {
+        self.wait_until(words, |term| term.text().contains(words));
+    }
+
+    /// Waits until something holds.
+    pub fn wait_until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let end = Instant::now() + LIMIT;
+        while !holds(self) {
+            assert!(Instant::now() < end, "no {what:?} within {LIMIT:?} on:\n{}", self.text());
+            pause(LOOK);
+        }
+    }
+
+    /// Types.
+    pub fn send(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.keys.flush().unwrap();
+    }
+
+    /// Changes the terminal's size.
+    pub fn resize(&self, columns: u16, rows: u16) {
+        let size = (rows.try_into().unwrap(), columns.try_into().unwrap());
+        self.screen.lock().unwrap().screen_mut().set_size(size.0, size.1);
+        self.pty.resize(PtySize { rows, cols: columns, ..PtySize::default() }).unwrap();
+    }
+
+    /// The program's process.
+    pub fn pid(&self) -> rustix::process::Pid {
+        rustix::process::Pid::from_raw(self.child.process_id().unwrap().try_into().unwrap()).unwrap()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// The letter the kernel has for its state: `T` is stopped.
+    pub fn state(&self) -> char {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid().as_raw_nonzero())).unwrap();
+        stat.rsplit(')').next().unwrap().trim_start().chars().next().unwrap()
+    }
+
+    /// Processor time it has used so far, in the kernel's ticks of 10 ms.
+    pub fn ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid().as_raw_nonzero())).unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    }
+
+    /// Waits for its end; everything it wrote has been read then.
+    pub fn exit(&mut self) -> ExitStatus {
+        let end = Instant::now() + LIMIT;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < end, "it does not end:\n{}", self.text());
+            pause(LOOK);
+        };
+        self.reader.take().unwrap().join().unwrap();
+        status
+    }
+}
+
+impl Drop for Term {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Lets time pass: for looking again, or where silence is what is measured.
+#[expect(clippy::disallowed_methods, reason = "these threads have no runtime to block")]
+pub fn pause(span: Duration) {
+    std::thread::sleep(span);
+}
