@@ -101,8 +101,13 @@ impl Servers {
         let master = child.id();
         self.children.push(child);
         reachable(address)?;
+        // It listens before it has workers, and theirs is the CPU time.
+        let workers = if upstream.is_empty() { 1 } else { std::thread::available_parallelism()?.get() };
         let mut pids = vec![master];
-        pids.extend(children(master));
+        while pids.len() < 1 + workers {
+            std::thread::yield_now();
+            pids = std::iter::once(master).chain(children(master)).collect();
+        }
         self.servers.push(Server { name, address, pids, all_pids: Vec::new() });
         Ok(address)
     }
