@@ -20,6 +20,9 @@ const LOG_LINES: usize = 25;
 /// How often a candidate is looked at for having ended; a probe is no use to a container that is gone.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
+/// How often a candidate that was started again is looked at for its next end: 2 s.
+const RESTARTED_LOOKS: u32 = 10;
+
 /// How long the log may take to be read after the candidate has ended.
 const LOG_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -141,14 +144,16 @@ fn unhealthy(candidate: &Candidate, answer: &ProbeAnswer) -> Problem {
     }
 }
 
-/// Looks until the container has ended. The engine's own wait does not return for one that it starts again.
+/// Looks until the container has ended. The engine's own wait does not return for one that it starts again; and while
+/// it runs again nobody knows how it ended before, so its next end is waited for, for a while.
 async fn ended(engine: &dyn Engine, candidate: &Candidate) -> Problem {
+    let mut again = 0;
     loop {
         match engine.container(&candidate.container).await {
-            Ok(Some(detail)) if !detail.running || detail.restarting || detail.restarts > 0 => {
+            Ok(Some(detail)) if !detail.running || detail.restarting || again >= RESTARTED_LOOKS => {
                 return exited(candidate, &detail);
             }
-            Ok(Some(_)) => {}
+            Ok(Some(detail)) => again += u32::from(detail.restarts > 0),
             Ok(None) => return Problem::new(Outcome::Failed, "container-gone", "somebody removed the new container"),
             Err(error) => return error.into(),
         }
