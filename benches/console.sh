@@ -8,7 +8,7 @@ open_console() {
     rm -f "$SCRATCH/screen"
     : >"$SCRATCH/screen"
     start=$(date +%s%N)
-    TERM=xterm-256color script -qfc "stty cols 120 rows 36; exec '$ONCE_BINARY'" "$SCRATCH/screen" </dev/zero >/dev/null 2>&1 &
+    TERM=xterm-256color script -qfc "stty cols 120 rows 36; exec '$ONCE_BINARY'" "$SCRATCH/screen" < <(exec tail -f /dev/null) >/dev/null 2>&1 &
     session=$!
 }
 # The first frame's marker: what begins a synchronized update.
@@ -22,7 +22,7 @@ done | median | sed 's/^/first frame, from the start of the process: /'
 
 open_console
 read -rt 5 <> <(:) || true
-console=$(pgrep -P "$session" | head -1)
+console=$(pgrep -nx once)
 ticks() { awk '{ print $14 + $15 }' "/proc/$console/stat"; }
 bytes=$(stat -c %s "$SCRATCH/screen") cpu=$(ticks)
 read -rt 60 <> <(:) || true
