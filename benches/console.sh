@@ -3,12 +3,16 @@
 . "$(dirname "$0")/lib.sh"
 once deploy "$(image 1)" --name app --host app.localhost >/dev/null 2>&1
 
+# A keyboard nobody types on: open for writing too, so that it never ends.
+mkfifo "$SCRATCH/keys"
+exec 7<>"$SCRATCH/keys"
+
 # Runs it on a terminal of 120 × 36; what it writes goes to a file.
 open_console() {
     rm -f "$SCRATCH/screen"
     : >"$SCRATCH/screen"
     start=$(date +%s%N)
-    TERM=xterm-256color script -qfc "stty cols 120 rows 36; exec '$ONCE_BINARY'" "$SCRATCH/screen" < <(exec tail -f /dev/null) >/dev/null 2>&1 &
+    TERM=xterm-256color script -qfc "stty cols 120 rows 36; exec '$ONCE_BINARY'" "$SCRATCH/screen" <&7 >/dev/null 2>&1 &
     session=$!
 }
 # The first frame's marker: what begins a synchronized update.
