@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 
 use super::candidate::Candidate;
 use super::context::Context;
+use super::healthy::probe_host;
 use crate::app::event::{Outcome, Step};
 use crate::app::ledger::{AppRecord, Phase, RunState, Transaction};
 use crate::app::problem::Problem;
@@ -94,7 +95,7 @@ impl Context<'_> {
         let mut answers = self.proxy.probe(ProbeRequest {
             address: release.address(),
             path: settings.health_path.clone(),
-            host: settings.primary_host().clone(),
+            host: probe_host(settings),
             timeout_ms: settings.health_timeout.duration().max(RETURN).as_millis() as u64,
             other_ports: Vec::new(),
         });

@@ -100,7 +100,7 @@ impl Context<'_> {
 }
 
 /// A wildcard is no name to ask for: its parent is.
-fn probe_host(settings: &Settings) -> Hostname {
+pub(crate) fn probe_host(settings: &Settings) -> Hostname {
     let host = settings.primary_host();
     host.as_str().strip_prefix("*.").and_then(|parent| parent.parse().ok()).unwrap_or_else(|| host.clone())
 }
