@@ -216,10 +216,14 @@ async fn decide(
         (Some(record), Some(release)) => Some(Current { release, generated: &record.generated, intact }),
         _ => None,
     };
-    let port = match engine.image(&resolved.image.id).await {
-        Ok(Some(image)) if !resolved.image.id.is_empty() => shape::port(&settings, &image),
+    let image = match resolved.image.id.as_str() {
+        "" => None,
+        id => engine.image(id).await?,
+    };
+    let port = match image {
+        Some(image) => shape::port(&settings, &image),
         // Not pulled yet: another image anyway, so the plan is a swap whatever its port.
-        _ => settings.port.or(serving.map(|r| r.port)).unwrap_or(Port::HTTP),
+        None => settings.port.or(serving.map(|r| r.port)).unwrap_or(Port::HTTP),
     };
     let wished = Wished { settings: &settings, image: &resolved.image, port, force: deploy.force };
     let view = plan(current, wished);
