@@ -20,6 +20,7 @@ mod name;
 mod plan;
 mod problem;
 pub mod proxy;
+mod proxy_config;
 mod release;
 mod resolve;
 mod route;
@@ -30,7 +31,7 @@ mod units;
 
 pub use change::run;
 pub use clock::{Clock, Entropy};
-pub use draft::{Draft, FieldError};
+pub use draft::{Draft, FieldError, WebDraft};
 pub use field::{Cost, Field, FieldPath, FieldPathError, Section};
 pub use fold::{DeployView, StepState, StepView};
 pub use host::{HostError, Hostname};
@@ -42,10 +43,11 @@ pub use journal::EventSink;
 pub use name::{AppId, AppName, NameError, Namespace, OpId, ReleaseNumber};
 pub use plan::{Action, Change, PlanView};
 pub use problem::Problem;
+pub use proxy_config::{Acme, ProxyConfig, ProxyDraft, ProxyField, ProxyFieldError};
 pub use release::{Caller, Release, ReleaseStatus};
 pub use route::{Route, RouteState, Target};
 pub use settings::{
-    AutoUpdate, EnvKey, EnvKeyError, EnvValue, MASK, MountSource, Secret, Settings, Smtp, Swap, Tls, WordError,
-    defaults,
+    AskUrl, AutoUpdate, Cidr, CidrError, EnvKey, EnvKeyError, EnvValue, MASK, MaxAge, MountSource, RateLimit, Secret,
+    Settings, Smtp, Swap, Switch, Tls, Upstream, UserName, Web, WebError, WordError, defaults,
 };
 pub use units::{ByteSize, Cpus, Port, Span, UnitError, UrlPath};

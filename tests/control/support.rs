@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use once::app::ledger::{AppRecord, Claim, Generated, RunState, Transaction};
 use once::app::proxy::{AppTraffic, DrainLimits, DrainProgress, Lease, LockRequest, ProbeAnswer, ProbeRequest, Proxy};
 use once::app::{
-    AppId, AppName, Caller, EnvValue, OpId, Port, Release, ReleaseNumber, ReleaseStatus, ResolvedImage, Route, Secret,
-    Settings, Swap,
+    AppId, AppName, Caller, EnvValue, OpId, Port, ProxyConfig, Release, ReleaseNumber, ReleaseStatus, ResolvedImage,
+    Route, Secret, Settings, Swap,
 };
 use once::proxy::client::Client;
 use once::proxy::control::Server;
@@ -52,6 +52,8 @@ impl Routes for FakeRoutes {
     fn publish(&self, routes: Vec<Route>) {
         self.state.lock().unwrap().routes = routes.into_iter().map(|route| (route.app.clone(), route)).collect();
     }
+
+    fn configure(&self, _: &ProxyConfig) {}
 
     fn set_route(&self, route: Route) {
         self.state.lock().unwrap().routes.insert(route.app.clone(), route);

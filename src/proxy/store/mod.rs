@@ -2,6 +2,8 @@
 //! Blocking; the service calls it away from the runtime's threads. Knows nothing of what a change means.
 
 mod activity;
+mod aside;
+mod config;
 mod events;
 mod file;
 mod identity;
@@ -14,9 +16,11 @@ use std::path::{Path, PathBuf};
 use crate::app::event::Envelope;
 use crate::app::ledger::{AppRecord, Ledger};
 use crate::app::proxy::Activity;
-use crate::app::{AppId, AppName, OpId};
+use crate::app::{AppId, AppName, OpId, ProxyConfig};
 
 use activity::ActivityLog;
+use aside::Aside;
+use config::ConfigFile;
 use events::EventFiles;
 use records::RecordFiles;
 
@@ -53,6 +57,7 @@ impl<T> During<T> for io::Result<T> {
 #[derive(Debug)]
 pub struct Store {
     records: RecordFiles,
+    config: ConfigFile,
     activity: ActivityLog,
     events: EventFiles,
     // Held for its lock.
@@ -66,6 +71,8 @@ pub struct Opened {
     pub store: Store,
     /// All records that could be read.
     pub ledger: Ledger,
+    /// What holds for the proxy as a whole.
+    pub config: ProxyConfig,
     /// Made once per directory: 32 hex digits.
     pub instance: String,
     /// How often this directory was opened; fencing numbers grow with it.
@@ -91,18 +98,16 @@ impl Store {
             Err(TryLockError::Error(source)) => return Err(source).during(|| format!("lock {}", path.display())),
         }
         let (instance, start) = identity::load(dir)?;
-        let (records, found) = RecordFiles::open(dir)?;
+        file::make_dir(&dir.join("apps"))?;
+        let aside = Aside::open(dir.join("apps").join("set-aside"))?;
+        let (records, found) = RecordFiles::open(dir, &aside)?;
+        let (config_file, config, stuck) = ConfigFile::open(dir, &aside)?;
+        let mut set_aside = aside.list()?;
+        set_aside.extend(found.stuck.into_iter().chain(stuck));
         let (events, changes) = EventFiles::open(dir)?;
         let activity = ActivityLog::open(dir)?;
-        let store = Self { records, activity, events, _lock: lock };
-        Ok(Opened {
-            store,
-            ledger: Ledger::from_records(found.records),
-            instance,
-            start,
-            set_aside: found.set_aside,
-            changes,
-        })
+        let store = Self { records, config: config_file, activity, events, _lock: lock };
+        Ok(Opened { store, ledger: Ledger::from_records(found.records), config, instance, start, set_aside, changes })
     }
 
     /// Writes a record; it is on disk when this returns.
@@ -111,6 +116,14 @@ impl Store {
     /// The file system's; what was there before is still there.
     pub fn write(&self, record: &AppRecord) -> Result<()> {
         self.records.write(record)
+    }
+
+    /// Writes what holds for the proxy as a whole; it is on disk when this returns.
+    ///
+    /// # Errors
+    /// The file system's; what was there before is still there.
+    pub fn write_config(&self, config: &ProxyConfig) -> Result<()> {
+        self.config.write(config)
     }
 
     /// Removes a record; it is gone from disk when this returns.

@@ -3,6 +3,7 @@
 mod deploy;
 mod machinery;
 mod queries;
+mod web;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
