@@ -3,6 +3,7 @@
 
 mod change;
 mod clock;
+mod configure;
 mod draft;
 pub mod engine;
 pub mod event;
@@ -31,12 +32,13 @@ mod units;
 
 pub use change::run;
 pub use clock::{Clock, Entropy};
+pub use configure::{Configured, configure};
 pub use draft::{Draft, FieldError, WebDraft};
 pub use field::{Cost, Field, FieldPath, FieldPathError, Section};
 pub use fold::{DeployView, StepState, StepView};
 pub use host::{HostError, Hostname};
 pub use image::{ImageError, ImageRef, ResolvedImage};
-pub use installation::{Installation, PROXY_HTTP, PROXY_STATE, ProxyLink};
+pub use installation::{HTTP_PORT, Installation, PROXY_HTTP, PROXY_STATE, ProxyLink};
 pub use inventory::{AppHealth, AppView, Inventory, join, observe};
 pub use job::{Ask, Deploy, Job, Pull, Selector};
 pub use journal::EventSink;

@@ -168,6 +168,28 @@ const ENV_FILES: &[Case] = &[
     (&["deploy", "a", "--env-file", "nul.env"], &["nul.env:1:", "NUL"]),
 ];
 
+const PROXY: &[Case] = &[
+    (&["proxy", "configure", "--http-port", "0"], &["invalid http-port `0`", "1 to 65535"]),
+    (&["proxy", "configure", "--https-port", "x"], &["invalid https-port `x`"]),
+    (&["proxy", "configure", "--metrics-port", "65536"], &["invalid metrics-port `65536`"]),
+    (&["proxy", "configure", "--acme-directory", "http://x.com"], &["invalid acme-directory", "https://"]),
+    (&["proxy", "configure", "--acme-contact", "ops"], &["invalid acme-contact `ops`", "a mail address"]),
+    (&["proxy", "configure", "--acme-eab-kid", "a b"], &["invalid acme-eab-kid", "one word"]),
+    (&["proxy", "configure", "--acme-eab-key", "hunter2"], &["--acme-eab-key", "everybody on the machine", "@FILE"]),
+    (&["proxy", "configure", "--acme-eab-key", "@token"], &["invalid acme-eab-key", "base64url"]),
+    (&["proxy", "configure", "--acme-eab-key", "@gone"], &["--acme-eab-key", "the file gone"]),
+    (&["proxy", "configure", "--acme-root", "gone"], &["the certificate gone cannot be read", "No such file"]),
+    (&["proxy", "configure", "--acme-root", "noequals.env"], &["invalid acme-root", "BEGIN CERTIFICATE"]),
+    (&["proxy", "configure", "--trusted-proxy", "lb"], &["invalid trusted-proxy `lb`", "as in `10.0.0.0/8`"]),
+    (&["proxy", "configure", "--trusted-proxy", "10.1.0.0/8"], &["did you mean `10.0.0.0/8`?"]),
+    (&["proxy", "configure", "--proxy-protocol-from", ""], &["at least one range"]),
+    (&["proxy", "configure", "--connections-per-address", "0"], &["at least 1"]),
+    (&["proxy", "configure", "--connections-per-address", "-1"], &["invalid connections-per-address `-1`"]),
+    (&["proxy", "configure", "--access-log", "maybe"], &["on, off"]),
+    (&["proxy", "configure", "--unset", "colour"], &["no setting `colour` of the proxy"]),
+    (&["proxy", "configure", "--unset", "http-port.1"], &["`http-port` is a single value"]),
+];
+
 const FLAGS: &[Case] = &[
     (&["deplyo"], &["unrecognized subcommand 'deplyo'", "'deploy'"]),
     (&["deploy", "a", "--memry", "1g"], &["'--memry'", "'--memory'"]),
@@ -288,6 +310,11 @@ fn secrets() {
 #[test]
 fn env_files() {
     check(ENV_FILES);
+}
+
+#[test]
+fn the_proxy() {
+    check(PROXY);
 }
 
 #[test]

@@ -176,7 +176,7 @@ impl Bed {
             link: Arc::new(Link(service.clone())),
             clock: Arc::new(Now),
             entropy: Arc::new(Counter::default()),
-            http_port: 8080,
+            http_port: Some(8080),
         };
         let ops = AtomicU64::new(1);
         let bed = Self { change, engine, plane, service, installation, ops, _directory: directory };
