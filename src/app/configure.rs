@@ -44,7 +44,8 @@ pub async fn configure(
     let told = told(&draft);
     let config = proxy.configure(draft).await?;
     // A new key looks like the old one: it is masked.
-    let changed = config != before || next.is_some_and(|next| next != now) || wished.acme.eab_key != before.acme.eab_key;
+    let changed =
+        config != before || next.is_some_and(|next| next != now) || wished.acme.eab_key != before.acme.eab_key;
     if changed {
         let outcome = Outcome::Updated.to_string();
         let at = at.clock.now();

@@ -32,6 +32,7 @@ struct State {
     routes: BTreeMap<AppId, Route>,
     held: BTreeSet<AppId>,
     marked: Vec<AppId>,
+    config: Option<ProxyConfig>,
 }
 
 impl FakeRoutes {
@@ -41,6 +42,10 @@ impl FakeRoutes {
 
     pub fn is_held(&self, app: &str) -> bool {
         self.state.lock().unwrap().held.contains(&id(app))
+    }
+
+    pub fn config(&self) -> Option<ProxyConfig> {
+        self.state.lock().unwrap().config.clone()
     }
 
     pub fn marked(&self) -> Vec<AppId> {
@@ -53,7 +58,9 @@ impl Routes for FakeRoutes {
         self.state.lock().unwrap().routes = routes.into_iter().map(|route| (route.app.clone(), route)).collect();
     }
 
-    fn configure(&self, _: &ProxyConfig) {}
+    fn configure(&self, config: &ProxyConfig) {
+        self.state.lock().unwrap().config = Some(config.clone());
+    }
 
     fn set_route(&self, route: Route) {
         self.state.lock().unwrap().routes.insert(route.app.clone(), route);

@@ -19,6 +19,7 @@ use super::table::Table;
 use super::worker::Threads;
 use crate::app::proxy::{AppTraffic, DrainLimits, DrainProgress, InFlight, ProbeAnswer, ProbeRequest};
 use crate::app::{AppId, ProxyConfig, ReleaseNumber, Route};
+use crate::proxy::tls::Certificates;
 
 /// The data plane. Clones are the same plane.
 ///
@@ -42,6 +43,7 @@ pub(super) struct Shared {
     pub(super) log: Option<LogWriter>,
     /// Requests held, over all apps.
     pub(super) held: AtomicU64,
+    pub(super) certificates: Certificates,
 }
 
 impl Plane {
@@ -58,6 +60,7 @@ impl Plane {
             removed: Mutex::default(),
             log,
             held: AtomicU64::new(0),
+            certificates: Certificates::default(),
         };
         Self { shared: Arc::new(shared), threads: Arc::default() }
     }
@@ -65,6 +68,12 @@ impl Plane {
     /// Sets what holds for all apps, for every connection and request that comes after.
     pub fn configure(&self, config: ProxyConfig) {
         self.shared.config.store(Arc::new(config));
+    }
+
+    /// The certificates it serves; in memory only until somebody loads them from a directory.
+    #[must_use]
+    pub fn certificates(&self) -> &Certificates {
+        &self.shared.certificates
     }
 
     /// Replaces the whole table. Apps that are in it keep their numbers and what they have under way, those that are

@@ -1,33 +1,40 @@
-//! Files that could not be read: moved out of the way with the reason beside them, never overwritten, never forgotten.
+//! Files that cannot be read are moved to `set-aside/`, with the reason beside them, for somebody to look at.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{During, Result, file};
 
-/// What the reasons' names end in.
+/// What the reasons' files end in.
 const REASON: &str = "why";
 
-/// A file that cannot be read, by name, and why.
-pub(super) type Unread = (String, String);
-
+/// The set-aside files of one directory.
 #[derive(Debug)]
-pub(super) struct Aside {
+pub(in crate::proxy) struct Aside {
+    of: PathBuf,
     dir: PathBuf,
 }
 
 impl Aside {
-    pub(super) fn open(dir: PathBuf) -> Result<Self> {
-        file::make_dir(&dir)?;
-        Ok(Self { dir })
+    pub(in crate::proxy) fn open(of: &Path) -> Result<Self> {
+        let aside = Self { of: of.to_owned(), dir: of.join("set-aside") };
+        file::make_dir(&aside.dir)?;
+        Ok(aside)
     }
 
-    /// Moves a file here; what could not be moved is told back.
-    pub(super) fn take(&self, path: &Path, why: String) -> Option<Unread> {
-        tracing::warn!(path = %path.display(), why, "a file of the ledger is set aside");
-        let error = self.put(path, &why).err()?;
-        tracing::warn!(path = %path.display(), %error, "it could not be moved");
-        Some((display_name(path), why))
+    /// Moves these here. All that are here then, or should be, from now or earlier: file name and why.
+    pub(in crate::proxy) fn take(&self, broken: Vec<(PathBuf, String)>) -> Result<Vec<(String, String)>> {
+        let mut stuck = Vec::new();
+        for (path, why) in broken {
+            tracing::warn!(path = %path.display(), why, "a file is set aside");
+            if let Err(error) = self.put(&path, &why) {
+                tracing::warn!(path = %path.display(), %error, "it could not be moved");
+                stuck.push((display_name(&path), why));
+            }
+        }
+        let mut all = self.list()?;
+        all.extend(stuck);
+        Ok(all)
     }
 
     /// Never overwrites an earlier one of the same name.
@@ -39,11 +46,10 @@ impl Aside {
         file::replace(&self.dir.join(format!("{name}.{n}.{REASON}")), why.as_bytes())?;
         fs::rename(path, &kept).during(|| format!("move {} to {}", path.display(), kept.display()))?;
         file::sync_dir(&self.dir)?;
-        path.parent().map_or(Ok(()), file::sync_dir)
+        file::sync_dir(&self.of)
     }
 
-    /// All that lie here, also earlier ones: file name and why.
-    pub(super) fn list(&self) -> Result<Vec<Unread>> {
+    fn list(&self) -> Result<Vec<(String, String)>> {
         let listing = || format!("list {}", self.dir.display());
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.dir).during(listing)? {

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::aside::{Aside, Unread};
-use super::{During, Result, file};
+use super::{Aside, During, Result, file};
 use crate::app::ProxyConfig;
 
 /// The version of the file. A newer one is set aside, never guessed at.
@@ -31,18 +30,19 @@ struct Version {
 }
 
 impl ConfigFile {
-    /// What is kept; the defaults where there is nothing, or nothing that can be read: that file is set aside, and told
-    /// back where it could not be moved.
-    pub(super) fn open(state: &Path, aside: &Aside) -> Result<(Self, ProxyConfig, Option<Unread>)> {
+    /// What is kept; the defaults where there is nothing, or nothing that can be read: that file is set aside.
+    pub(super) fn open(state: &Path, set_aside: &mut Vec<(String, String)>) -> Result<(Self, ProxyConfig)> {
         let path = state.join("proxy.json");
-        let (config, stuck) = match fs::read(&path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => (ProxyConfig::default(), None),
-            read => match read.map_err(|e| format!("it cannot be read: {e}")).and_then(|content| parse(&content)) {
-                Ok(config) => (config, None),
-                Err(why) => (ProxyConfig::default(), aside.take(&path, why)),
-            },
+        let read = match fs::read(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(ProxyConfig::default()),
+            read => read.map_err(|e| format!("it cannot be read: {e}")).and_then(|content| parse(&content)),
         };
-        Ok((Self { path }, config, stuck))
+        let (config, broken) = match read {
+            Ok(config) => (config, Vec::new()),
+            Err(why) => (ProxyConfig::default(), vec![(path.clone(), why)]),
+        };
+        set_aside.extend(Aside::open(state)?.take(broken)?);
+        Ok((Self { path }, config))
     }
 
     pub(super) fn write(&self, config: &ProxyConfig) -> Result<()> {

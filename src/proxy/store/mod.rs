@@ -5,7 +5,7 @@ mod activity;
 mod aside;
 mod config;
 mod events;
-mod file;
+pub(in crate::proxy) mod file;
 mod identity;
 mod records;
 
@@ -19,7 +19,7 @@ use crate::app::proxy::Activity;
 use crate::app::{AppId, AppName, OpId, ProxyConfig};
 
 use activity::ActivityLog;
-use aside::Aside;
+pub(in crate::proxy) use aside::Aside;
 use config::ConfigFile;
 use events::EventFiles;
 use records::RecordFiles;
@@ -43,7 +43,7 @@ pub enum StoreError {
 pub(crate) type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// Names the step that failed.
-trait During<T> {
+pub(in crate::proxy) trait During<T> {
     fn during(self, what: impl FnOnce() -> String) -> Result<T>;
 }
 
@@ -98,12 +98,9 @@ impl Store {
             Err(TryLockError::Error(source)) => return Err(source).during(|| format!("lock {}", path.display())),
         }
         let (instance, start) = identity::load(dir)?;
-        file::make_dir(&dir.join("apps"))?;
-        let aside = Aside::open(dir.join("apps").join("set-aside"))?;
-        let (records, found) = RecordFiles::open(dir, &aside)?;
-        let (config_file, config, stuck) = ConfigFile::open(dir, &aside)?;
-        let mut set_aside = aside.list()?;
-        set_aside.extend(found.stuck.into_iter().chain(stuck));
+        let (records, found) = RecordFiles::open(dir)?;
+        let mut set_aside = found.set_aside;
+        let (config_file, config) = ConfigFile::open(dir, &mut set_aside)?;
         let (events, changes) = EventFiles::open(dir)?;
         let activity = ActivityLog::open(dir)?;
         let store = Self { records, config: config_file, activity, events, _lock: lock };
@@ -168,7 +165,7 @@ impl Store {
 }
 
 /// Names in a directory that end in `.{extension}`, sorted; without the ending.
-fn stems(dir: &Path, extension: &str) -> Result<Vec<(String, PathBuf)>> {
+pub(in crate::proxy) fn stems(dir: &Path, extension: &str) -> Result<Vec<(String, PathBuf)>> {
     let listing = || format!("list {}", dir.display());
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).during(listing)? {

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::aside::{Aside, Unread};
-use super::{During, Result, file, stems};
+use super::{Aside, During, Result, file, stems};
 use crate::app::AppId;
 use crate::app::ledger::{AppRecord, SCHEMA};
 
@@ -20,19 +19,16 @@ pub(super) struct RecordFiles {
 /// What was read.
 pub(super) struct Found {
     pub(super) records: Vec<AppRecord>,
-    /// What cannot be read and could not be moved either: file name and why.
-    pub(super) stuck: Vec<Unread>,
+    /// Now or earlier: file name and why.
+    pub(super) set_aside: Vec<(String, String)>,
 }
 
 impl RecordFiles {
-    pub(super) fn open(state: &Path, aside: &Aside) -> Result<(Self, Found)> {
+    pub(super) fn open(state: &Path) -> Result<(Self, Found)> {
         let files = Self { dir: state.join("apps") };
         file::make_dir(&files.dir)?;
-        for (_, path) in stems(&files.dir, file::UNFINISHED)? {
-            if let Err(error) = fs::remove_file(&path) {
-                tracing::warn!(path = %path.display(), %error, "an unfinished file stays");
-            }
-        }
+        let aside = Aside::open(&files.dir)?;
+        file::sweep(&files.dir)?;
         let mut records: BTreeMap<AppId, AppRecord> = BTreeMap::new();
         let mut broken = Vec::new();
         for (stem, path) in stems(&files.dir, "json")? {
@@ -45,8 +41,8 @@ impl RecordFiles {
                 Err(why) => broken.push((path, why)),
             }
         }
-        let stuck = broken.into_iter().filter_map(|(path, why)| aside.take(&path, why)).collect();
-        Ok((files, Found { records: records.into_values().collect(), stuck }))
+        let set_aside = aside.take(broken)?;
+        Ok((files, Found { records: records.into_values().collect(), set_aside }))
     }
 
     pub(super) fn write(&self, record: &AppRecord) -> Result<()> {

@@ -9,9 +9,8 @@ use crate::app::event::{Envelope, Event, Finished, LockView, Outcome, Step, Traf
 use crate::app::ledger::{AppRecord, Generated};
 use crate::app::proxy::{Activity, AppTraffic};
 use crate::app::{
-    Action, AppHealth, AppId, AppView, Caller, Change, Cost, EnvValue, OpId, PlanView, Port, Problem, ProxyConfig, ProxyDraft,
-    ProxyField, Release,
-    ReleaseNumber, ReleaseStatus, ResolvedImage, Secret, Settings,
+    Action, AppHealth, AppId, AppView, Caller, Change, Cost, EnvValue, OpId, PlanView, Port, Problem, ProxyConfig,
+    ProxyDraft, ProxyField, Release, ReleaseNumber, ReleaseStatus, ResolvedImage, Secret, Settings,
 };
 
 macro_rules! schema {

@@ -54,10 +54,8 @@ fn draft(args: &ConfigureArgs) -> Result<ProxyDraft, Problem> {
         (ProxyField::AccessLog, &args.access_log),
         (ProxyField::MetricsPort, &args.metrics_port),
     ];
-    let lists = [
-        (ProxyField::TrustedProxies, &args.trusted_proxy),
-        (ProxyField::ProxyProtocolFrom, &args.proxy_protocol_from),
-    ];
+    let lists =
+        [(ProxyField::TrustedProxies, &args.trusted_proxy), (ProxyField::ProxyProtocolFrom, &args.proxy_protocol_from)];
     let single = single.into_iter().filter_map(|(field, text)| Some((field, text.as_deref()?)));
     let lists = lists.into_iter().flat_map(|(field, texts)| texts.iter().map(move |text| (field, text.as_str())));
     for (field, text) in single.chain(lists) {
