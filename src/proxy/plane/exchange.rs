@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Instant;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use http::header::{CONNECTION, HeaderValue, STRICT_TRANSPORT_SECURITY};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 
@@ -19,6 +19,7 @@ use super::headers;
 use super::pages::Page;
 use super::pool::Wire;
 use super::record::{Peer, Record};
+use super::secure::{moved, token};
 use super::serve::{Listening, Pulse};
 use super::table::{Found, fold_host};
 use super::tunnel;
@@ -35,7 +36,7 @@ pub(super) struct Context {
 /// New connections tried for one request before it is given up; each was closed before anything was sent.
 const TRIES: u32 = 3;
 
-type Answer = Response<AnswerBody>;
+pub(super) type Answer = Response<AnswerBody>;
 type Attempt = Result<(Sent, Option<Box<Wire>>), Unconnected>;
 
 /// The app took no connection. Gives the request back.
@@ -56,10 +57,8 @@ impl Context {
         if request.method() == Method::CONNECT {
             return page(Page::MethodNotAllowed, record);
         }
-        if self.peer.sni.is_none()
-            && let Some(authorization) = self.shared.certificates.http_challenge(request.uri().path())
-        {
-            return challenge(authorization, record);
+        if let Some(authorization) = self.challenge(request.uri().path()) {
+            return token(authorization, record);
         }
         let Some((host, port)) = headers::authority(&request).and_then(fold_host) else {
             return page(Page::BadRequest, record);
@@ -71,6 +70,11 @@ impl Context {
         if self.is_misdirected(host.as_str(), request.uri().path(), &app) {
             return page(Page::NoHost, record);
         }
+        if let Some(to) = self.secured(host.as_str(), &request, &app) {
+            record.app = Some(app);
+            return moved(&to, request.method(), record);
+        }
+        let strict = self.strict(&app);
         let port = port.map(str::to_owned);
         let protocol = headers::upgrade(request.headers());
         let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
@@ -82,7 +86,7 @@ impl Context {
         record.meter = meter;
         let request = Request::from_parts(head, body);
 
-        match self.deliver(host.as_str(), app, request, client.is_some(), &mut record).await {
+        let mut answer = match self.deliver(host.as_str(), app, request, client.is_some(), &mut record).await {
             Err(no) => page(no, record),
             Ok((response, wire)) => match client {
                 Some(client) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
@@ -90,25 +94,20 @@ impl Context {
                 }
                 _ => self.pass(response, wire, record).await,
             },
+        };
+        if let Some(strict) = strict {
+            // An app may know better.
+            answer.headers_mut().entry(STRICT_TRANSPORT_SECURITY).or_insert(strict);
         }
+        answer
     }
 
-    fn find(&self, host: &str, path: &str) -> Result<Arc<App>, Page> {
+    pub(super) fn find(&self, host: &str, path: &str) -> Result<Arc<App>, Page> {
         match self.shared.table.load().find(host, path) {
             Found::App(app) => Ok(Arc::clone(app)),
             Found::NoPath => Err(Page::NoPath),
             Found::NoHost => Err(Page::NoHost),
         }
-    }
-
-    /// Whether the request is for another name than the handshake, and one that has another certificate or leads to
-    /// another app: what a browser may try whose connection seems to be good for both (RFC 9110, 7.4).
-    fn is_misdirected(&self, host: &str, path: &str, app: &Arc<App>) -> bool {
-        let Some(sni) = self.peer.sni.as_deref().filter(|sni| *sni != host) else { return false };
-        let certificates = &self.shared.certificates;
-        let fingerprint = |name| certificates.find(name).map(|certificate| certificate.facts.fingerprint.clone());
-        let same_app = self.find(sni, path).is_ok_and(|other| Arc::ptr_eq(&other, app));
-        !same_app || fingerprint(sni) != fingerprint(host)
     }
 
     /// Gets the request to the release that serves now. What could not be sent is tried again, at the release that
@@ -296,15 +295,6 @@ fn copy_of(request: &Request<RequestBody>) -> Request<RequestBody> {
     copy.uri_mut().clone_from(request.uri());
     copy.headers_mut().clone_from(request.headers());
     copy
-}
-
-/// The answer to an authority that asks whether a name leads here.
-fn challenge(authorization: String, mut record: Record) -> Answer {
-    let mut response = Response::new(());
-    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(authorization.len()));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    record.answered(StatusCode::OK.as_u16(), response.headers());
-    response.map(|()| AnswerBody::Own { rest: bytes::Bytes::from(authorization), record: Some(record) })
 }
 
 /// An answer of the proxy's own.
