@@ -30,6 +30,8 @@ pub struct WorkerOptions {
     pub state: PathBuf,
     /// Listening sockets, from the supervisor.
     pub listeners: Vec<TcpListener>,
+    /// The same, for clients that speak TLS.
+    pub tls_listeners: Vec<TcpListener>,
     /// How requests are served.
     pub plane: PlaneOptions,
 }
@@ -88,14 +90,15 @@ pub async fn run(options: WorkerOptions) -> Result<(), WorkerError> {
 /// # Errors
 /// It could not begin.
 pub async fn serve(options: WorkerOptions, stop: CancellationToken) -> Result<(), WorkerError> {
-    let WorkerOptions { state, listeners, plane } = options;
+    let WorkerOptions { state, listeners, tls_listeners, plane } = options;
     let plane = Plane::new(plane);
     let service = open(&state, &plane).await?;
     let socket = state.join(SOCKET);
     let server = during(Server::bind(&socket), format!("listen on {}", socket.display()))?;
     // With all its routes: nobody gets a wrong answer from a proxy that has just begun.
-    let serving = listeners.into_iter().map(|listener| plane.serve(listener, stop.clone()));
-    let serving: Vec<_> = during(serving.collect::<io::Result<_>>(), "serve a listening socket")?;
+    let plain = listeners.into_iter().map(|listener| plane.serve(listener, stop.clone()));
+    let tls = tls_listeners.into_iter().map(|listener| plane.serve_tls(listener, stop.clone()));
+    let serving: Vec<_> = during(plain.chain(tls).collect::<io::Result<_>>(), "serve a listening socket")?;
     tracing::info!(state = %state.display(), sockets = serving.len(), "the worker serves");
     server.run(service, stop).await;
     tracing::info!("the worker ends what is under way");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::perform::Report;
+use crate::app::certificate::CertificateOffer;
 use crate::app::engine::Container;
 use crate::app::event::{Event, Outcome, Step};
 use crate::app::installation::Installation;
@@ -31,6 +32,8 @@ pub(crate) struct Context<'a> {
     pub(crate) lease: Box<dyn Lease>,
     pub(crate) name: AppName,
     pub(crate) started: tokio::time::Instant,
+    /// Checked, and to be installed right before the change is committed.
+    pub(crate) certificate: Option<CertificateOffer>,
 }
 
 impl<'a> Context<'a> {
@@ -62,7 +65,7 @@ impl<'a> Context<'a> {
             Ok((lease, "yours".to_owned()))
         });
         let lease = lease.await?;
-        Ok(Self { installation, journal, cancel, job, report, proxy, lease, name, started })
+        Ok(Self { installation, journal, cancel, job, report, proxy, lease, name, started, certificate: None })
     }
 
     /// The record as it is now.

@@ -32,6 +32,7 @@ pub(super) fn document<T: Serialize>(result: Result<T, ProxyError>) -> Answer {
 pub(super) fn failure(error: ProxyError) -> Answer {
     let status = match &error {
         ProxyError::Locked { .. } | ProxyError::Refused(_) => StatusCode::CONFLICT,
+        ProxyError::Certificate(_) => StatusCode::UNPROCESSABLE_ENTITY,
         ProxyError::LockLost => StatusCode::PRECONDITION_FAILED,
         ProxyError::Version { .. } => StatusCode::UPGRADE_REQUIRED,
         ProxyError::Storage { .. } => StatusCode::INSUFFICIENT_STORAGE,

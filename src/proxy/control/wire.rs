@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::event::LockView;
 use crate::app::ledger::{Refusal, Transaction};
 use crate::app::proxy::{DrainLimits, LeaseEnd, ProxyError};
-use crate::app::{AppId, AppName, OpId, ReleaseNumber};
+use crate::app::{AppId, AppName, CertificateFlaw, OpId, ReleaseNumber};
 
 /// The header in which a client says what it speaks.
 pub(crate) const PROTOCOL_HEADER: &str = "once-protocol";
@@ -116,6 +116,7 @@ pub(crate) enum WireError {
     LockLost,
     Refused { why: Refusal },
     Storage { message: String },
+    Certificate { why: CertificateFlaw },
     Failed { what: String, message: String },
 }
 
@@ -129,6 +130,7 @@ impl From<ProxyError> for WireError {
             ProxyError::LockLost => Self::LockLost,
             ProxyError::Refused(why) => Self::Refused { why },
             ProxyError::Storage { message } => Self::Storage { message },
+            ProxyError::Certificate(why) => Self::Certificate { why },
             ProxyError::Failed { what, message } => Self::Failed { what, message },
         }
     }
@@ -144,6 +146,7 @@ impl From<WireError> for ProxyError {
             WireError::LockLost => Self::LockLost,
             WireError::Refused { why } => Self::Refused(why),
             WireError::Storage { message } => Self::Storage { message },
+            WireError::Certificate { why } => Self::Certificate(why),
             WireError::Failed { what, message } => Self::Failed { what, message },
         }
     }

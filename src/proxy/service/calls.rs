@@ -16,8 +16,11 @@ use crate::app::proxy::{
     Activity, AppTraffic, DrainLimits, DrainProgress, Lease, LockRequest, ProbeAnswer, ProbeRequest, Proxy, ProxyError,
     ProxyInfo, Snapshot,
 };
-use crate::app::{AppId, AppName, OpId, ProxyConfig, ProxyDraft, ReleaseNumber};
+use crate::app::{
+    AppId, AppName, CertificateFacts, CertificateOffer, CertificateSource, OpId, ProxyConfig, ProxyDraft, ReleaseNumber,
+};
 use crate::proxy::control::PROTOCOL;
+use crate::proxy::tls::InstallError;
 
 type Result<T, E = ProxyError> = std::result::Result<T, E>;
 
@@ -210,6 +213,26 @@ impl Proxy for Service {
             Ok(next.without_secrets())
         });
         ended.await.map_err(|e| ProxyError::Failed { what: "keep its settings".to_owned(), message: e.to_string() })?
+    }
+
+    async fn check_certificate(&self, offer: CertificateOffer) -> Result<CertificateFacts> {
+        let checked = self.shared.certificates.check(&offer.names, &offer.pair, jiff::Timestamp::now());
+        checked.map_err(ProxyError::Certificate)
+    }
+
+    async fn install_certificate(&self, offer: CertificateOffer) -> Result<CertificateFacts> {
+        let certificates = self.shared.certificates.clone();
+        let install = move || certificates.install(&offer.names, &offer.pair, CertificateSource::Custom);
+        let ended = tokio::task::spawn_blocking(install).await;
+        let failed = |e: tokio::task::JoinError| ProxyError::Failed {
+            what: "reach its disk".to_owned(),
+            message: e.to_string(),
+        };
+        match ended.map_err(failed)? {
+            Ok(certificate) => Ok(certificate.facts.clone()),
+            Err(InstallError::Flaw(flaw)) => Err(ProxyError::Certificate(flaw)),
+            Err(InstallError::Store(error)) => Err(error.into()),
+        }
     }
 
     async fn record_activity(&self, activity: Activity) -> Result<()> {

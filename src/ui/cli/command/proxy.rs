@@ -27,10 +27,12 @@ pub(crate) async fn status(session: &mut Session<'_>) -> Answer {
     let container = container(&at).await?;
     let mut ports: Vec<String> = container.ports.values().map(ToString::to_string).collect();
     ports.sort();
-    let info = match container.running {
-        true => Some(at.link.connect(&at.namespace).await?.info().await?),
+    let snapshot = match container.running {
+        true => Some(at.link.connect(&at.namespace).await?.snapshot().await?),
         false => None,
     };
+    let (info, certificates) = snapshot.map(|s| (s.info, s.certificates)).unzip();
+    let certificates = certificates.unwrap_or_default();
     if session.out.is_json() {
         session.out.object(&json!({
             "container": container.name, "running": container.running, "restarts": container.restarts,
@@ -38,6 +40,7 @@ pub(crate) async fn status(session: &mut Session<'_>) -> Answer {
             "version": info.as_ref().map(|i| &i.version), "protocol": info.as_ref().map(|i| i.protocol),
             "instance": info.as_ref().map(|i| &i.instance), "started_at": info.as_ref().map(|i| i.started_at),
             "memory": info.as_ref().map(|i| i.memory), "set_aside": info.as_ref().map(|i| &i.set_aside),
+            "certificates": certificates,
         }));
         return Ok(if info.is_some_and(|i| i.set_aside.is_empty()) { 0 } else { FINDINGS });
     }
@@ -57,6 +60,7 @@ pub(crate) async fn status(session: &mut Session<'_>) -> Answer {
     }
     let aside = info.iter().flat_map(|i| &i.set_aside).map(|(file, why)| ("set aside", format!("{file}: {why}")));
     pairs.extend(aside);
+    pairs.extend(certificates.iter().map(|view| ("TLS", words::certificate(view, at.clock.now()))));
     for (label, value) in &pairs {
         let label = styled(STRONG, &format!("{label:<10}"));
         session.out.data(&format!("{label} {}", crate::ui::sanitize::line(value)));
