@@ -9,6 +9,7 @@
 )]
 
 mod certificates;
+mod closed;
 mod concurrency;
 mod deploys;
 mod failures;

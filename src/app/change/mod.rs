@@ -3,6 +3,7 @@
 
 mod candidate;
 mod certificate;
+mod close;
 mod context;
 mod handover;
 mod healthy;
