@@ -3,11 +3,14 @@
 
 mod change;
 mod clock;
+mod doctor;
 mod draft;
+mod drift;
 pub mod engine;
 pub mod event;
 mod explain;
 mod field;
+mod finding;
 mod fold;
 mod host;
 mod image;
@@ -20,6 +23,8 @@ mod name;
 mod plan;
 mod problem;
 pub mod proxy;
+mod rebuild;
+mod reconcile;
 mod release;
 mod resolve;
 mod route;
@@ -30,8 +35,10 @@ mod units;
 
 pub use change::run;
 pub use clock::{Clock, Entropy};
+pub use doctor::{Lookup, Machine, Socket, examine, names, public_names};
 pub use draft::{Draft, FieldError};
 pub use field::{Cost, Field, FieldPath, FieldPathError, Section};
+pub use finding::{Finding, Fix, Kind, Severity};
 pub use fold::{DeployView, StepState, StepView};
 pub use host::{HostError, Hostname};
 pub use image::{ImageError, ImageRef, ResolvedImage};
@@ -42,6 +49,7 @@ pub use journal::EventSink;
 pub use name::{AppId, AppName, NameError, Namespace, OpId, ReleaseNumber};
 pub use plan::{Action, Change, PlanView};
 pub use problem::Problem;
+pub use reconcile::{Sight, reconcile};
 pub use release::{Caller, Release, ReleaseStatus};
 pub use route::{Route, RouteState, Target};
 pub use settings::{

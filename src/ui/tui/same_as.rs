@@ -15,6 +15,8 @@ pub(crate) fn command(ask: &Ask) -> String {
         Ask::Start { app } => format!("once start {}", app.0),
         Ask::Stop { app } => format!("once stop {}", app.0),
         Ask::Restart { app } => format!("once restart {}", app.0),
+        Ask::Tidy { .. } => "once doctor --fix".to_owned(),
+        Ask::Adopt { container } => format!("once adopt {}", shell_word(container)),
         Ask::Remove { app, data: false } => format!("once remove {}", app.0),
         Ask::Remove { app, data: true } => format!("once remove {} --data", app.0),
     }
