@@ -118,7 +118,8 @@ mod tests {
 
     #[test]
     fn each_change_is_named_and_no_value_is() {
-        let cases: [(&str, fn(&mut ContainerDetail)); 7] = [
+        type Change = fn(&mut ContainerDetail);
+        let cases: [(&str, Change); 7] = [
             ("another image", |c| c.image_id = "sha256:2".into()),
             ("variables differ: TOKEN", |c| c.env[2] = "TOKEN=changed".into()),
             ("variables differ: A", |c| {

@@ -5,7 +5,7 @@ use crate::app::engine::{Container, Role};
 use crate::app::event::{Event, Outcome, Step};
 use crate::app::installation::Installation;
 use crate::app::job::{Ask, Selector};
-use crate::app::ledger::Transaction;
+use crate::app::ledger::{AppRecord, Transaction};
 use crate::app::name::AppName;
 use crate::app::problem::Problem;
 use crate::app::rebuild::{Remains, rebuild};
@@ -50,7 +50,7 @@ pub(crate) async fn adopt(context: &mut Context<'_>) -> Result<Outcome, Problem>
     let Ask::Adopt { container } = &context.job.ask else { return Ok(Outcome::Unchanged) };
     let chosen = find(context.installation, container).await?;
     let id = chosen.identity.as_ref().and_then(|i| i.id.clone());
-    if let Some(record) = context.proxy.record(&context.name).await?.filter(|r| r.is_live()) {
+    if let Some(record) = context.proxy.record(&context.name).await?.filter(AppRecord::is_live) {
         if Some(&record.id) == id.as_ref() && record.release_of(&chosen.name).is_some() {
             return Ok(Outcome::Unchanged);
         }
