@@ -64,11 +64,12 @@ pub fn rebuild(
     let serving = newest(true).or_else(|| newest(false)).ok_or(RebuildError::Nothing)?;
     let number = serving.container.identity.as_ref().and_then(|i| i.release).ok_or(RebuildError::Nothing)?;
     let mut lost = Vec::new();
+    let closed = fresh.secret_key_base.clone();
     let generated = generated(serving, fresh, &mut lost);
     let mut record = AppRecord::new(id, name, generated, oldest(&remains).unwrap_or(now));
     for part in &remains {
         let Some(of) = part.container.identity.as_ref().and_then(|i| i.release) else { continue };
-        match release(part, of, of == number, op, by, &mut lost) {
+        match release(part, of, of == number, (op, by), &closed, &mut lost) {
             Some(release) => record.releases.push(release),
             None => lost.push(format!("what the container {} was made from is not known", part.container.name)),
         }
@@ -101,11 +102,11 @@ fn release(
     part: &Remains,
     number: ReleaseNumber,
     serves: bool,
-    op: &OpId,
-    by: &Caller,
+    (op, by): (&OpId, &Caller),
+    closed: &Secret,
     lost: &mut Vec<String>,
 ) -> Option<Release> {
-    let settings = with_secrets(part.settings.clone()?, &variables(&part.detail), lost);
+    let settings = with_secrets(part.settings.clone()?, &variables(&part.detail), closed, lost);
     let repository = settings.image.repository();
     let digest = part.image.iter().flat_map(|i| &i.repo_digests).find_map(|full| {
         let (of, digest) = full.split_once('@')?;
@@ -138,7 +139,12 @@ fn variables(detail: &ContainerDetail) -> BTreeMap<&str, &str> {
 }
 
 /// Labels hold no secrets; the container's own environment does.
-fn with_secrets(mut settings: Settings, env: &BTreeMap<&str, &str>, lost: &mut Vec<String>) -> Settings {
+fn with_secrets(
+    mut settings: Settings,
+    env: &BTreeMap<&str, &str>,
+    closed: &Secret,
+    lost: &mut Vec<String>,
+) -> Settings {
     for (key, value) in settings.env.iter_mut().filter(|(_, value)| value.secret) {
         match env.get(key.as_str()) {
             Some(found) => *value = EnvValue::secret(*found),
@@ -146,6 +152,11 @@ fn with_secrets(mut settings: Settings, env: &BTreeMap<&str, &str>, lost: &mut V
         }
     }
     settings.env.retain(|_, value| value.value.expose() != MASK);
+    for (user, password) in settings.web.basic_auth.iter_mut().filter(|(_, password)| password.expose() == MASK) {
+        // Closed to everybody is mended by one command; open to everybody by none.
+        *password = closed.clone();
+        lost.push(format!("the password of {user} was only in the ledger: nobody gets in until it is set again"));
+    }
     if let Some(smtp) = &mut settings.smtp
         && smtp.password.as_ref().is_some_and(|p| p.expose() == MASK)
     {

@@ -139,6 +139,16 @@ fn what_is_lost_is_said_and_never_made_up_as_a_mask() {
 }
 
 #[test]
+fn an_app_behind_a_password_stays_closed_when_the_password_is_lost() {
+    let mut part = remains(1, true, &[]);
+    part.settings.as_mut().unwrap().web.basic_auth.insert("ada".parse().unwrap(), Secret::new(MASK.into()));
+    let rebuilt = made(vec![part]).unwrap();
+    let users = &rebuilt.record.settings().unwrap().web.basic_auth;
+    assert_eq!(users.values().map(Secret::expose).collect::<Vec<_>>(), ["fresh-base"]);
+    assert!(rebuilt.lost.iter().any(|l| l.contains("ada")), "{:?}", rebuilt.lost);
+}
+
+#[test]
 fn two_apps_or_none_make_no_record() {
     let mut other = remains(2, true, &[]);
     let identity = other.container.identity.as_mut().unwrap();
