@@ -274,5 +274,4 @@ pub fn public_names(inventory: &Inventory) -> Vec<Hostname> {
 }
 
 #[cfg(test)]
-#[path = "doctor_tests.rs"]
 mod tests;

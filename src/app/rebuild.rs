@@ -189,5 +189,4 @@ fn generated(serving: &Remains, fresh: Generated, lost: &mut Vec<String>) -> Gen
 }
 
 #[cfg(test)]
-#[path = "rebuild_tests.rs"]
 mod tests;

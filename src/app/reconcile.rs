@@ -228,5 +228,4 @@ fn foreign(sight: Sight<'_>) -> Vec<Finding> {
 }
 
 #[cfg(test)]
-#[path = "reconcile_tests.rs"]
 pub(in crate::app) mod tests;

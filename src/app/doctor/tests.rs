@@ -99,7 +99,7 @@ fn the_web_port_of_a_container_is_nobody_elses() {
 fn a_name_that_leads_elsewhere_is_a_remark_and_one_that_leads_nowhere_a_problem() {
     let mut inventory =
         Inventory { apps: Vec::new(), snapshot: None, proxy: None, strays: Vec::new(), containers: Vec::new() };
-    inventory.apps.push(super::super::reconcile::tests::view("shop", &["shop.example.com"]));
+    inventory.apps.push(crate::app::reconcile::tests::view("shop", &["shop.example.com"]));
     let lookup = |found| Lookup { host: "shop.example.com".parse().unwrap(), found };
     let (ours, theirs) = (("192.0.2.1".parse().unwrap(), true), ("192.0.2.2".parse().unwrap(), false));
     for (found, expected) in [
@@ -118,7 +118,7 @@ fn names_of_this_machine_alone_are_not_looked_up() {
     let mut inventory =
         Inventory { apps: Vec::new(), snapshot: None, proxy: None, strays: Vec::new(), containers: Vec::new() };
     let hosts = ["shop.example.com", "shop.localhost", "*.example.com", "192.0.2.1"];
-    inventory.apps.push(super::super::reconcile::tests::view("shop", &hosts));
+    inventory.apps.push(crate::app::reconcile::tests::view("shop", &hosts));
     let names: Vec<String> = public_names(&inventory).iter().map(ToString::to_string).collect();
     assert_eq!(names, ["shop.example.com"]);
 }
