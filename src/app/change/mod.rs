@@ -3,6 +3,7 @@
 
 mod adopt;
 mod candidate;
+mod close;
 mod context;
 mod handover;
 mod healthy;

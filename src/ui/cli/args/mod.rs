@@ -15,7 +15,11 @@ pub use machinery::{DemoImageArgs, DemoLoadArgs, Machinery};
 pub(crate) use proxy::ConfigureArgs;
 pub use queries::ProxyArgs;
 pub(crate) use queries::{
+<<<<<<< HEAD
     AdoptArgs, AppArg, AppsArg, ConfirmArgs, DoctorArgs, ExecArgs, LockArgs, LogsArgs, ProxyCommand, RemoveArgs,
+=======
+    AppArg, AppsArg, ConfirmArgs, ExecArgs, LockArgs, LogsArgs, MaintenanceArgs, PauseArgs, ProxyCommand, RemoveArgs,
+>>>>>>> main
     RollbackArgs, StatusArgs, WatchArgs,
 };
 
@@ -138,6 +142,12 @@ pub(crate) enum Command {
     Start(AppsArg),
     /// Stop apps; visitors see a 503 page
     Stop(AppsArg),
+    /// Show visitors a 503 page while the app goes on running
+    Maintenance(MaintenanceArgs),
+    /// Let requests wait until `once resume`
+    Pause(PauseArgs),
+    /// Let the requests of paused apps go on
+    Resume(AppsArg),
     /// Replace an app's container by a fresh one, with zero downtime
     Restart(AppsArg),
     /// An app's environment, secrets masked
@@ -212,6 +222,9 @@ impl Command {
             Self::Logs(_) => "logs",
             Self::Start(_) => "start",
             Self::Stop(_) => "stop",
+            Self::Maintenance(_) => "maintenance",
+            Self::Pause(_) => "pause",
+            Self::Resume(_) => "resume",
             Self::Restart(_) => "restart",
             Self::Env(_) => "env",
             Self::Releases(_) => "releases",
