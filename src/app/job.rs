@@ -50,7 +50,6 @@ pub enum Ask {
         /// Which app.
         app: Selector,
     },
-<<<<<<< HEAD
     /// Put in order what a process that died left behind, and remove what no release needs.
     Tidy {
         /// Which app.
@@ -61,7 +60,6 @@ pub enum Ask {
         /// Name or id of one of them.
         container: String,
     },
-=======
     /// Let visitors see a 503 page while the app goes on running, or let them in again.
     Maintenance {
         /// Which app.
@@ -81,7 +79,6 @@ pub enum Ask {
         /// Which app.
         app: Selector,
     },
->>>>>>> main
     /// Remove the app, and its data where asked.
     Remove {
         /// Which app.

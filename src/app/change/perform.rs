@@ -7,11 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::candidate::Wish;
 use super::context::Context;
-<<<<<<< HEAD
-use super::{adopt, operate};
-=======
-use super::{close, operate};
->>>>>>> main
+use super::{adopt, close, operate};
 use crate::app::draft::Draft;
 use crate::app::event::{Event, Outcome, Step};
 use crate::app::host::Hostname;
@@ -63,13 +59,10 @@ pub(crate) async fn perform(
         | Ask::Start { app }
         | Ask::Stop { app }
         | Ask::Restart { app }
-<<<<<<< HEAD
         | Ask::Tidy { app }
-=======
         | Ask::Maintenance { app, .. }
         | Ask::Pause { app, .. }
         | Ask::Resume { app }
->>>>>>> main
         | Ask::Remove { app, data: false } => existing(&records, app)?.name.clone(),
         Ask::Remove { app, data: true } => operate::removable(&records, app)?,
         Ask::Adopt { container } => adopt::whose(installation, container).await?,
@@ -108,14 +101,11 @@ async fn act(context: &mut Context<'_>) -> Result<Outcome, Problem> {
         }
         Ask::Start { .. } => operate::start(context).await,
         Ask::Stop { .. } => operate::stop(context).await,
-<<<<<<< HEAD
         Ask::Tidy { .. } => adopt::tidy(context).await,
         Ask::Adopt { .. } => adopt::adopt(context).await,
-=======
         Ask::Maintenance { notice, .. } => close::maintain(context, notice.as_ref()).await,
         Ask::Pause { max_wait, .. } => close::pause(context, *max_wait).await,
         Ask::Resume { .. } => close::resume(context).await,
->>>>>>> main
         Ask::Remove { data, .. } => operate::remove(context, *data).await,
     }
 }

@@ -65,15 +65,12 @@ const fn verb(ask: &Ask) -> &'static str {
         Ask::Start { .. } => "start",
         Ask::Stop { .. } => "stop",
         Ask::Restart { .. } => "restart",
-<<<<<<< HEAD
         Ask::Tidy { .. } => "tidy",
         Ask::Adopt { .. } => "adopt",
-=======
         Ask::Maintenance { notice: Some(_), .. } => "maintenance",
         Ask::Maintenance { notice: None, .. } => "maintenance off",
         Ask::Pause { .. } => "pause",
         Ask::Resume { .. } => "resume",
->>>>>>> main
         Ask::Remove { .. } => "remove",
     }
 }

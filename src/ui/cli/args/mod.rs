@@ -15,12 +15,8 @@ pub use machinery::{DemoImageArgs, DemoLoadArgs, Machinery};
 pub(crate) use proxy::ConfigureArgs;
 pub use queries::ProxyArgs;
 pub(crate) use queries::{
-<<<<<<< HEAD
-    AdoptArgs, AppArg, AppsArg, ConfirmArgs, DoctorArgs, ExecArgs, LockArgs, LogsArgs, ProxyCommand, RemoveArgs,
-=======
-    AppArg, AppsArg, ConfirmArgs, ExecArgs, LockArgs, LogsArgs, MaintenanceArgs, PauseArgs, ProxyCommand, RemoveArgs,
->>>>>>> main
-    RollbackArgs, StatusArgs, WatchArgs,
+    AdoptArgs, AppArg, AppsArg, ConfirmArgs, DoctorArgs, ExecArgs, LockArgs, LogsArgs, MaintenanceArgs, PauseArgs,
+    ProxyCommand, RemoveArgs, RollbackArgs, StatusArgs, WatchArgs,
 };
 
 /// The command line.

@@ -1,11 +1,8 @@
 //! One file a subcommand, or a family of them. Each gets the session and gives an exit code or a problem.
 
 pub(crate) mod activity;
-<<<<<<< HEAD
 pub(crate) mod adopt;
-=======
 pub(crate) mod close;
->>>>>>> main
 pub(crate) mod completions;
 pub(crate) mod console;
 pub(crate) mod demo_image;

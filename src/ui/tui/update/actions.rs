@@ -291,13 +291,10 @@ pub(super) fn run(m: &mut Model, ask: Ask) -> Vec<Effect> {
         | Ask::Start { app }
         | Ask::Stop { app }
         | Ask::Restart { app }
-<<<<<<< HEAD
         | Ask::Tidy { app }
-=======
         | Ask::Maintenance { app, .. }
         | Ask::Pause { app, .. }
         | Ask::Resume { app }
->>>>>>> main
         | Ask::Remove { app, .. } => app.0.clone(),
         Ask::Adopt { container } => container.clone(),
     };
