@@ -219,16 +219,33 @@ impl Installation {
         image: String,
         labels: std::collections::BTreeMap<String, String>,
     ) -> Result<(), Problem> {
-        let spec = self.proxy_spec(image, labels);
+        let ports = self.wished_ports();
+        match self.start_on(ports, image.clone(), labels.clone()).await {
+            // Nobody asked for this port: who has it, say a proxy in front of this one, keeps it.
+            Err(EngineError::PortTaken { port, .. }) if self.https_port.is_none() && Some(port) == ports.https => {
+                tracing::warn!(port, "the port for HTTPS is taken: the proxy serves HTTP only");
+                Ok(self.start_on(ProxyPorts { https: None, ..ports }, image, labels).await?)
+            }
+            started => Ok(started?),
+        }
+    }
+
+    async fn start_on(
+        &self,
+        ports: ProxyPorts,
+        image: String,
+        labels: std::collections::BTreeMap<String, String>,
+    ) -> Result<(), EngineError> {
+        let spec = self.proxy_spec(ports, image, labels);
         // The name is the mutex of a first boot: whoever comes second finds it taken and uses what is there.
         let id = match self.engine.create(&spec).await {
             Ok(id) => id,
             Err(EngineError::Conflict { .. }) => return Ok(()),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         };
         if let Err(error) = self.engine.start(&id).await {
             self.engine.remove(&id).await?;
-            return Err(error.into());
+            return Err(error);
         }
         Ok(())
     }
@@ -256,8 +273,12 @@ impl Installation {
         })
     }
 
-    fn proxy_spec(&self, image: String, labels: std::collections::BTreeMap<String, String>) -> ContainerSpec {
-        let ports = self.wished_ports();
+    fn proxy_spec(
+        &self,
+        ports: ProxyPorts,
+        image: String,
+        labels: std::collections::BTreeMap<String, String>,
+    ) -> ContainerSpec {
         ContainerSpec {
             name: self.namespace.proxy(),
             image,

@@ -157,3 +157,18 @@ fn a_certificate_of_ones_own_is_checked_served_replaced_and_told_to_nobody() {
     assert_eq!(host.once(&["remove", "app", "--yes"]).code, 0);
     assert_eq!(authority.get(https, "app.test", "/version").0, 421);
 }
+
+/// A port nobody asked for is not insisted on, one that was asked for is.
+#[test]
+fn a_port_that_was_asked_for_and_is_taken_is_an_error() {
+    let host = Host::new();
+    let taken = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let image = host.image("1", &[]);
+    let said = run(&host, taken.local_addr().unwrap().port(), &["deploy", &image, "--name", "app", "--json"]);
+    let told = said.expect(3, "environment").to_string();
+    assert!(told.contains("port-taken") && told.contains("ONCE_HTTPS_PORT"), "{told}");
+    assert!(host.containers().is_empty(), "{:?}", host.containers());
+    drop(taken);
+    host.deploy(&image, &[]).expect(0, "created");
+    assert_eq!(host.get("app.localhost", "/version"), (200, "1".to_owned()));
+}
