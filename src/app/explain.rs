@@ -104,6 +104,12 @@ impl From<ProxyError> for Problem {
                 Self { retryable: true, ..Self::new(Outcome::Failed, "lock-lost", error.to_string()) }
                     .hint("the connection to the proxy was cut for too long, or it ended; run the command again")
             }
+            ProxyError::Moved => Self::new(Outcome::Environment, "proxy-moving", error.to_string())
+                .hint("it takes a second; run the command again"),
+            ProxyError::UpgradeRefused { .. } => {
+                Self { retryable: false, ..Self::new(Outcome::Failed, "upgrade-refused", error.to_string()) }
+                    .hint("the proxy serves on as before; `once proxy logs` says more")
+            }
             ProxyError::Interrupted { .. } | ProxyError::Storage { .. } | ProxyError::Failed { .. } => {
                 Self::new(Outcome::Environment, "proxy-failed", error.to_string())
                     .hint("`once proxy status` and `once proxy logs` say more; the same command again is safe")

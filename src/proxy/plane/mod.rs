@@ -13,6 +13,7 @@ mod app;
 mod body;
 mod claim;
 mod clock;
+mod departure;
 mod drain;
 mod exchange;
 mod forward;

@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::clock;
+use super::departure::Departure;
 use super::exchange::Context;
 use super::handle::Shared;
 use super::options::Timeouts;
@@ -66,6 +67,7 @@ impl Serving {
 pub(super) struct Listening {
     pub(super) listener: TcpListener,
     pub(super) stop: CancellationToken,
+    pub(super) departure: Arc<Departure>,
     pub(super) timeouts: Timeouts,
     pub(super) scheme: &'static str,
     pub(super) local_port: u16,
@@ -75,10 +77,17 @@ pub(super) struct Listening {
 }
 
 impl Listening {
-    pub(super) fn new(listener: TcpListener, port: u16, stop: CancellationToken, timeouts: Timeouts) -> Self {
+    pub(super) fn new(
+        listener: TcpListener,
+        port: u16,
+        stop: CancellationToken,
+        departure: Arc<Departure>,
+        timeouts: Timeouts,
+    ) -> Self {
         Self {
             listener,
             stop,
+            departure,
             timeouts,
             scheme: "http",
             local_port: port,
@@ -103,10 +112,10 @@ impl Listening {
 pub(super) struct Open(Arc<Listening>);
 
 impl Open {
-    /// Resolves when connections without a request are to close.
-    pub(super) async fn idle_end(&self) {
+    /// Resolves when upgraded connections are to close.
+    pub(super) async fn upgraded_end(&self) {
         self.0.stop.cancelled().await;
-        tokio::time::sleep(self.0.timeouts.lame_duck).await;
+        self.0.departure.upgraded_end(&self.0.timeouts).await;
     }
 }
 
@@ -235,7 +244,7 @@ pub(super) async fn connection(lane: usize, shared: Arc<Shared>, stream: TcpStre
                 End::LameDuck => {
                     end = End::Closing;
                     served.as_mut().graceful_shutdown();
-                    let rest = listening.timeouts.stop.saturating_sub(listening.timeouts.lame_duck);
+                    let rest = listening.departure.rest(&listening.timeouts);
                     watchdog.as_mut().reset(tokio::time::Instant::now() + rest);
                 }
                 End::Closing => return,

@@ -3,14 +3,19 @@
 
 mod calls;
 mod changes;
+mod gate;
 mod lease;
 mod locks;
+mod relieved;
 mod routes;
+mod succession;
 mod transact;
 mod view;
 
 pub use lease::LocalLease;
+pub(crate) use relieved::RouteChange;
 pub use routes::Routes;
+pub(crate) use succession::HandOver;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,9 +27,13 @@ use tokio::sync::Mutex;
 
 use crate::app::ledger::{AppRecord, Ledger};
 use crate::app::proxy::ProxyError;
+use crate::proxy::binaries::Binaries;
 use crate::proxy::store::{Opened, Store, StoreError};
 use changes::Changes;
+use gate::Gate;
 use locks::Locks;
+use relieved::Relieved;
+use succession::Succession;
 
 /// A lock without a ping for so long is lost.
 pub const LEASE_EXPIRY: Duration = Duration::from_secs(30);
@@ -41,6 +50,9 @@ struct Shared {
     /// The one writer: whoever changes something holds this from the check to the answer.
     store: Arc<Mutex<Store>>,
     locks: Arc<Locks>,
+    gate: Gate,
+    succession: Succession,
+    relieved: Relieved,
     changes: Changes,
     routes: Arc<dyn Routes>,
     instance: String,
@@ -66,7 +78,19 @@ impl Service {
         }
         let started_at = Timestamp::now();
         let (ledger, store) = (ArcSwap::from_pointee(ledger), Arc::new(Mutex::new(store)));
-        let shared = Shared { ledger, store, locks, changes, routes, instance, started_at, set_aside };
+        let shared = Shared {
+            ledger,
+            store,
+            locks,
+            gate: Gate::default(),
+            succession: Succession::new(Binaries::of(dir)),
+            relieved: Relieved::of(dir),
+            changes,
+            routes,
+            instance,
+            started_at,
+            set_aside,
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 }
