@@ -20,6 +20,7 @@ use super::table::Table;
 use super::worker::Threads;
 use crate::app::proxy::{AppTraffic, DrainLimits, DrainProgress, InFlight, ProbeAnswer, ProbeRequest};
 use crate::app::{AppId, ReleaseNumber, Route};
+use crate::proxy::tls::{Certificates, TlsServer};
 
 /// The data plane. Clones are the same plane.
 ///
@@ -42,6 +43,7 @@ pub(super) struct Shared {
     /// Requests held, over all apps.
     pub(super) held: AtomicU64,
     pub(super) departure: Arc<Departure>,
+    pub(super) certificates: Certificates,
 }
 
 impl Plane {
@@ -58,8 +60,15 @@ impl Plane {
             log,
             held: AtomicU64::new(0),
             departure: Arc::default(),
+            certificates: Certificates::default(),
         };
         Self { shared: Arc::new(shared), threads: Arc::default() }
+    }
+
+    /// The certificates it serves; in memory only until somebody loads them from a directory.
+    #[must_use]
+    pub fn certificates(&self) -> &Certificates {
+        &self.shared.certificates
     }
 
     /// Replaces the whole table. Apps that are in it keep their numbers and what they have under way, those that are
@@ -171,6 +180,25 @@ impl Plane {
     ///
     /// The socket or the threads could not be set up.
     pub fn serve(&self, listener: TcpListener, stop: CancellationToken) -> io::Result<Serving> {
+        self.listen(listener, None, stop)
+    }
+
+    /// As [`Plane::serve`], with TLS.
+    ///
+    /// # Errors
+    ///
+    /// The same, or the system gives no randomness.
+    pub fn serve_tls(&self, listener: TcpListener, stop: CancellationToken) -> io::Result<Serving> {
+        let tls = TlsServer::new(self.certificates())?;
+        self.listen(listener, Some(Arc::new(tls)), stop)
+    }
+
+    fn listen(
+        &self,
+        listener: TcpListener,
+        tls: Option<Arc<TlsServer>>,
+        stop: CancellationToken,
+    ) -> io::Result<Serving> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let threads = {
@@ -181,7 +209,7 @@ impl Plane {
             }
         };
         let (departure, timeouts) = (Arc::clone(&self.shared.departure), self.shared.options.timeouts.clone());
-        let listening = Arc::new(Listening::new(listener, address.port(), stop, departure, timeouts));
+        let listening = Arc::new(Listening::new(listener, address.port(), tls, stop, departure, timeouts));
         threads.listen(&listening);
         Ok(Serving { listening, address, _threads: threads })
     }
