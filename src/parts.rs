@@ -99,5 +99,8 @@ async fn run_demo_load(args: DemoLoadArgs, out: &mut (impl io::Write + Send)) ->
         never = until => match never {},
     };
     writeln!(out, "{report}")?;
+    if args.each_failure {
+        report.failed_at.iter().try_for_each(|failed| writeln!(out, "{failed}"))?;
+    }
     Ok(if report.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -93,7 +93,7 @@ impl From<ProxyError> for Problem {
                 .hint("`once proxy status` and `once proxy logs` say more"),
             ProxyError::Version { theirs, ours } => {
                 let hint = if theirs < ours {
-                    "`--upgrade-proxy` replaces the proxy by this version"
+                    "`once proxy upgrade --replace` replaces the proxy by this version; apps are unreachable for about a second"
                 } else {
                     "this command is older than the proxy: upgrade it"
                 };

@@ -83,11 +83,11 @@ impl Installation {
     }
 
     /// Replaces the proxy's container by one of this binary, unless it is already. Its volume, and so its memory,
-    /// stays; requests fail for the moment it takes.
+    /// stays; requests fail for the moment it takes. [`Installation::upgrade_proxy`] has no such moment.
     ///
     /// # Errors
     /// As [`Installation::ensure_proxy`].
-    pub async fn upgrade_proxy(&self) -> Result<Arc<dyn Proxy>, Problem> {
+    pub async fn replace_proxy(&self) -> Result<Arc<dyn Proxy>, Problem> {
         let Some(old) = self.engine.container(&self.namespace.proxy()).await? else {
             return self.ensure_proxy().await;
         };

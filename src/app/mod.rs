@@ -21,6 +21,7 @@ mod name;
 mod plan;
 mod problem;
 pub mod proxy;
+mod proxy_upgrade;
 mod release;
 mod resolve;
 mod route;
@@ -46,6 +47,7 @@ pub use journal::EventSink;
 pub use name::{AppId, AppName, NameError, Namespace, OpId, ReleaseNumber};
 pub use plan::{Action, Change, PlanView};
 pub use problem::Problem;
+pub use proxy_upgrade::ProxyUpgrade;
 pub use release::{Caller, Release, ReleaseStatus};
 pub use route::{Route, RouteState, Target};
 pub use settings::{

@@ -111,19 +111,19 @@ impl Binaries {
         }
     }
 
-    /// The program that was last put in charge over the image's own of hash `own`; `None`: the image's own serves, as it
-    /// does after the container was made anew from another image.
+    /// The program that was last put in charge over the image's own, whose hash is asked for only if there is one. `None`:
+    /// the image's own serves, as it does after the container was made anew from another image.
     ///
     /// # Errors
-    /// The disk's.
-    pub fn current(&self, own: &str) -> io::Result<Option<String>> {
+    /// The disk's, or there is no own hash.
+    pub fn current(&self, own: impl FnOnce() -> io::Result<String>) -> io::Result<Option<String>> {
         let text = match fs::read_to_string(self.dir.join(CURRENT)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             text => text?,
         };
         let mut words = text.split_whitespace();
         Ok(match (words.next(), words.next()) {
-            (Some(hash), Some(base)) if base == own && is_hash(hash) => Some(hash.to_owned()),
+            (Some(hash), Some(base)) if is_hash(hash) && base == own()? => Some(hash.to_owned()),
             _ => None,
         })
     }
@@ -140,6 +140,12 @@ impl Binaries {
         file.sync_all()?;
         fs::rename(new, path)?;
         File::open(&self.dir)?.sync_all()
+    }
+
+    /// Whether there has ever been a program.
+    #[must_use]
+    pub fn is_used(&self) -> bool {
+        self.dir.exists()
     }
 
     /// Removes all programs but one, complete or not. Those that run go on.
@@ -201,7 +207,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let binaries = Binaries::of(dir.path());
         let (one, two) = (hash(b"one"), hash(b"two"));
-        assert_eq!(binaries.current("own").unwrap(), None);
+        let current = |own: &str| binaries.current(|| Ok(own.to_owned())).unwrap();
+        assert_eq!(current("own"), None);
         for bytes in [b"one", b"two"] {
             binaries.put(&hash(bytes), 0, bytes).unwrap();
             binaries.complete(&hash(bytes)).unwrap();
@@ -209,8 +216,8 @@ mod tests {
         binaries.put(&hash(b"half"), 0, b"ha").unwrap();
         binaries.put_in_charge(&one, "own").unwrap();
         binaries.put_in_charge(&two, "own").unwrap();
-        assert_eq!(binaries.current("own").unwrap(), Some(two.clone()));
-        assert_eq!(binaries.current("another image's").unwrap(), None);
+        assert_eq!(current("own"), Some(two.clone()));
+        assert_eq!(current("another image's"), None);
         binaries.keep_only(Some(&two)).unwrap();
         let mut left: Vec<_> = fs::read_dir(dir.path().join(DIR)).unwrap().map(|e| e.unwrap().file_name()).collect();
         left.sort();
@@ -218,6 +225,6 @@ mod tests {
         wanted.sort();
         assert_eq!(left, wanted);
         fs::write(dir.path().join(DIR).join(CURRENT), "torn").unwrap();
-        assert_eq!(binaries.current("own").unwrap(), None);
+        assert_eq!(current("own"), None);
     }
 }

@@ -53,14 +53,12 @@ const FAILURES: u32 = 3;
 ///
 /// # Errors
 ///
-/// Signals cannot be had, the program cannot be read, or nobody listens on `out`.
+/// Signals cannot be had, or nobody listens on `out`.
 pub async fn supervise(supervised: Supervised, out: impl Write) -> io::Result<ExitCode> {
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut child = signal(SignalKind::child())?;
-    let own = hash_of(&supervised.program)?;
     let mut all = Supervisor {
         supervised,
-        own,
         out,
         serving: None,
         next: None,
@@ -107,8 +105,6 @@ async fn due(at: Option<Instant>) {
 
 struct Supervisor<W> {
     supervised: Supervised,
-    /// The SHA-256 of the image's own program.
-    own: String,
     out: W,
     serving: Option<Worker>,
     /// On its way to relieve the serving one.
@@ -123,7 +119,7 @@ struct Supervisor<W> {
 impl<W: Write> Supervisor<W> {
     /// The newest program that was in charge, or the image's own where that cannot be run.
     fn start_serving(&mut self) -> io::Result<()> {
-        let (newer, note) = match self.supervised.binaries.current(&self.own) {
+        let (newer, note) = match self.supervised.binaries.current(|| hash_of(&self.supervised.program)) {
             Ok(newer) => (newer, None),
             Err(error) => (None, Some(format!("which program was in charge cannot be read: {error}"))),
         };
@@ -196,7 +192,8 @@ impl<W: Write> Supervisor<W> {
     /// The next one is ready: from here on it serves, also after a restart.
     async fn put_in_charge(&mut self) -> io::Result<()> {
         let Some(hash) = self.next.as_ref().and_then(|next| next.newer.clone()) else { return Ok(()) };
-        if let Err(error) = self.supervised.binaries.put_in_charge(&hash, &self.own) {
+        let own = hash_of(&self.supervised.program);
+        if let Err(error) = own.and_then(|own| self.supervised.binaries.put_in_charge(&hash, &own)) {
             return self.refuse(&format!("that it is in charge could not be written down: {error}")).await;
         }
         let Some(mut next) = self.next.take() else { return Ok(()) };

@@ -57,6 +57,10 @@ impl Routes for Plane {
         self.routes.lock().unwrap().contains_key(app)
     }
 
+    fn holds(&self) -> Vec<(AppId, Duration)> {
+        Vec::new()
+    }
+
     fn resume(&self, app: &AppId) {
         self.held.lock().unwrap().take_if(|held| held == app);
     }

@@ -68,14 +68,14 @@ impl Client {
 }
 
 /// How long a broken stream is tried again before its reader hears of it.
-const MENDING: Duration = Duration::from_secs(5);
+const MENDING: Duration = Duration::from_secs(3);
 
 struct Long<Q, A> {
     links: Arc<Links>,
     ask: Q,
     lines: Option<BoxStream<'static, Result<A>>>,
-    /// Since when nothing has come.
-    broken: Option<Instant>,
+    /// Since when nothing has come, and why.
+    broken: Option<(Instant, ProxyError)>,
 }
 
 impl<Q: Serialize + Sync, A: DeserializeOwned + Send + 'static> Long<Q, A> {
@@ -103,8 +103,14 @@ impl<Q: Serialize + Sync, A: DeserializeOwned + Send + 'static> Long<Q, A> {
                 ProxyError::Unreachable { .. } => self.broken.is_some(),
                 _ => false,
             };
-            if !passes || self.broken.get_or_insert_with(Instant::now).elapsed() >= MENDING {
+            if !passes {
                 return Err(error);
+            }
+            // What broke it says more than that it cannot be mended.
+            match self.broken.take() {
+                None => self.broken = Some((Instant::now(), error)),
+                Some((since, first)) if since.elapsed() >= MENDING => return Err(first),
+                broken => self.broken = broken,
             }
             self.lines = None;
             self.links.leave().await;

@@ -256,12 +256,12 @@ where
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder.timer(TokioTimer::new());
         let served = pin!(builder.serve_connection(io, service));
-        to_the_end(served, http2::Connection::graceful_shutdown, &pulse, &listening.timeouts, &stop).await;
+        to_the_end(served, http2::Connection::graceful_shutdown, &pulse, &listening, &stop).await;
     } else {
         let mut builder = http1::Builder::new();
         builder.max_buf_size(buffer).max_header_size(buffer);
         let served = pin!(builder.serve_connection(io, service).with_upgrades());
-        to_the_end(served, http1::UpgradeableConnection::graceful_shutdown, &pulse, &listening.timeouts, &stop).await;
+        to_the_end(served, http1::UpgradeableConnection::graceful_shutdown, &pulse, &listening, &stop).await;
     }
 }
 
@@ -269,9 +269,10 @@ async fn to_the_end<C: Future>(
     mut served: Pin<&mut C>,
     wind_down: impl Fn(Pin<&mut C>),
     pulse: &Pulse,
-    timeouts: &Timeouts,
+    listening: &Listening,
     stop: &CancellationToken,
 ) {
+    let timeouts = &listening.timeouts;
     let mut stopped = pin!(stop.cancelled());
     let mut watchdog = pin!(tokio::time::sleep(timeouts.head.min(timeouts.idle)));
     let mut end = End::Open;

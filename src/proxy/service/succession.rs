@@ -72,7 +72,9 @@ impl Service {
         let succession = &self.shared.succession;
         drop(succession.line.set(Mutex::new(line)));
         // Programs that were in charge before are of no use any more.
-        if let Ok(hash) = succession.hash().await {
+        if succession.binaries.is_used()
+            && let Ok(hash) = succession.hash().await
+        {
             let binaries = succession.binaries.clone();
             let kept = tokio::task::spawn_blocking(move || binaries.keep_only(Some(&hash))).await;
             if let Err(error) = kept.map_err(io::Error::other).flatten() {

@@ -7,6 +7,7 @@ mod events;
 pub(in crate::proxy) mod file;
 mod identity;
 mod records;
+mod unknown;
 
 use std::fs::{self, File, TryLockError};
 use std::io;

@@ -13,7 +13,7 @@ pub use machinery::{DemoImageArgs, DemoLoadArgs, Machinery};
 pub use queries::ProxyArgs;
 pub(crate) use queries::{
     AppArg, AppsArg, ConfirmArgs, ExecArgs, LockArgs, LogsArgs, ProxyCommand, RemoveArgs, RollbackArgs, StatusArgs,
-    WatchArgs,
+    UpgradeArgs, WatchArgs,
 };
 
 /// The command line.

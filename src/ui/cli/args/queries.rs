@@ -125,6 +125,8 @@ pub(crate) struct LockArgs {
 pub(crate) enum ProxyCommand {
     /// Whether it runs, which version, since when
     Status,
+    /// Put this version in charge, without a gap: sockets stay open, what is under way is finished
+    Upgrade(UpgradeArgs),
     /// Which hostname goes to which release
     Routes,
     /// What it writes: the access log of all apps and its own messages
@@ -145,6 +147,15 @@ pub(crate) enum ProxyCommand {
     /// Be the proxy's worker
     #[command(hide = true)]
     Worker(ProxyArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct UpgradeArgs {
+    /// Replace the whole container: for a proxy too old for the other way; apps are unreachable for about a second
+    #[arg(long)]
+    pub(crate) replace: bool,
+    #[command(flatten)]
+    pub(crate) confirm: ConfirmArgs,
 }
 
 /// Where the proxy's own processes find things inside of its container.
