@@ -21,7 +21,7 @@ use crate::app::proxy::{
     Activity, AppTraffic, DrainLimits, DrainProgress, Lease, LockRequest, ProbeAnswer, ProbeRequest, Proxy, ProxyError,
     ProxyInfo, ProxyProcesses, Snapshot,
 };
-use crate::app::{AppId, AppName, OpId, ReleaseNumber};
+use crate::app::{AppId, AppName, OpId, ProxyConfig, ProxyDraft, ReleaseNumber};
 use crate::proxy::control::wire::{ActivityQuery, Apply, Drain, Follow, HASH_HEADER, Hold, OFFSET_HEADER, Watch};
 use crate::proxy::service::{HandOver, RouteChange};
 
@@ -190,6 +190,15 @@ impl Proxy for Client {
 
     fn watch(&self, every: Duration) -> BoxStream<'static, Result<Snapshot>> {
         self.long("watch", Watch { every }, |_, _| {})
+    }
+
+    async fn config(&self) -> Result<ProxyConfig> {
+        self.links.ask("config", &()).await
+    }
+
+    async fn configure(&self, draft: ProxyDraft) -> Result<ProxyConfig> {
+        // Granted twice it comes to the same.
+        self.links.ask("configure", &draft).await
     }
 
     async fn record_activity(&self, activity: Activity) -> Result<()> {
