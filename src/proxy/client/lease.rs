@@ -35,8 +35,8 @@ impl RemoteLease {
     pub(super) async fn take(links: Arc<Links>, request: LockRequest, limit: Instant) -> Result<Self, ProxyError> {
         let mut wanted = request.clone();
         let (held, lines) = loop {
-            let lines = decode("lock", links.open("lock", &wanted).await?);
-            match first(lines, limit).await {
+            let taken = async { first(decode("lock", links.open("lock", &wanted).await?), limit).await };
+            match taken.await {
                 // Another process of the proxy gives out the locks now.
                 Err(ProxyError::Moved) if Instant::now() < limit => links.leave().await,
                 taken => break taken?,

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Connector;
+use super::{Connector, Duplex};
 use crate::app::proxy::ProxyError;
 use crate::proxy::control::wire::{Hello, PROTOCOL_HEADER, WireError};
 use crate::proxy::control::{PING_EVERY, PROTOCOL, compatible};
@@ -28,6 +28,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// hear of it.
 const TAKE_OVER: Duration = Duration::from_secs(40);
 const RESTART: Duration = Duration::from_secs(5);
+/// How long one that takes connections and hangs up is tried again.
+const HUNG_UP: Duration = Duration::from_secs(2);
 /// Between two tries meanwhile.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -150,33 +152,45 @@ impl Links {
         Ok(current.insert(sender).clone())
     }
 
+    /// A process that is being relieved may still take a connection and hang up: nothing was done, the next one is better.
     async fn connect(&self) -> Result<Sender> {
-        let unreachable = |error: hyper::Error| ProxyError::Unreachable { message: error.to_string() };
-        let io = (self.connector)().await?;
-        let (mut sender, connection) = http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .keep_alive_interval(PING_EVERY)
-            .keep_alive_timeout(PING_TIMEOUT)
-            .keep_alive_while_idle(true)
-            .handshake(TokioIo::new(io))
-            .await
-            .map_err(unreachable)?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "the control connection ended");
+        let begun = Instant::now();
+        loop {
+            let io = (self.connector)().await?;
+            match greet(io).await {
+                Err(ProxyError::Unreachable { .. }) if begun.elapsed() < HUNG_UP => sleep(PAUSE).await,
+                greeted => return greeted,
             }
-        });
-        let mut hello = Request::new(Full::default());
-        *hello.uri_mut() = http::Uri::from_static("http://once/hello");
-        let response = sender.send_request(hello).await.map_err(unreachable)?;
-        let status = response.status();
-        let body = response.into_body().collect().await.map_err(unreachable)?.to_bytes();
-        let Hello { protocol: theirs } = parse("say hello", status, &body)?;
-        if !compatible(PROTOCOL, theirs) {
-            return Err(ProxyError::Version { theirs, ours: PROTOCOL });
         }
-        Ok(sender)
     }
+}
+
+/// Begins a connection by a look at who is there.
+async fn greet(io: Box<dyn Duplex>) -> Result<Sender> {
+    let unreachable = |error: hyper::Error| ProxyError::Unreachable { message: error.to_string() };
+    let (mut sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_TIMEOUT)
+        .keep_alive_while_idle(true)
+        .handshake(TokioIo::new(io))
+        .await
+        .map_err(unreachable)?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "the control connection ended");
+        }
+    });
+    let mut hello = Request::new(Full::default());
+    *hello.uri_mut() = http::Uri::from_static("http://once/hello");
+    let response = sender.send_request(hello).await.map_err(unreachable)?;
+    let status = response.status();
+    let body = response.into_body().collect().await.map_err(unreachable)?.to_bytes();
+    let Hello { protocol: theirs } = parse("say hello", status, &body)?;
+    if !compatible(PROTOCOL, theirs) {
+        return Err(ProxyError::Version { theirs, ours: PROTOCOL });
+    }
+    Ok(sender)
 }
 
 /// After what a call is made again.
@@ -201,7 +215,10 @@ impl Again {
 
     fn may_follow(&mut self, error: &ProxyError) -> bool {
         match error {
-            ProxyError::Moved => self.begun.elapsed() < TAKE_OVER,
+            ProxyError::Moved => {
+                self.broken = Some(Instant::now());
+                self.begun.elapsed() < TAKE_OVER
+            }
             ProxyError::Interrupted { .. } if self.repeat == Repeat::Broken => {
                 self.broken.get_or_insert_with(Instant::now).elapsed() < RESTART
             }
