@@ -77,7 +77,7 @@ impl<'a> Context<'a> {
 
     /// One atomic change of the ledger. All of them may be made twice, so a proxy that was started again is asked again.
     pub(crate) async fn apply(&mut self, transaction: Transaction) -> Result<Applied, ProxyError> {
-        let deadline = tokio::time::Instant::now() + RESTART;
+        let mut since = None;
         loop {
             let error = match self.proxy.apply(self.lease.fence(), transaction.clone()).await {
                 Ok(applied) => {
@@ -92,7 +92,8 @@ impl<'a> Context<'a> {
                 ProxyError::Interrupted { .. } | ProxyError::Unreachable { .. } => true,
                 _ => false,
             };
-            if !passes || tokio::time::Instant::now() >= deadline {
+            let since = since.get_or_insert_with(tokio::time::Instant::now);
+            if !passes || since.elapsed() >= RESTART {
                 return Err(error);
             }
             tokio::time::sleep(RETRY).await;
