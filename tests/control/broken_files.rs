@@ -376,9 +376,3 @@ async fn the_present_format_is_read_for_ever() {
     assert_eq!(again, was, "nothing of it is lost or changed by being read");
     assert_eq!(deploy(&service, "shop", "a9").await, 3);
 }
-
-#[tokio::test]
-async fn zz_dump() {
-    let dir = written().await;
-    fs::copy(dir.path().join("apps/id-shop.json"), "/tmp/upg-schema-1.json").unwrap();
-}
