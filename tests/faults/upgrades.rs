@@ -167,7 +167,7 @@ fn hash(bytes: &[u8]) -> String {
 
 #[test]
 fn deploys_go_on_over_an_upgrade() {
-    for (step, swap) in [("healthy", "overlap"), ("hold", "handover"), ("preflight", "overlap")] {
+    for (step, swap) in [("healthy", "overlap"), ("hold", "handover"), ("start", "overlap")] {
         let host = Host::new();
         let image = host.image("1", &[("DEMO_BOOT_MS", "1500")]);
         host.deploy(&image, &["--swap", swap, "--drain-timeout", "3"]).expect(0, "created");
