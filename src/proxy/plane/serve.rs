@@ -256,18 +256,21 @@ where
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder.timer(TokioTimer::new());
         let served = pin!(builder.serve_connection(io, service));
-        to_the_end(served, http2::Connection::graceful_shutdown, &pulse, &listening, &stop).await;
+        // Which says at once that no new stream is wanted, and takes those that are on their way.
+        to_the_end(served, http2::Connection::graceful_shutdown, Leave::AtOnce, &pulse, &listening, &stop).await;
     } else {
         let mut builder = http1::Builder::new();
         builder.max_buf_size(buffer).max_header_size(buffer);
         let served = pin!(builder.serve_connection(io, service).with_upgrades());
-        to_the_end(served, http1::UpgradeableConnection::graceful_shutdown, &pulse, &listening, &stop).await;
+        let wind_down = http1::UpgradeableConnection::graceful_shutdown;
+        to_the_end(served, wind_down, Leave::AfterLameDuck, &pulse, &listening, &stop).await;
     }
 }
 
 async fn to_the_end<C: Future>(
     mut served: Pin<&mut C>,
     wind_down: impl Fn(Pin<&mut C>),
+    leave: Leave,
     pulse: &Pulse,
     listening: &Listening,
     stop: &CancellationToken,
@@ -282,7 +285,8 @@ async fn to_the_end<C: Future>(
             _ = served.as_mut() => return,
             () = stopped.as_mut(), if end == End::Open => {
                 end = End::LameDuck;
-                watchdog.as_mut().reset(tokio::time::Instant::now() + timeouts.lame_duck);
+                let pause = if leave == Leave::AtOnce { Duration::ZERO } else { timeouts.lame_duck };
+                watchdog.as_mut().reset(tokio::time::Instant::now() + pause);
             }
             () = watchdog.as_mut() => match end {
                 End::Open => match pulse.next_look(timeouts) {
@@ -301,10 +305,17 @@ async fn to_the_end<C: Future>(
     }
 }
 
+/// When a connection may be wound down after the stop.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leave {
+    AtOnce,
+    /// hyper would reset a client that sends a request just now; so it is given time to.
+    AfterLameDuck,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     Open,
-    /// hyper would reset a client that sends a request just now; so it is given time to.
     LameDuck,
     Closing,
 }
