@@ -256,7 +256,11 @@ impl Call<'_> {
             }),
             "hand-over" => document(service.hand_over().await),
             "mirror" if self.door == Door::Workers => {
-                self.with(call, async |change: RouteChange| Ok(service.mirror(change))).await
+                self.with(call, async |change: RouteChange| {
+                    service.mirror(change);
+                    Ok(())
+                })
+                .await
             }
             _ => unknown(call),
         }
