@@ -25,6 +25,32 @@ pub(crate) struct AppsArg {
 }
 
 #[derive(Debug, Clone, Args)]
+pub(crate) struct MaintenanceArgs {
+    /// The app's name, or any of its hostnames
+    pub(crate) app: String,
+    /// What visitors are told, in plain text
+    #[arg(short, long, value_name = "TEXT", conflicts_with = "off")]
+    pub(crate) message: Option<String>,
+    /// An own page, an HTML file of at most 64 KiB; `{message}` in it is replaced
+    #[arg(long, value_name = "FILE", conflicts_with = "off")]
+    pub(crate) page: Option<String>,
+    /// End it
+    #[arg(long)]
+    pub(crate) off: bool,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PauseArgs {
+    #[command(flatten)]
+    pub(crate) apps: AppsArg,
+    /// The longest wait of a request; then it gets a 503
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    pub(crate) max_wait: String,
+}
+
+#[derive(Debug, Clone, Args)]
 pub(crate) struct ConfirmArgs {
     /// Do not ask
     #[arg(short, long)]
@@ -125,7 +151,7 @@ pub(crate) struct LockArgs {
 pub(crate) enum ProxyCommand {
     /// Whether it runs, which version, since when
     Status,
-    /// Put this version in charge, without a gap: sockets stay open, what is under way is finished
+    /// Put this version in charge without a gap: all sockets stay open
     Upgrade(UpgradeArgs),
     /// Which hostname goes to which release
     Routes,
@@ -154,7 +180,7 @@ pub(crate) enum ProxyCommand {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct UpgradeArgs {
-    /// Replace the whole container: for a proxy too old for the other way; apps are unreachable for about a second
+    /// Replace the container instead, for a proxy too old; a second without any app
     #[arg(long)]
     pub(crate) replace: bool,
     #[command(flatten)]
