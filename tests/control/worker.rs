@@ -61,6 +61,8 @@ async fn start(state: &Path, listener: &TcpListener) -> Running {
         listeners: vec![listener.try_clone().unwrap()],
         tls_listeners: vec![],
         plane,
+        line: None,
+        relieves: false,
     };
     let serving = serve(options, stop.clone());
     let worker = tokio::spawn(async move { serving.await.unwrap() });

@@ -15,6 +15,7 @@ mod body;
 mod claim;
 mod clock;
 mod closed;
+mod departure;
 mod drain;
 mod exchange;
 mod forward;
