@@ -1,6 +1,7 @@
 //! `apps/<id>.json`: one file an app, each read on its own.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,8 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::{Aside, During, Result, file, stems};
-use crate::app::AppId;
 use crate::app::ledger::{AppRecord, SCHEMA};
+use crate::app::{AppId, AppName};
 
 #[derive(Debug)]
 pub(super) struct RecordFiles {
@@ -30,13 +31,20 @@ impl RecordFiles {
         let aside = Aside::open(&files.dir)?;
         file::sweep(&files.dir)?;
         let mut records: BTreeMap<AppId, AppRecord> = BTreeMap::new();
+        let mut live: HashMap<AppName, AppId> = HashMap::new();
         let mut broken = Vec::new();
         for (stem, path) in stems(&files.dir, "json")? {
             match read(&stem, &path) {
-                Ok(record) => match records.values().find(|r| r.is_live() && record.is_live() && r.name == record.name)
-                {
-                    Some(first) => broken.push((path, format!("{} has the same name, {}", first.id, first.name))),
-                    None => drop(records.insert(record.id.clone(), record)),
+                Ok(record) => match record.is_live().then(|| live.entry(record.name.clone())) {
+                    Some(Entry::Occupied(first)) => {
+                        broken.push((path, format!("{} has the same name, {}", first.get(), first.key())));
+                    }
+                    free => {
+                        if let Some(Entry::Vacant(free)) = free {
+                            free.insert(record.id.clone());
+                        }
+                        records.insert(record.id.clone(), record);
+                    }
                 },
                 Err(why) => broken.push((path, why)),
             }
