@@ -1,6 +1,5 @@
 //! `apps/<id>.json`: one file an app, each read on its own.
 
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
@@ -8,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::unknown::Unknown;
 use super::{Aside, During, Result, file, stems};
 use crate::app::ledger::{AppRecord, SCHEMA};
 use crate::app::{AppId, AppName};
@@ -15,6 +15,8 @@ use crate::app::{AppId, AppName};
 #[derive(Debug)]
 pub(super) struct RecordFiles {
     dir: PathBuf,
+    /// What newer versions wrote into them.
+    unknown: BTreeMap<AppId, Unknown>,
 }
 
 /// What was read.
@@ -26,23 +28,24 @@ pub(super) struct Found {
 
 impl RecordFiles {
     pub(super) fn open(state: &Path) -> Result<(Self, Found)> {
-        let files = Self { dir: state.join("apps") };
+        let mut files = Self { dir: state.join("apps"), unknown: BTreeMap::new() };
         file::make_dir(&files.dir)?;
         let aside = Aside::open(&files.dir)?;
         file::sweep(&files.dir)?;
+        // Set aside by an older version that did not know their schema.
+        aside.give_back(|stem, path| read(stem, path).is_ok())?;
         let mut records: BTreeMap<AppId, AppRecord> = BTreeMap::new();
         let mut live: HashMap<AppName, AppId> = HashMap::new();
         let mut broken = Vec::new();
         for (stem, path) in stems(&files.dir, "json")? {
             match read(&stem, &path) {
-                Ok(record) => match record.is_live().then(|| live.entry(record.name.clone())) {
-                    Some(Entry::Occupied(first)) => {
-                        broken.push((path, format!("{} has the same name, {}", first.get(), first.key())));
-                    }
-                    free => {
-                        if let Some(Entry::Vacant(free)) = free {
-                            free.insert(record.id.clone());
+                Ok((record, unknown)) => match live.get(&record.name).filter(|_| record.is_live()) {
+                    Some(first) => broken.push((path, format!("{first} has the same name, {}", record.name))),
+                    None => {
+                        if record.is_live() {
+                            live.insert(record.name.clone(), record.id.clone());
                         }
+                        files.unknown.extend(unknown.map(|unknown| (record.id.clone(), unknown)));
                         records.insert(record.id.clone(), record);
                     }
                 },
@@ -55,9 +58,14 @@ impl RecordFiles {
 
     pub(super) fn write(&self, record: &AppRecord) -> Result<()> {
         let path = self.path(&record.id);
-        let content = serde_json::to_vec_pretty(record)
-            .map_err(io::Error::other)
-            .during(|| format!("write {}", path.display()))?;
+        let written = match self.unknown.get(&record.id) {
+            None => serde_json::to_vec_pretty(record),
+            Some(unknown) => serde_json::to_value(record).and_then(|mut value| {
+                unknown.put_into(&mut value);
+                serde_json::to_vec_pretty(&value)
+            }),
+        };
+        let content = written.map_err(io::Error::other).during(|| format!("write {}", path.display()))?;
         file::replace(&path, &content)
     }
 
@@ -80,8 +88,8 @@ struct Version {
     schema: u32,
 }
 
-/// The record, or in words why it cannot be used.
-fn read(stem: &str, path: &Path) -> std::result::Result<AppRecord, String> {
+/// The record with what a newer version wrote into it, or in words why it cannot be used.
+fn read(stem: &str, path: &Path) -> std::result::Result<(AppRecord, Option<Unknown>), String> {
     let content = fs::read(path).map_err(|e| format!("it cannot be read: {e}"))?;
     let version: Version = serde_json::from_slice(&content).map_err(|e| format!("it is damaged: {e}"))?;
     if version.schema != SCHEMA {
@@ -91,5 +99,11 @@ fn read(stem: &str, path: &Path) -> std::result::Result<AppRecord, String> {
     if record.id.0 != stem {
         return Err(format!("it holds the app with id {}", record.id.0.escape_default()));
     }
-    record.flaw().map_or(Ok(record), Err)
+    if let Some(flaw) = record.flaw() {
+        return Err(flaw);
+    }
+    let damaged = |e: serde_json::Error| format!("it is damaged: {e}");
+    let theirs = serde_json::from_slice(&content).map_err(damaged)?;
+    let unknown = Unknown::of(&theirs, &serde_json::to_value(&record).map_err(damaged)?);
+    Ok((record, unknown))
 }
