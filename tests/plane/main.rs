@@ -10,6 +10,7 @@
 mod drains;
 mod heads;
 mod holds;
+mod http2;
 mod limits;
 mod lives;
 mod logs;

@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Instant;
 
 use http::header::{CONNECTION, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body, Incoming};
 
 use super::app::{App, Gate, Live};
@@ -18,8 +18,11 @@ use super::handle::Shared;
 use super::headers;
 use super::pages::Page;
 use super::pool::Wire;
+use super::pulse::Pulse;
 use super::record::{Peer, Record};
-use super::serve::{Listening, Pulse};
+use super::serve::Listening;
+use super::soundness;
+use super::streams::Flow;
 use super::table::{Found, fold_host};
 use super::tunnel;
 
@@ -45,16 +48,22 @@ impl Context {
     /// Answers a request; there is always an answer.
     pub(super) async fn exchange(self: &Arc<Self>, request: Request<Incoming>) -> Answer {
         let record = Record::new(self, &request);
+        let asked = self.pulse.asked();
         let mut response = self.route(request, record).await;
-        if self.listening.is_stopping() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        asked.answered();
+        if self.pulse.is_multiplexed() {
+            // It says the same in frames.
+            response.headers_mut().remove(CONNECTION);
+        } else if self.listening.is_stopping() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
 
     async fn route(self: &Arc<Self>, mut request: Request<Incoming>, mut record: Record) -> Answer {
-        if request.method() == Method::CONNECT {
-            return page(Page::MethodNotAllowed, record);
+        let protocol = headers::upgrade(request.headers()).or_else(|| headers::connect(&mut request));
+        if let Err(no) = soundness::check(&mut request, &self.shared.options.limits) {
+            return page(no, record);
         }
         let Some((host, port)) = headers::authority(&request).and_then(fold_host) else {
             return page(Page::BadRequest, record);
@@ -64,13 +73,12 @@ impl Context {
             Err(no) => return page(no, record),
         };
         let port = port.map(str::to_owned);
-        let protocol = headers::upgrade(request.headers());
         let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
         let chunked = !request.body().is_end_stream();
         let id = headers::to_app(&mut request, &self.peer, port.as_deref(), protocol.as_ref(), chunked);
         record.request_id(&id);
         let (head, body) = request.into_parts();
-        let (body, meter) = RequestBody::new(body);
+        let (body, meter) = RequestBody::new(body, &self.pulse);
         record.meter = meter;
         let request = Request::from_parts(head, body);
 
@@ -79,6 +87,10 @@ impl Context {
             Ok((response, wire)) => match client {
                 Some(client) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                     self.upgrade(response, client, record)
+                }
+                // A 200 would tell an HTTP/2 client that it is connected.
+                Some(_) if self.pulse.is_multiplexed() && response.status().is_success() => {
+                    page(Page::BadGateway, record)
                 }
                 _ => self.pass(response, wire, record).await,
             },
@@ -200,13 +212,15 @@ impl Context {
 
     async fn pass(&self, response: Response<Incoming>, wire: Option<Box<Wire>>, mut record: Record) -> Answer {
         let (mut head, body) = response.into_parts();
-        if head.status.is_informational() {
-            // Nobody asked for another protocol.
+        // Another protocol that nobody asked for, or a coding that nobody can undo.
+        if head.status.is_informational() || !soundness::is_plainly_chunked(&head.headers) {
             return page(Page::BadGateway, record);
         }
         headers::to_client(&mut head.headers, false);
+        head.version = Version::default();
         record.answered(head.status.as_u16(), &head.headers);
-        let mut passed = Passed { body, wire, lane: self.lane, record, cut: None };
+        let flow = if self.pulse.is_multiplexed() { Flow::here() } else { None };
+        let mut passed = Passed { body, wire, lane: self.lane, record, cut: None, flow };
         if passed.body.is_end_stream() {
             poll_fn(|cx| {
                 passed.let_go(cx);
@@ -233,8 +247,17 @@ impl Context {
             .get(http::header::UPGRADE)
             .is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"));
         if let Some(claim) = record.take_claim().map(Claim::upgrade) {
-            let tunnel = tunnel::Tunnel { websocket, claim, record, listening: self.listening.enter() };
+            let tunnel = tunnel::Tunnel {
+                websocket,
+                claim,
+                record,
+                listening: self.listening.enter(),
+                pulse: Arc::clone(&self.pulse),
+            };
             tokio::spawn(tunnel.run(client, app));
+        }
+        if self.pulse.is_multiplexed() {
+            headers::connected(&mut head);
         }
         Response::from_parts(head, AnswerBody::Own { rest: bytes::Bytes::new(), record: None })
     }
@@ -288,7 +311,7 @@ fn page(page: Page, mut record: Record) -> Answer {
     let mut response = Response::new(AnswerBody::Own { rest: body, record: Some(record) });
     *response.status_mut() = status;
     *response.headers_mut() = headers;
-    if matches!(page, Page::BadRequest | Page::MethodNotAllowed | Page::RequestTooSlow) {
+    if matches!(page, Page::BadRequest | Page::MethodNotAllowed | Page::RequestTooSlow | Page::NotImplemented) {
         // Where one request is not understood, the next one may not begin where it seems to.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }

@@ -1,28 +1,20 @@
-//! Listening sockets and clients' connections, from accept to the lame-duck end.
+//! Listening sockets: who accepts which connection, and when all of them are gone.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::pin::{Pin, pin};
+use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context as TaskContext, Poll};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures_util::FutureExt;
-use http::HeaderValue;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::clock;
-use super::exchange::Context;
+use super::connection::connection;
 use super::handle::Shared;
 use super::options::Timeouts;
-use super::record::Peer;
 use super::worker::{Job, Threads};
 
 /// A listening socket that is being served. Dropping it changes nothing; its end comes with the token given to
@@ -195,155 +187,4 @@ pub(super) async fn accept(lane: usize, shared: Arc<Shared>, listening: Arc<List
 
 fn is_about_one_client(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
-}
-
-/// One client's connection, to its end.
-pub(super) async fn connection(lane: usize, shared: Arc<Shared>, stream: TcpStream, arrival: Arrival) {
-    let Arrival { address, listening, open: _open, load: _load } = arrival;
-    let _ = stream.set_nodelay(true);
-    let pulse = Arc::new(Pulse::new());
-    let peer = Peer { address, ip: ip(address.ip()), scheme: listening.scheme, local_port: listening.local_port };
-    let buffer = shared.options.buffer;
-    let context =
-        Arc::new(Context { shared, listening: Arc::clone(&listening), lane, peer, pulse: Arc::clone(&pulse) });
-    let service = service_fn(move |request| {
-        let context = Arc::clone(&context);
-        async move { Ok::<_, std::convert::Infallible>(context.exchange(request).await) }
-    });
-    let io = TokioIo::new(ClientIo { stream, pulse: Arc::clone(&pulse) });
-    let mut builder = http1::Builder::new();
-    builder.max_buf_size(buffer).max_header_size(buffer);
-    let mut served = pin!(builder.serve_connection(io, service).with_upgrades());
-    // A lock of its own: the listening socket's would be shared by all threads, for each request.
-    let stop = listening.stop.child_token();
-    let mut stopped = pin!(stop.cancelled());
-    let mut watchdog = pin!(tokio::time::sleep(listening.timeouts.head.min(listening.timeouts.idle)));
-    let mut end = End::Open;
-    loop {
-        tokio::select! {
-            biased;
-            _ = served.as_mut() => return,
-            () = stopped.as_mut(), if end == End::Open => {
-                end = End::LameDuck;
-                watchdog.as_mut().reset(tokio::time::Instant::now() + listening.timeouts.lame_duck);
-            }
-            () = watchdog.as_mut() => match end {
-                End::Open => match pulse.next_look(&listening.timeouts) {
-                    Some(at) => watchdog.as_mut().reset(at.into()),
-                    None => return,
-                },
-                End::LameDuck => {
-                    end = End::Closing;
-                    served.as_mut().graceful_shutdown();
-                    let rest = listening.timeouts.stop.saturating_sub(listening.timeouts.lame_duck);
-                    watchdog.as_mut().reset(tokio::time::Instant::now() + rest);
-                }
-                End::Closing => return,
-            },
-        }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
-    Open,
-    /// hyper would reset a client that sends a request just now; so it is given time to.
-    LameDuck,
-    Closing,
-}
-
-fn ip(ip: IpAddr) -> HeaderValue {
-    HeaderValue::try_from(ip.to_canonical().to_string()).unwrap_or(HeaderValue::from_static("unknown"))
-}
-
-/// What a connection is doing, for the watchdog: one timer a connection instead of one or two a request.
-pub(super) struct Pulse {
-    state: AtomicU8,
-    since: AtomicU64,
-}
-
-const IDLE: u8 = 0;
-const HEAD: u8 = 1;
-const BUSY: u8 = 2;
-
-impl Pulse {
-    /// A new connection owes its first head.
-    fn new() -> Self {
-        Self { state: AtomicU8::new(HEAD), since: AtomicU64::new(clock::millis(Instant::now())) }
-    }
-
-    fn enter(&self, state: u8) {
-        self.since.store(clock::millis(Instant::now()), Ordering::Relaxed);
-        self.state.store(state, Ordering::Relaxed);
-    }
-
-    /// A request has come.
-    pub(super) fn busy(self: &Arc<Self>) -> Busy {
-        self.state.store(BUSY, Ordering::Relaxed);
-        Busy(Arc::clone(self))
-    }
-
-    /// When to look again; `None`: the client took too long.
-    fn next_look(&self, timeouts: &Timeouts) -> Option<Instant> {
-        let now = Instant::now();
-        let limit = match self.state.load(Ordering::Relaxed) {
-            BUSY => return Some(now + timeouts.head),
-            HEAD => timeouts.head,
-            _ => timeouts.idle,
-        };
-        let due = clock::at_millis(self.since.load(Ordering::Relaxed)) + limit;
-        // A head may begin at any time and has its own limit.
-        (due > now).then(|| due.min(now + timeouts.head))
-    }
-}
-
-/// A request's part of a connection's life.
-pub(super) struct Busy(Arc<Pulse>);
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.enter(IDLE);
-    }
-}
-
-/// A client's socket that notices the first bytes of a head.
-struct ClientIo {
-    stream: TcpStream,
-    pulse: Arc<Pulse>,
-}
-
-impl AsyncRead for ClientIo {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if read.is_ready() && self.pulse.state.load(Ordering::Relaxed) == IDLE {
-            self.pulse.enter(HEAD);
-        }
-        read
-    }
-}
-
-impl AsyncWrite for ClientIo {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, data)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut TaskContext<'_>,
-        data: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, data)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
 }

@@ -1,0 +1,206 @@
+//! One client's connection: which protocol it speaks, and when it ends.
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+
+use http::{HeaderValue, Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::body::AnswerBody;
+use super::exchange::Context;
+use super::handle::Shared;
+use super::options::{PlaneOptions, Timeouts};
+use super::pulse::Pulse;
+use super::record::Peer;
+use super::serve::{Arrival, Listening};
+use super::socket::{ClientSocket, Protocol};
+use super::streams::Streams;
+
+/// One client's connection, to its end.
+pub(super) async fn connection(lane: usize, shared: Arc<Shared>, stream: TcpStream, arrival: Arrival) {
+    let Arrival { address, listening, open: _open, load: _load } = arrival;
+    let _ = stream.set_nodelay(true);
+    let peer = Peer { address, ip: ip(address.ip()), scheme: listening.scheme, local_port: listening.local_port };
+    // A lock of its own: the listening socket's would be shared by all threads, for each request.
+    let stop = listening.stop.child_token();
+    serve(lane, shared, stream, None, peer, listening, stop).await;
+}
+
+/// Serves a connection whose other end is known. `protocol`: agreed upon already; else it shows.
+pub(super) async fn serve<S>(
+    lane: usize,
+    shared: Arc<Shared>,
+    stream: S,
+    protocol: Option<Protocol>,
+    peer: Peer,
+    listening: Arc<Listening>,
+    stop: CancellationToken,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let options = &shared.options;
+    let pulse = Arc::new(Pulse::new(&options.limits));
+    let mut socket = ClientSocket::new(stream, Arc::clone(&pulse), options.limits.clone());
+    let protocol = match protocol {
+        Some(protocol) => protocol,
+        None => match first_bytes(&mut socket, &options.timeouts, &stop).await {
+            Some(protocol) => protocol,
+            None => return,
+        },
+    };
+    let context = Context { shared: Arc::clone(&shared), listening, lane, peer, pulse: Arc::clone(&pulse) };
+    let context = Arc::new(context);
+    let service = service_fn(move |request| {
+        let context = Arc::clone(&context);
+        async move { Ok::<_, std::convert::Infallible>(context.exchange(request).await) }
+    });
+    let io = TokioIo::new(socket);
+    match protocol {
+        Protocol::Http1 => {
+            let served = pin!(http1(options).serve_connection(io, service).with_upgrades());
+            to_the_end(served, &pulse, &options.timeouts, &stop).await;
+        }
+        // On the heap: most connections are none, and wait in the same room.
+        Protocol::Http2 => {
+            Box::pin(async {
+                pulse.multiplex();
+                let served = pin!(http2(options).serve_connection(io, service));
+                to_the_end(served, &pulse, &options.timeouts, &stop).await;
+            })
+            .await
+        }
+    }
+}
+
+async fn first_bytes<S>(socket: &mut ClientSocket<S>, timeouts: &Timeouts, stop: &CancellationToken) -> Option<Protocol>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    tokio::select! {
+        biased;
+        protocol = socket.sniff() => protocol.ok(),
+        () = sleep(timeouts.head.min(timeouts.idle)) => None,
+        () = async { stop.cancelled().await; sleep(timeouts.lame_duck).await } => None,
+    }
+}
+
+fn http1(options: &PlaneOptions) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(options.buffer).max_header_size(options.buffer);
+    builder
+}
+
+fn http2(options: &PlaneOptions) -> http2::Builder<Streams> {
+    let limits = &options.limits;
+    let mut builder = http2::Builder::new(Streams { stall: options.timeouts.stall });
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(u32::try_from(options.buffer).unwrap_or(u32::MAX))
+        .initial_stream_window_size(limits.stream_window)
+        .initial_connection_window_size(limits.connection_window)
+        .max_send_buf_size(options.buffer)
+        .max_local_error_reset_streams(limits.faults)
+        .enable_connect_protocol();
+    builder
+}
+
+/// What is the same for every protocol.
+trait Served: Future {
+    /// Lets what is under way end, takes nothing new.
+    fn wind_down(self: Pin<&mut Self>);
+}
+
+impl<I, S> Served for http1::UpgradeableConnection<I, S>
+where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<AnswerBody>>,
+    S::Error: std::error::Error + Send + Sync + 'static,
+{
+    fn wind_down(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<I, S> Served for http2::Connection<I, S, Streams>
+where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    S: Service<Request<Incoming>, Response = Response<AnswerBody>>,
+    S::Error: std::error::Error + Send + Sync + 'static,
+    S::Future: Send + 'static,
+{
+    fn wind_down(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Open,
+    /// hyper would reset an HTTP/1 client that sends a request just now; so it is given time to.
+    LameDuck,
+    /// An HTTP/2 client was idle for too long and is told to go; what it asks for meanwhile is answered.
+    Leaving,
+    Closing,
+}
+
+async fn to_the_end<C: Served>(mut served: Pin<&mut C>, pulse: &Pulse, timeouts: &Timeouts, stop: &CancellationToken) {
+    let mut stopped = pin!(stop.cancelled());
+    let mut watchdog = pin!(sleep(timeouts.head.min(timeouts.idle).min(timeouts.stall)));
+    let mut end = End::Open;
+    loop {
+        tokio::select! {
+            biased;
+            _ = served.as_mut() => return,
+            () = stopped.as_mut(), if matches!(end, End::Open | End::Leaving) => {
+                if pulse.is_multiplexed() {
+                    // GOAWAY loses nothing: it says which requests still count.
+                    end = End::Closing;
+                    served.as_mut().wind_down();
+                    watchdog.as_mut().reset(Instant::now() + timeouts.stop);
+                } else {
+                    end = End::LameDuck;
+                    watchdog.as_mut().reset(Instant::now() + timeouts.lame_duck);
+                }
+            }
+            () = watchdog.as_mut() => match end {
+                End::Open => match pulse.next_look(timeouts) {
+                    Some(at) => watchdog.as_mut().reset(at.into()),
+                    None if pulse.is_owed_a_word() => {
+                        pulse.expire();
+                        end = End::Closing;
+                        watchdog.as_mut().reset(Instant::now() + timeouts.lame_duck);
+                    }
+                    None if pulse.is_multiplexed() && !pulse.is_stuck() => {
+                        end = End::Leaving;
+                        served.as_mut().wind_down();
+                        watchdog.as_mut().reset(Instant::now() + timeouts.lame_duck);
+                    }
+                    None => return,
+                },
+                End::Leaving if pulse.is_busy() && !pulse.is_stuck() => {
+                    watchdog.as_mut().reset(Instant::now() + timeouts.lame_duck);
+                }
+                End::LameDuck => {
+                    end = End::Closing;
+                    served.as_mut().wind_down();
+                    watchdog.as_mut().reset(Instant::now() + timeouts.stop.saturating_sub(timeouts.lame_duck));
+                }
+                End::Leaving | End::Closing => return,
+            },
+        }
+    }
+}
+
+fn ip(ip: IpAddr) -> HeaderValue {
+    HeaderValue::try_from(ip.to_canonical().to_string()).unwrap_or(HeaderValue::from_static("unknown"))
+}
