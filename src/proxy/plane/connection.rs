@@ -24,15 +24,40 @@ use super::record::Peer;
 use super::serve::{Arrival, Listening};
 use super::socket::{ClientSocket, Protocol};
 use super::streams::Streams;
+use crate::proxy::tls::{Shaken, TlsServer};
 
 /// One client's connection, to its end.
 pub(super) async fn connection(lane: usize, shared: Arc<Shared>, stream: TcpStream, arrival: Arrival) {
     let Arrival { address, listening, open: _open, load: _load } = arrival;
     let _ = stream.set_nodelay(true);
-    let peer = Peer { address, ip: ip(address.ip()), scheme: listening.scheme, local_port: listening.local_port };
+    let (scheme, local_port) = (listening.scheme, listening.local_port);
+    let mut peer = Peer { address, ip: ip(address.ip()), scheme, local_port, sni: None };
     // A lock of its own: the listening socket's would be shared by all threads, for each request.
     let stop = listening.stop.child_token();
-    serve(lane, shared, stream, None, peer, listening, stop).await;
+    match &listening.tls {
+        None => serve(lane, shared, stream, None, peer, listening, stop).await,
+        // On the heap: a plain connection has no need of the room.
+        Some(tls) => {
+            let shaken = Box::pin(shake(tls, stream, &listening.timeouts, &stop)).await;
+            let Some(Shaken { stream, name, http2 }) = shaken else { return };
+            peer.sni = Some(name);
+            let protocol = Some(if http2 { Protocol::Http2 } else { Protocol::Http1 });
+            Box::pin(serve(lane, shared, stream, protocol, peer, Arc::clone(&listening), stop)).await;
+        }
+    }
+}
+
+async fn shake(tls: &TlsServer, stream: TcpStream, timeouts: &Timeouts, stop: &CancellationToken) -> Option<Shaken> {
+    tokio::select! {
+        shaken = tls.accept(stream, Instant::now() + timeouts.handshake) => shaken,
+        () = lame_duck(timeouts, stop) => None,
+    }
+}
+
+/// Resolves when connections that have not said anything are to close.
+async fn lame_duck(timeouts: &Timeouts, stop: &CancellationToken) {
+    stop.cancelled().await;
+    sleep(timeouts.lame_duck).await;
 }
 
 /// Serves a connection whose other end is known. `protocol`: agreed upon already; else it shows.
@@ -89,7 +114,7 @@ where
         biased;
         protocol = socket.sniff() => protocol.ok(),
         () = sleep(timeouts.head.min(timeouts.idle)) => None,
-        () = async { stop.cancelled().await; sleep(timeouts.lame_duck).await } => None,
+        () = lame_duck(timeouts, stop) => None,
     }
 }
 

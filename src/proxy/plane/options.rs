@@ -42,6 +42,8 @@ pub struct Timeouts {
     pub idle: Duration,
     /// For a client to take any part of an answer that is there: of a connection, or of one HTTP/2 stream. 60 s.
     pub stall: Duration,
+    /// For a TLS handshake, from the connection on. 10 s.
+    pub handshake: Duration,
     /// For an app to accept a connection. 5 s.
     pub connect: Duration,
     /// From the request's last byte to the head of the answer, then 504. 60 s.
@@ -60,6 +62,7 @@ impl Default for Timeouts {
             head: Duration::from_secs(30),
             idle: Duration::from_secs(75),
             stall: Duration::from_secs(60),
+            handshake: Duration::from_secs(10),
             connect: Duration::from_secs(5),
             response_head: Duration::from_secs(60),
             upstream_idle: Duration::from_secs(4),

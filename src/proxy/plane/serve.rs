@@ -16,6 +16,7 @@ use super::connection::connection;
 use super::handle::Shared;
 use super::options::Timeouts;
 use super::worker::{Job, Threads};
+use crate::proxy::tls::TlsServer;
 
 /// A listening socket that is being served. Dropping it changes nothing; its end comes with the token given to
 /// [`Plane::serve`](super::Plane::serve).
@@ -61,19 +62,28 @@ pub(super) struct Listening {
     pub(super) timeouts: Timeouts,
     pub(super) scheme: &'static str,
     pub(super) local_port: u16,
+    /// Shakes hands first.
+    pub(super) tls: Option<Arc<TlsServer>>,
     stopping: AtomicBool,
     open: AtomicUsize,
     closed: Notify,
 }
 
 impl Listening {
-    pub(super) fn new(listener: TcpListener, port: u16, stop: CancellationToken, timeouts: Timeouts) -> Self {
+    pub(super) fn new(
+        listener: TcpListener,
+        port: u16,
+        tls: Option<Arc<TlsServer>>,
+        stop: CancellationToken,
+        timeouts: Timeouts,
+    ) -> Self {
         Self {
             listener,
             stop,
             timeouts,
-            scheme: "http",
+            scheme: if tls.is_some() { "https" } else { "http" },
             local_port: port,
+            tls,
             stopping: AtomicBool::new(false),
             open: AtomicUsize::new(0),
             closed: Notify::new(),
