@@ -96,12 +96,9 @@ pub(super) async fn serve<S>(
         }
         // On the heap: most connections are none, and wait in the same room.
         Protocol::Http2 => {
-            Box::pin(async {
-                pulse.multiplex();
-                let served = pin!(http2(options).serve_connection(io, service));
-                to_the_end(served, &pulse, &options.timeouts, &stop).await;
-            })
-            .await
+            pulse.multiplex();
+            let mut served = Box::pin(http2(options).serve_connection(io, service));
+            to_the_end(served.as_mut(), &pulse, &options.timeouts, &stop).await;
         }
     }
 }
