@@ -7,6 +7,8 @@
     reason = "clippy.toml allows these in tests, but does not know that functions tests call are tests"
 )]
 
+mod canonical;
+mod closed;
 mod drains;
 mod heads;
 mod holds;
@@ -14,7 +16,9 @@ mod http2;
 mod limits;
 mod lives;
 mod logs;
+mod prefixes;
 mod probes;
+mod proxy_protocol;
 mod raw;
 mod routes;
 mod streams;
@@ -22,4 +26,5 @@ mod supervisors;
 mod support;
 mod swaps;
 mod tls;
+mod trusted;
 mod upgrades;

@@ -1,7 +1,7 @@
 //! One client's connection: which protocol it speaks, and when it ends.
 
 use std::future::Future;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
@@ -24,16 +24,26 @@ use super::record::Peer;
 use super::serve::{Arrival, Listening};
 use super::socket::{ClientSocket, Protocol};
 use super::streams::Streams;
+use super::{forwarded, proxy_protocol};
 use crate::proxy::tls::{Shaken, TlsServer};
 
 /// One client's connection, to its end.
-pub(super) async fn connection(lane: usize, shared: Arc<Shared>, stream: TcpStream, arrival: Arrival) {
-    let Arrival { address, listening, open: _open, load: _load } = arrival;
+pub(super) async fn connection(lane: usize, shared: Arc<Shared>, mut stream: TcpStream, arrival: Arrival) {
+    let Arrival { mut address, listening, open: _open, load: _load } = arrival;
     let _ = stream.set_nodelay(true);
     let (scheme, local_port) = (listening.scheme, listening.local_port);
-    let mut peer = Peer { address, ip: ip(address.ip()), scheme, local_port, sni: None };
     // A lock of its own: the listening socket's would be shared by all threads, for each request.
     let stop = listening.stop.child_token();
+    let config = shared.config.load_full();
+    if forwarded::is_named(&config.proxy_protocol_from, address.ip()) {
+        match Box::pin(introduction(&mut stream, &listening.timeouts, &stop)).await {
+            Some(source) => address = source.unwrap_or(address),
+            None => return,
+        }
+    }
+    let client = address.ip().to_canonical();
+    let trusted = forwarded::is_named(&config.trusted_proxies, client);
+    let mut peer = Peer { address, client, trusted, ip: ip(client), scheme, local_port, sni: None };
     match &listening.tls {
         None => serve(lane, shared, stream, None, peer, listening, stop).await,
         // On the heap: a plain connection has no need of the room.
@@ -44,6 +54,18 @@ pub(super) async fn connection(lane: usize, shared: Arc<Shared>, stream: TcpStre
             let protocol = Some(if http2 { Protocol::Http2 } else { Protocol::Http1 });
             Box::pin(serve(lane, shared, stream, protocol, peer, Arc::clone(&listening), stop)).await;
         }
+    }
+}
+
+/// Whom a named peer speaks for. `None`: it did not say so in time, or not as it must.
+async fn introduction(
+    stream: &mut TcpStream,
+    timeouts: &Timeouts,
+    stop: &CancellationToken,
+) -> Option<Option<SocketAddr>> {
+    tokio::select! {
+        read = tokio::time::timeout(timeouts.head, proxy_protocol::read(stream)) => read.ok()?.ok(),
+        () = lame_duck(timeouts, stop) => None,
     }
 }
 
@@ -224,5 +246,5 @@ async fn to_the_end<C: Served>(mut served: Pin<&mut C>, pulse: &Pulse, timeouts:
 }
 
 fn ip(ip: IpAddr) -> HeaderValue {
-    HeaderValue::try_from(ip.to_canonical().to_string()).unwrap_or(HeaderValue::from_static("unknown"))
+    HeaderValue::try_from(ip.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
 }
