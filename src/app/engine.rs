@@ -9,6 +9,7 @@ use futures_core::stream::BoxStream;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::doctor::Machine;
 use super::image::ImageRef;
 use super::name::Namespace;
 
@@ -45,6 +46,9 @@ pub struct EngineInfo {
     pub address: String,
     /// Whether it runs on this machine, so its files and `/proc` can be read here.
     pub local: bool,
+    /// Its clock, when it was asked first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Timestamp>,
 }
 
 /// An image on the engine.
@@ -236,6 +240,10 @@ pub trait Engine: Send + Sync {
     fn pull<'a>(&'a self, image: &'a ImageRef, idle: Duration) -> BoxStream<'a, Result<PullProgress>>;
     /// The first 12 hex digits of this binary's SHA-256: what images made of it are tagged by.
     async fn own_hash(&self) -> Result<String>;
+    /// This binary's whole SHA-256, in hex. [`EngineError::Unsupported`] where the engine's platform is not this binary's.
+    async fn own_digest(&self) -> Result<String>;
+    /// Bytes of this binary from `offset` on, at most `most`; none at its end.
+    async fn own_bytes(&self, offset: u64, most: usize) -> Result<Vec<u8>>;
     /// Makes an image of this binary unless one of that tag is there. [`EngineError::Unsupported`] where the engine's
     /// platform is not this binary's.
     async fn load_own(&self, image: &OwnImage) -> Result<()>;
@@ -269,6 +277,8 @@ pub trait Engine: Send + Sync {
     /// What these containers use, without a call to the engine, where it is local; else empty. CPU is the share since
     /// the last call.
     async fn usage(&self, containers: &[String]) -> HashMap<String, Usage>;
+    /// The machine the engine runs on, where that is this one.
+    async fn machine(&self) -> Option<Machine>;
     /// What the host uses, where the engine is local.
     async fn host_usage(&self) -> Option<HostUsage>;
     /// What happens to containers of a namespace.

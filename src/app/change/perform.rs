@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::candidate::Wish;
 use super::context::Context;
-use super::{close, operate};
+use super::{adopt, close, operate};
 use crate::app::draft::Draft;
 use crate::app::event::{Event, Outcome, Step};
 use crate::app::host::Hostname;
@@ -44,12 +44,21 @@ pub(crate) async fn perform(
 ) -> Result<Outcome, Problem> {
     let proxy = match &job.ask {
         Ask::Deploy(deploy) if deploy.dry_run => installation.proxy().await?,
-        Ask::Deploy(deploy) if deploy.upgrade_proxy => Some(installation.upgrade_proxy().await?),
+        Ask::Deploy(deploy) if deploy.upgrade_proxy => {
+            let proxy = installation.ensure_proxy().await?;
+            installation.upgrade_proxy(&*proxy).await?;
+            Some(proxy)
+        }
         Ask::Deploy(deploy) if deploy.existing.is_none() => Some(installation.ensure_proxy().await?),
+        Ask::Adopt { .. } => Some(installation.ensure_proxy().await?),
         _ => installation.proxy().await?,
     };
     let records = match &proxy {
-        Some(proxy) => proxy.snapshot().await?.apps,
+        Some(proxy) => {
+            let snapshot = proxy.snapshot().await?;
+            warn_about_version(journal, &snapshot.info.version);
+            snapshot.apps
+        }
         None => Vec::new(),
     };
     let name = match &job.ask {
@@ -58,11 +67,13 @@ pub(crate) async fn perform(
         | Ask::Start { app }
         | Ask::Stop { app }
         | Ask::Restart { app }
+        | Ask::Tidy { app }
         | Ask::Maintenance { app, .. }
         | Ask::Pause { app, .. }
         | Ask::Resume { app }
         | Ask::Remove { app, data: false } => existing(&records, app)?.name.clone(),
         Ask::Remove { app, data: true } => operate::removable(&records, app)?,
+        Ask::Adopt { container } => adopt::whose(installation, container).await?,
     };
     journal.about(&name);
     // Said also by a change that never gets the lock: what served before serves on.
@@ -98,6 +109,8 @@ async fn act(context: &mut Context<'_>) -> Result<Outcome, Problem> {
         }
         Ask::Start { .. } => operate::start(context).await,
         Ask::Stop { .. } => operate::stop(context).await,
+        Ask::Tidy { .. } => adopt::tidy(context).await,
+        Ask::Adopt { .. } => adopt::adopt(context).await,
         Ask::Maintenance { notice, .. } => close::maintain(context, notice.as_ref()).await,
         Ask::Pause { max_wait, .. } => close::pause(context, *max_wait).await,
         Ask::Resume { .. } => close::resume(context).await,
@@ -311,6 +324,17 @@ pub(crate) async fn url(installation: &Installation, settings: &Settings) -> Res
     let host = if host.as_str().contains(':') { format!("[{host}]") } else { host.to_string() };
     let path = settings.path_prefix.as_ref().map(ToString::to_string).unwrap_or_default();
     Ok(format!("http://{host}{port}{path}"))
+}
+
+/// It is never replaced unasked.
+fn warn_about_version(journal: &Journal, proxy: &str) {
+    let ours = env!("CARGO_PKG_VERSION");
+    if proxy != ours {
+        let text = format!(
+            "the proxy is version {proxy}, this command {ours}; `once proxy upgrade` brings it up without a gap"
+        );
+        journal.warn("proxy-version", text);
+    }
 }
 
 fn warn_about_tls(journal: &Journal, settings: &Settings) {

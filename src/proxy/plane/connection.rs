@@ -104,7 +104,13 @@ pub(super) async fn serve<S>(
             None => return,
         },
     };
-    let context = Context { shared: Arc::clone(&shared), listening, lane, peer, pulse: Arc::clone(&pulse) };
+    let context = Context {
+        shared: Arc::clone(&shared),
+        listening: Arc::clone(&listening),
+        lane,
+        peer,
+        pulse: Arc::clone(&pulse),
+    };
     let context = Arc::new(context);
     let service = service_fn(move |request| {
         let context = Arc::clone(&context);
@@ -114,13 +120,13 @@ pub(super) async fn serve<S>(
     match protocol {
         Protocol::Http1 => {
             let served = pin!(http1(options).serve_connection(io, service).with_upgrades());
-            to_the_end(served, &pulse, &options.timeouts, &stop).await;
+            to_the_end(served, &pulse, &listening, &stop).await;
         }
         // On the heap: most connections are none, and wait in the same room.
         Protocol::Http2 => {
             pulse.multiplex();
             let mut served = Box::pin(http2(options).serve_connection(io, service));
-            to_the_end(served.as_mut(), &pulse, &options.timeouts, &stop).await;
+            to_the_end(served.as_mut(), &pulse, &listening, &stop).await;
         }
     }
 }
@@ -197,7 +203,13 @@ enum End {
     Closing,
 }
 
-async fn to_the_end<C: Served>(mut served: Pin<&mut C>, pulse: &Pulse, timeouts: &Timeouts, stop: &CancellationToken) {
+async fn to_the_end<C: Served>(
+    mut served: Pin<&mut C>,
+    pulse: &Pulse,
+    listening: &Listening,
+    stop: &CancellationToken,
+) {
+    let timeouts = &listening.timeouts;
     let mut stopped = pin!(stop.cancelled());
     let mut watchdog = pin!(sleep(timeouts.head.min(timeouts.idle).min(timeouts.stall)));
     let mut end = End::Open;
@@ -210,7 +222,7 @@ async fn to_the_end<C: Served>(mut served: Pin<&mut C>, pulse: &Pulse, timeouts:
                     // GOAWAY loses nothing: it says which requests still count.
                     end = End::Closing;
                     served.as_mut().wind_down();
-                    watchdog.as_mut().reset(Instant::now() + timeouts.stop);
+                    watchdog.as_mut().reset(Instant::now() + listening.departure.rest(timeouts));
                 } else {
                     end = End::LameDuck;
                     watchdog.as_mut().reset(Instant::now() + timeouts.lame_duck);
@@ -237,7 +249,7 @@ async fn to_the_end<C: Served>(mut served: Pin<&mut C>, pulse: &Pulse, timeouts:
                 End::LameDuck => {
                     end = End::Closing;
                     served.as_mut().wind_down();
-                    watchdog.as_mut().reset(Instant::now() + timeouts.stop.saturating_sub(timeouts.lame_duck));
+                    watchdog.as_mut().reset(Instant::now() + listening.departure.rest(timeouts));
                 }
                 End::Leaving | End::Closing => return,
             },

@@ -15,6 +15,7 @@ mod claim;
 mod clock;
 mod closed;
 mod connection;
+mod departure;
 mod drain;
 mod exchange;
 mod forward;

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::connection;
+use super::departure::Departure;
 use super::handle::Shared;
 use super::options::Timeouts;
 use super::worker::{Job, Threads};
@@ -58,6 +59,7 @@ impl Serving {
 pub(super) struct Listening {
     pub(super) listener: TcpListener,
     pub(super) stop: CancellationToken,
+    pub(super) departure: Arc<Departure>,
     pub(super) timeouts: Timeouts,
     pub(super) scheme: &'static str,
     pub(super) local_port: u16,
@@ -74,11 +76,13 @@ impl Listening {
         port: u16,
         tls: Option<Arc<TlsServer>>,
         stop: CancellationToken,
+        departure: Arc<Departure>,
         timeouts: Timeouts,
     ) -> Self {
         Self {
             listener,
             stop,
+            departure,
             timeouts,
             scheme: if tls.is_some() { "https" } else { "http" },
             local_port: port,
@@ -104,10 +108,10 @@ impl Listening {
 pub(super) struct Open(Arc<Listening>);
 
 impl Open {
-    /// Resolves when connections without a request are to close.
-    pub(super) async fn idle_end(&self) {
+    /// Resolves when upgraded connections are to close.
+    pub(super) async fn upgraded_end(&self) {
         self.0.stop.cancelled().await;
-        tokio::time::sleep(self.0.timeouts.lame_duck).await;
+        self.0.departure.upgraded_end(&self.0.timeouts).await;
     }
 }
 

@@ -10,7 +10,7 @@ use once::app::engine::{
     Container, ContainerDetail, ContainerSpec, Engine, EngineError, EngineEvent, EngineInfo, ExecSession, ExecSpec,
     HostUsage, Image, LogLine, LogQuery, OwnImage, PullProgress, Usage, Volume,
 };
-use once::app::{ImageRef, Namespace};
+use once::app::{ImageRef, Machine, Namespace};
 use once::docker::labels;
 
 use super::FakeEngine;
@@ -91,6 +91,7 @@ impl Engine for FakeEngine {
                 root_dir: "/var/lib/docker".into(),
                 address: "fake://".into(),
                 local: true,
+                time: None,
             })
         })
         .await
@@ -232,6 +233,14 @@ impl Engine for FakeEngine {
 
     async fn own_hash(&self) -> Result<String> {
         self.call("own_hash", |_| Ok("0123456789ab".into())).await
+    }
+
+    async fn own_digest(&self) -> Result<String> {
+        self.call("own_digest", |_| Ok("0123456789abcdef".repeat(4))).await
+    }
+
+    async fn own_bytes(&self, _: u64, _: usize) -> Result<Vec<u8>> {
+        self.call("own_bytes", |_| Ok(Vec::new())).await
     }
 
     async fn load_own(&self, image: &OwnImage) -> Result<()> {
@@ -401,6 +410,10 @@ impl Engine for FakeEngine {
         let state = self.lock();
         let running = containers.iter().filter_map(|id| Some((id, state.containers.get(id)?)));
         running.filter(|(_, held)| held.runs()).map(|(id, held)| (id.clone(), usage_of(held))).collect()
+    }
+
+    async fn machine(&self) -> Option<Machine> {
+        None
     }
 
     async fn host_usage(&self) -> Option<HostUsage> {

@@ -75,6 +75,31 @@ pub(crate) struct StatusArgs {
     pub(crate) watch: bool,
 }
 
+pub(crate) const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  once doctor                what is wrong, why it matters, which command mends it
+  once doctor --fix          mends what needs nobody's judgement; never stops what serves, never removes data
+  once doctor --json         one finding a line";
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DoctorArgs {
+    /// Mend what needs nobody's judgement
+    #[arg(long)]
+    pub(crate) fix: bool,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AdoptArgs {
+    /// Name or id of one of its containers
+    pub(crate) container: String,
+    #[command(flatten)]
+    pub(crate) confirm: ConfirmArgs,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}
+
 pub(crate) const LOGS_EXAMPLES: &str = "\
 Examples:
   once logs shop -f                     go on with what comes
@@ -151,6 +176,8 @@ pub(crate) struct LockArgs {
 pub(crate) enum ProxyCommand {
     /// Whether it runs, which version, since when
     Status,
+    /// Put this version in charge without a gap: all sockets stay open
+    Upgrade(UpgradeArgs),
     /// Which hostname goes to which release
     Routes,
     /// Show or change what holds for the proxy as a whole
@@ -174,6 +201,15 @@ pub(crate) enum ProxyCommand {
     /// Be the proxy's worker
     #[command(hide = true)]
     Worker(ProxyArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct UpgradeArgs {
+    /// Replace the container instead, for a proxy too old; a second without any app
+    #[arg(long)]
+    pub(crate) replace: bool,
+    #[command(flatten)]
+    pub(crate) confirm: ConfirmArgs,
 }
 
 /// Where the proxy's own processes find things inside of its container.
