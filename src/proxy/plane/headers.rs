@@ -86,8 +86,7 @@ pub(super) fn trailers(headers: &mut HeaderMap) {
     ] {
         headers.remove(name);
     }
-    for name in [X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REQUEST_ID, X_REQUEST_START]
-    {
+    for name in forwarded::ALL.into_iter().chain([X_REQUEST_ID, X_REQUEST_START]) {
         headers.remove(name);
     }
 }
