@@ -12,6 +12,7 @@ mod closed;
 mod drains;
 mod heads;
 mod holds;
+mod http2;
 mod limits;
 mod lives;
 mod logs;

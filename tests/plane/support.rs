@@ -34,10 +34,16 @@ impl House {
     }
 
     pub fn on(listener: StdListener, options: PlaneOptions) -> Self {
+        Self::ready(listener, options, Vec::new())
+    }
+
+    /// Knows its routes before it serves.
+    pub fn ready(listener: StdListener, options: PlaneOptions, routes: Vec<Route>) -> Self {
         let log = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&log);
         let access_log = AccessLog::To(Arc::new(move |block| sink.lock().unwrap().extend_from_slice(block)));
         let plane = Plane::new(PlaneOptions { access_log, threads: 2, ..options });
+        plane.publish(routes);
         let stop = CancellationToken::new();
         let serving = plane.serve(listener, stop.clone()).unwrap();
         Self { address: serving.local_addr(), plane, stop, serving, log }

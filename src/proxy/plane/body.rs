@@ -12,8 +12,11 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::sync::futures::OwnedNotified;
 
 use super::clock;
+use super::headers;
 use super::pool::Wire;
+use super::pulse::Pulse;
 use super::record::Record;
+use super::streams::Flow;
 
 /// A request's body on its way to the app.
 pub(super) struct RequestBody {
@@ -28,6 +31,7 @@ pub(super) struct Meter {
     /// The app would take more than the client has sent.
     starved: AtomicBool,
     broken: AtomicBool,
+    pulse: Arc<Pulse>,
 }
 
 impl Meter {
@@ -51,6 +55,9 @@ impl Meter {
     }
 
     fn note(&self, bytes: usize) {
+        if bytes > 0 {
+            self.pulse.progress();
+        }
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         self.moved.store(clock::millis(Instant::now()), Ordering::Relaxed);
     }
@@ -58,13 +65,14 @@ impl Meter {
 
 impl RequestBody {
     /// Requests without a body need no meter.
-    pub(super) fn new(inner: Incoming) -> (Self, Option<Arc<Meter>>) {
+    pub(super) fn new(inner: Incoming, pulse: &Arc<Pulse>) -> (Self, Option<Arc<Meter>>) {
         let meter = (!inner.is_end_stream()).then(|| {
             Arc::new(Meter {
                 bytes: AtomicU64::new(0),
                 moved: AtomicU64::new(clock::millis(Instant::now())),
                 starved: AtomicBool::new(false),
                 broken: AtomicBool::new(false),
+                pulse: Arc::clone(pulse),
             })
         });
         (Self { inner: meter.is_some().then_some(inner), meter: meter.clone() }, meter)
@@ -81,7 +89,8 @@ impl Body for RequestBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
-        let polled = Pin::new(&mut *inner).poll_frame(cx);
+        let mut polled = Pin::new(&mut *inner).poll_frame(cx);
+        clean(&mut polled);
         if let Some(meter) = &self.meter {
             meter.starved.store(polled.is_pending(), Ordering::Relaxed);
             match &polled {
@@ -102,6 +111,15 @@ impl Body for RequestBody {
     }
 }
 
+/// Trailers may hold only what could not have changed the head.
+fn clean<E>(polled: &mut Poll<Option<Result<Frame<Bytes>, E>>>) {
+    if let Poll::Ready(Some(Ok(frame))) = polled
+        && let Some(trailers) = frame.trailers_mut()
+    {
+        headers::trailers(trailers);
+    }
+}
+
 /// An answer's body on its way to the client. Holds the request's record, which is written down with its end.
 pub(super) enum AnswerBody {
     Own { rest: Bytes, record: Option<Record> },
@@ -116,6 +134,8 @@ pub(super) struct Passed {
     pub(super) lane: usize,
     pub(super) record: Record,
     pub(super) cut: Option<Pin<Box<OwnedNotified>>>,
+    /// Set where many answers share a connection.
+    pub(super) flow: Option<Arc<Flow>>,
 }
 
 /// Why an answer ends early; the client sees a broken connection, as it must.
@@ -131,9 +151,15 @@ impl Passed {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let mut driven = false;
         loop {
-            match Pin::new(&mut self.body).poll_frame(cx) {
+            let mut polled = Pin::new(&mut self.body).poll_frame(cx);
+            clean(&mut polled);
+            match polled {
                 Poll::Ready(Some(Ok(frame))) => {
                     self.record.bytes_out += frame.data_ref().map_or(0, |data| data.remaining() as u64);
+                    if let Some(flow) = &self.flow {
+                        self.record.progress();
+                        flow.offer();
+                    }
                     if self.body.is_end_stream() {
                         self.let_go(cx);
                     }
@@ -157,7 +183,11 @@ impl Passed {
         }
     }
 
+    /// Waits for the app, or for the drain's limit.
     fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        if let Some(flow) = &self.flow {
+            flow.taken();
+        }
         let Some(claim) = &self.record.claim else { return Poll::Pending };
         // Most answers are over before they have to wait even once.
         let cut = self.cut.get_or_insert_with(|| Box::pin(claim.live.upstream.cut_signal(self.lane).notified_owned()));

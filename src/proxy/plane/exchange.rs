@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Instant;
 
-use http::header::{ACCEPT, CONNECTION, HeaderValue, STRICT_TRANSPORT_SECURITY};
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http::header::{ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, STRICT_TRANSPORT_SECURITY};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body, Incoming};
 
 use super::app::{App, Gate, Live};
@@ -17,8 +17,11 @@ use super::forward::{Failure, Handshaken, Sent, answer, connect, handshake};
 use super::handle::Shared;
 use super::pages::Page;
 use super::pool::Wire;
+use super::pulse::Pulse;
 use super::record::{Peer, Record};
-use super::serve::{Listening, Pulse};
+use super::serve::Listening;
+use super::soundness;
+use super::streams::Flow;
 use super::table::{Found, fold_host};
 use super::{closed, forwarded, headers, rewrite, secure, tunnel};
 use crate::app::RouteState;
@@ -51,16 +54,22 @@ impl Context {
             .then(|| forwarded::told(&self.peer, request.headers(), &self.shared.config.load().trusted_proxies));
         let peer = told.as_ref().unwrap_or(&self.peer);
         let record = Record::new(self, peer, &request);
+        let asked = self.pulse.asked();
         let mut response = self.route(request, peer, record).await;
-        if self.listening.is_stopping() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        asked.answered();
+        if self.pulse.is_multiplexed() {
+            // It says the same in frames.
+            response.headers_mut().remove(CONNECTION);
+        } else if self.listening.is_stopping() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
 
     async fn route(self: &Arc<Self>, mut request: Request<Incoming>, peer: &Peer, mut record: Record) -> Answer {
-        if request.method() == Method::CONNECT {
-            return page(Page::MethodNotAllowed, record);
+        let protocol = headers::upgrade(request.headers()).or_else(|| headers::connect(&mut request));
+        if let Err(no) = soundness::check(&mut request, &self.shared.options.limits) {
+            return page(no, record);
         }
         if let Some(authorization) = self.challenge(request.uri().path()) {
             return own(secure::token(authorization), record);
@@ -87,7 +96,6 @@ impl Context {
         }
         let port = port.map(str::to_owned);
         let accept = request.headers().get(ACCEPT).cloned();
-        let protocol = headers::upgrade(request.headers());
         let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
         let chunked = !request.body().is_end_stream();
         let prefix = rewrite::stripped(&live.route);
@@ -98,7 +106,7 @@ impl Context {
         }
         record.request_id(&id);
         let (head, body) = request.into_parts();
-        let (body, meter) = RequestBody::new(body);
+        let (body, meter) = RequestBody::new(body, &self.pulse);
         record.meter = meter;
         let request = Request::from_parts(head, body);
 
@@ -109,6 +117,10 @@ impl Context {
                 Ok((response, wire)) => match client {
                     Some(client) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                         self.upgrade(response, client, record)
+                    }
+                    // A 200 would tell an HTTP/2 client that it is connected.
+                    Some(_) if self.pulse.is_multiplexed() && response.status().is_success() => {
+                        page(Page::BadGateway, record)
                     }
                     _ => self.pass(response, wire, record).await,
                 },
@@ -237,13 +249,15 @@ impl Context {
 
     async fn pass(&self, response: Response<Incoming>, wire: Option<Box<Wire>>, mut record: Record) -> Answer {
         let (mut head, body) = response.into_parts();
-        if head.status.is_informational() {
-            // Nobody asked for another protocol.
+        // Another protocol that nobody asked for, or a coding that nobody can undo.
+        if head.status.is_informational() || !soundness::is_plainly_chunked(&head.headers) {
             return page(Page::BadGateway, record);
         }
         headers::to_client(&mut head.headers, false);
+        head.version = Version::default();
         record.answered(head.status.as_u16(), &head.headers);
-        let mut passed = Passed { body, wire, lane: self.lane, record, cut: None };
+        let flow = if self.pulse.is_multiplexed() { Flow::here() } else { None };
+        let mut passed = Passed { body, wire, lane: self.lane, record, cut: None, flow };
         if passed.body.is_end_stream() {
             poll_fn(|cx| {
                 passed.let_go(cx);
@@ -270,8 +284,17 @@ impl Context {
             .get(http::header::UPGRADE)
             .is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"));
         if let Some(claim) = record.take_claim().map(Claim::upgrade) {
-            let tunnel = tunnel::Tunnel { websocket, claim, record, listening: self.listening.enter() };
+            let tunnel = tunnel::Tunnel {
+                websocket,
+                claim,
+                record,
+                listening: self.listening.enter(),
+                pulse: Arc::clone(&self.pulse),
+            };
             tokio::spawn(tunnel.run(client, app));
+        }
+        if self.pulse.is_multiplexed() {
+            headers::connected(&mut head);
         }
         Response::from_parts(head, AnswerBody::Own { rest: bytes::Bytes::new(), record: None })
     }
@@ -327,7 +350,7 @@ fn copy_of(request: &Request<RequestBody>) -> Request<RequestBody> {
 /// An answer of the proxy's own.
 fn page(page: Page, record: Record) -> Answer {
     let mut response = own(page.parts(), record);
-    if matches!(page, Page::BadRequest | Page::MethodNotAllowed | Page::RequestTooSlow) {
+    if matches!(page, Page::BadRequest | Page::MethodNotAllowed | Page::RequestTooSlow | Page::NotImplemented) {
         // Where one request is not understood, the next one may not begin where it seems to.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
@@ -342,10 +365,10 @@ fn closed(record: Record, accept: Option<&HeaderValue>) -> Answer {
     own((StatusCode::SERVICE_UNAVAILABLE, headers, body), record)
 }
 
-/// 502, 503 and 504 count as failed.
+/// 502, 503 and 504 count as failed; a 501 is the client's fault.
 fn own((status, headers, body): (StatusCode, HeaderMap, bytes::Bytes), mut record: Record) -> Answer {
     record.answered(status.as_u16(), &headers);
-    record.failed = status.is_server_error();
+    record.failed = status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED;
     let mut response = Response::new(AnswerBody::Own { rest: body, record: Some(record) });
     *response.status_mut() = status;
     *response.headers_mut() = headers;

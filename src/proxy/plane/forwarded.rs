@@ -18,6 +18,9 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 pub(super) const PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
+/// What is told, and by nobody but this proxy or one that is named.
+pub(super) const ALL: [HeaderName; 5] = [FOR, PROTO, FORWARDED_HOST, PORT, PREFIX];
+
 /// Whether an address is among those named.
 pub(super) fn is_named(ranges: &BTreeSet<Cidr>, address: IpAddr) -> bool {
     ranges.iter().any(|range| range.contains(address))

@@ -2,11 +2,15 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRANSFER_ENCODING, UPGRADE,
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, COOKIE,
+    EXPECT, FORWARDED, HOST, HeaderName, MAX_FORWARDS, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_KEY, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, HeaderValue, Request, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
+use hyper::ext::Protocol;
 
 use super::record::Peer;
 use super::{forwarded, request_id};
@@ -19,11 +23,12 @@ const X_REQUEST_START: HeaderName = HeaderName::from_static("x-request-start");
 
 /// Whom the request is for. `None`: it does not say, says it twice, or not in UTF-8.
 pub(super) fn authority<B>(request: &Request<B>) -> Option<&str> {
-    if let Some(authority) = request.uri().authority() {
-        // RFC 9112, 3.2.2: the request's own line wins over Host.
-        return Some(authority.as_str());
-    }
     let mut hosts = request.headers().get_all(HOST).iter();
+    if let Some(authority) = request.uri().authority() {
+        // RFC 9112, 3.2.2: the request's own line wins over Host. RFC 9113, 8.3.1: here they may not differ.
+        let same = |host: &HeaderValue| host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes());
+        return (request.version() != Version::HTTP_2 || hosts.all(same)).then_some(authority.as_str());
+    }
     let host = hosts.next()?;
     if hosts.next().is_some() {
         return None;
@@ -40,6 +45,50 @@ pub(super) fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
     let text = asked.to_str().ok()?;
     let http2 = text.split(',').any(|t| t.trim().get(..3).is_some_and(|t| t.eq_ignore_ascii_case("h2c")));
     (listed && !http2 && headers.get_all(UPGRADE).iter().count() == 1).then(|| asked.clone())
+}
+
+/// Makes a WebSocket over HTTP/2 (RFC 8441) a request for the same over HTTP/1.1, which is what apps understand.
+pub(super) fn connect<B>(request: &mut Request<B>) -> Option<HeaderValue> {
+    if request.method() != Method::CONNECT || request.extensions().get::<Protocol>()?.as_str() != "websocket" {
+        return None;
+    }
+    *request.method_mut() = Method::GET;
+    let key = BASE64.encode(request_id::random());
+    request.headers_mut().insert(SEC_WEBSOCKET_KEY, HeaderValue::from_str(&key).ok()?);
+    Some(HeaderValue::from_static("websocket"))
+}
+
+/// The other way around: the app's 101 as HTTP/2 says it.
+pub(super) fn connected(head: &mut http::response::Parts) {
+    head.status = StatusCode::OK;
+    for name in [CONNECTION, UPGRADE, SEC_WEBSOCKET_ACCEPT] {
+        head.headers.remove(name);
+    }
+}
+
+/// Takes away what may not come behind a body (RFC 9110, 6.5.1): it could change what the head has said.
+pub(super) fn trailers(headers: &mut HeaderMap) {
+    strip(headers);
+    for name in [
+        HOST,
+        CONTENT_LENGTH,
+        TRAILER,
+        AUTHORIZATION,
+        COOKIE,
+        SET_COOKIE,
+        CONTENT_TYPE,
+        CONTENT_ENCODING,
+        CONTENT_RANGE,
+        CACHE_CONTROL,
+        EXPECT,
+        MAX_FORWARDS,
+        FORWARDED,
+    ] {
+        headers.remove(name);
+    }
+    for name in forwarded::ALL.into_iter().chain([X_REQUEST_ID, X_REQUEST_START]) {
+        headers.remove(name);
+    }
 }
 
 /// Makes a request's head fit for the app. Gives the request's id.

@@ -1,8 +1,8 @@
 //! The data plane: takes requests in, finds their app, passes them to its serving release, and knows exactly what each
 //! release still has under way.
 //!
-//! The life of a request, file by file: `serve` accepts the connection on one of the `worker` threads, `exchange`
-//! looks its app up in the `table` and claims the serving `upstream` (`claim`), `headers` makes the head fit for
+//! The life of a request, file by file: `serve` accepts the connection on one of the `worker` threads, `connection`
+//! finds out what it speaks and watches over it (`pulse`, `socket`, `streams`), `exchange` looks its app up in the `table` and claims the serving `upstream` (`claim`), `headers` makes the head fit for
 //! the app, `forward` sends it over a connection of the `pool` and `body` streams the answer back. Connections that
 //! change protocol go through `tunnel`. What happened ends up in `metrics` and the `access_log`.
 //!
@@ -15,6 +15,7 @@ mod body;
 mod claim;
 mod clock;
 mod closed;
+mod connection;
 mod departure;
 mod drain;
 mod exchange;
@@ -29,11 +30,15 @@ mod pages;
 mod pool;
 mod probe;
 mod proxy_protocol;
+mod pulse;
 mod record;
 mod request_id;
 mod rewrite;
 mod secure;
 mod serve;
+mod socket;
+mod soundness;
+mod streams;
 mod table;
 mod tunnel;
 mod upstream;
@@ -42,5 +47,5 @@ mod worker;
 
 pub use access_log::{AccessLog, Sink};
 pub use handle::Plane;
-pub use options::{PlaneOptions, Timeouts};
+pub use options::{Limits, PlaneOptions, Timeouts};
 pub use serve::Serving;

@@ -19,6 +19,8 @@ pub struct PlaneOptions {
     pub https_port: Option<u16>,
     /// The waits.
     pub timeouts: Timeouts,
+    /// What one client may ask for at once.
+    pub limits: Limits,
 }
 
 impl Default for PlaneOptions {
@@ -30,6 +32,7 @@ impl Default for PlaneOptions {
             buffer: 64 * 1024,
             https_port: None,
             timeouts: Timeouts::default(),
+            limits: Limits::default(),
         }
     }
 }
@@ -41,6 +44,8 @@ pub struct Timeouts {
     pub head: Duration,
     /// A client's connection without a request. 75 s.
     pub idle: Duration,
+    /// For a client to take any part of an answer that is there: of a connection, or of one HTTP/2 stream. 60 s.
+    pub stall: Duration,
     /// For a TLS handshake, from the connection on. 10 s.
     pub handshake: Duration,
     /// For an app to accept a connection. 5 s.
@@ -64,6 +69,7 @@ impl Default for Timeouts {
         Self {
             head: Duration::from_secs(30),
             idle: Duration::from_secs(75),
+            stall: Duration::from_secs(60),
             handshake: Duration::from_secs(10),
             connect: Duration::from_secs(5),
             response_head: Duration::from_secs(60),
@@ -73,5 +79,50 @@ impl Default for Timeouts {
             leave: Duration::from_mins(10),
             leave_upgraded: Duration::from_mins(1),
         }
+    }
+}
+
+/// What one client may ask for, so that it cannot harm its neighbours.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Bytes of a request's target; a longer one is a 414. Default 16 KiB, twice what other servers take.
+    pub target: usize,
+    /// Lines of a request's head; more are a 431. Cookies that HTTP/2 splits count as one. Default 100.
+    pub headers: usize,
+    /// HTTP/2: requests of a connection at the same time; more are refused. Default 128.
+    pub streams: u32,
+    /// HTTP/2: requests a connection may take back before they are answered, beyond those it lets be answered; then it
+    /// is closed. Browsers take back a page's worth. Default 200.
+    pub taken_back: u32,
+    /// HTTP/2: streams of a connection that may end in the client's own faults before it is closed. Default 64.
+    pub faults: usize,
+    /// HTTP/2: bytes of a body that may come before the app takes them. Default 256 KiB.
+    pub stream_window: u32,
+    /// HTTP/2: the same for all of a connection's bodies together. Default 1 MiB.
+    pub connection_window: u32,
+    /// HTTP/2: bytes of pings, settings and the like that may come, besides bodies that lie in the window, before
+    /// anything gets further; then the connection is closed. Default 256 KiB, two days of pings.
+    pub overhead: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            target: 16 * 1024,
+            headers: 100,
+            streams: 128,
+            taken_back: 200,
+            faults: 64,
+            stream_window: 256 * 1024,
+            connection_window: 1024 * 1024,
+            overhead: 256 * 1024,
+        }
+    }
+}
+
+impl Limits {
+    /// Bytes that may come over a multiplexed connection without anything getting further.
+    pub(super) fn idle_bytes(&self) -> u64 {
+        u64::from(self.connection_window) + u64::from(self.overhead)
     }
 }

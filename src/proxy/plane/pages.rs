@@ -11,6 +11,9 @@ pub(super) enum Page {
     BadRequest,
     MethodNotAllowed,
     RequestTooSlow,
+    TargetTooLong,
+    HeadTooLarge,
+    NotImplemented,
     NoPath,
     NoHost,
     BadGateway,
@@ -25,12 +28,15 @@ pub(super) enum Page {
 
 const TEMPLATE: &str = include_str!("../../../assets/pages/page.html");
 
-static RENDERED: LazyLock<[(Bytes, HeaderValue); 12]> = LazyLock::new(|| ALL.map(render));
+static RENDERED: LazyLock<[(Bytes, HeaderValue); 15]> = LazyLock::new(|| ALL.map(render));
 
-const ALL: [Page; 12] = [
+const ALL: [Page; 15] = [
     Page::BadRequest,
     Page::MethodNotAllowed,
     Page::RequestTooSlow,
+    Page::TargetTooLong,
+    Page::HeadTooLarge,
+    Page::NotImplemented,
     Page::NoPath,
     Page::NoHost,
     Page::BadGateway,
@@ -48,6 +54,9 @@ impl Page {
             Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::TargetTooLong => StatusCode::URI_TOO_LONG,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
             Self::NoPath => StatusCode::NOT_FOUND,
             Self::NoHost => StatusCode::MISDIRECTED_REQUEST,
             Self::BadGateway => StatusCode::BAD_GATEWAY,
@@ -62,6 +71,9 @@ impl Page {
             Self::BadRequest => ("Bad request", "This request cannot be understood."),
             Self::MethodNotAllowed => ("Method not allowed", "This is not a forward proxy."),
             Self::RequestTooSlow => ("The request took too long", "It did not arrive as a whole."),
+            Self::TargetTooLong => ("Address too long", "This address is longer than this server takes."),
+            Self::HeadTooLarge => ("Request too large", "This request has more headers than this server takes."),
+            Self::NotImplemented => ("Not implemented", "This request is coded in a way this server does not know."),
             Self::NoPath => ("Not found", "There is nothing at this address."),
             Self::NoHost => ("Nothing here", "This server does not answer to this name."),
             Self::BadGateway => ("The app does not answer", "Please try again in a moment."),

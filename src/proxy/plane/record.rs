@@ -15,7 +15,7 @@ use super::claim::Claim;
 use super::exchange::Context;
 use super::handle::Shared;
 use super::metrics::Outcome;
-use super::serve::Busy;
+use super::pulse::Busy;
 
 /// Dropping it writes it down.
 pub(super) struct Record {
@@ -31,7 +31,7 @@ pub(super) struct Record {
     started: Instant,
     lane: usize,
     entry: Option<Box<Entry>>,
-    _busy: Busy,
+    busy: Busy,
     /// Given back last: when a drain ends, everything has been written down.
     pub(super) claim: Option<Claim>,
 }
@@ -104,7 +104,7 @@ impl Record {
             started: Instant::now(),
             lane: context.lane,
             entry,
-            _busy: context.pulse.busy(),
+            busy: context.pulse.busy(),
             claim: None,
         }
     }
@@ -121,6 +121,11 @@ impl Record {
             entry.answer_type = headers.get(CONTENT_TYPE).cloned();
             entry.answer_length = headers.get(CONTENT_LENGTH).cloned();
         }
+    }
+
+    /// A part of a body has passed.
+    pub(super) fn progress(&self) {
+        self.busy.progress();
     }
 
     /// Gives the claim away, to an upgraded connection, and remembers whose it was.

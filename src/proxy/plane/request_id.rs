@@ -17,9 +17,7 @@ pub(super) fn is_sane(value: &HeaderValue) -> bool {
 
 pub(super) fn new() -> HeaderValue {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    let mut random = [0; 16];
-    random[..8].copy_from_slice(&next().to_be_bytes());
-    random[8..].copy_from_slice(&next().to_be_bytes());
+    let mut random = random();
     random[6] = random[6] & 0x0f | 0x40;
     random[8] = random[8] & 0x3f | 0x80;
     let mut text = [b'-'; 36];
@@ -31,6 +29,14 @@ pub(super) fn new() -> HeaderValue {
         at += 2;
     }
     HeaderValue::from_maybe_shared(Bytes::copy_from_slice(&text)).unwrap_or(HeaderValue::from_static("-"))
+}
+
+/// Unique, not secret.
+pub(super) fn random() -> [u8; 16] {
+    let mut random = [0; 16];
+    random[..8].copy_from_slice(&next().to_be_bytes());
+    random[8..].copy_from_slice(&next().to_be_bytes());
+    random
 }
 
 /// xoroshiro128+, seeded by the system once a thread.

@@ -1,33 +1,23 @@
-//! Listening sockets and clients' connections, from accept to the lame-duck end.
+//! Listening sockets: who accepts which connection, and when all of them are gone.
 
-use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::pin::{Pin, pin};
+use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context as TaskContext, Poll};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures_util::FutureExt;
-use http::HeaderValue;
-use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::clock;
+use super::connection::connection;
 use super::departure::Departure;
-use super::exchange::Context;
 use super::handle::Shared;
 use super::options::Timeouts;
-use super::record::Peer;
 use super::worker::{Job, Threads};
-use super::{forwarded, proxy_protocol};
-use crate::proxy::tls::{Shaken, TlsServer};
+use crate::proxy::tls::TlsServer;
 
 /// A listening socket that is being served. Dropping it changes nothing; its end comes with the token given to
 /// [`Plane::serve`](super::Plane::serve).
@@ -75,7 +65,7 @@ pub(super) struct Listening {
     pub(super) scheme: &'static str,
     pub(super) local_port: u16,
     /// Shakes hands first.
-    tls: Option<Arc<TlsServer>>,
+    pub(super) tls: Option<Arc<TlsServer>>,
     stopping: AtomicBool,
     open: AtomicUsize,
     closed: Notify,
@@ -211,226 +201,4 @@ pub(super) async fn accept(lane: usize, shared: Arc<Shared>, listening: Arc<List
 
 fn is_about_one_client(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
-}
-
-/// One client's connection, to its end.
-pub(super) async fn connection(lane: usize, shared: Arc<Shared>, mut stream: TcpStream, arrival: Arrival) {
-    let Arrival { mut address, listening, open: _open, load: _load } = arrival;
-    let _ = stream.set_nodelay(true);
-    let (scheme, local_port) = (listening.scheme, listening.local_port);
-    let config = shared.config.load_full();
-    if forwarded::is_named(&config.proxy_protocol_from, address.ip()) {
-        match Box::pin(introduction(&mut stream, &listening)).await {
-            Some(source) => address = source.unwrap_or(address),
-            None => return,
-        }
-    }
-    let client = address.ip().to_canonical();
-    let trusted = forwarded::is_named(&config.trusted_proxies, client);
-    let mut peer = Peer { address, client, trusted, ip: ip(client), scheme, local_port, sni: None };
-    match &listening.tls {
-        None => serve(lane, shared, stream, false, peer, listening).await,
-        // On the heap: a plain connection has no need of the room.
-        Some(tls) => {
-            let shaken = Box::pin(shake(tls, stream, &listening)).await;
-            let Some(Shaken { stream, name, http2 }) = shaken else { return };
-            peer.sni = Some(name);
-            Box::pin(serve(lane, shared, stream, http2, peer, Arc::clone(&listening))).await;
-        }
-    }
-}
-
-/// Whom a named peer speaks for. `None`: it did not say so in time, or not as it must.
-async fn introduction(stream: &mut TcpStream, listening: &Listening) -> Option<Option<SocketAddr>> {
-    let read = tokio::time::timeout(listening.timeouts.head, proxy_protocol::read(stream));
-    tokio::select! {
-        read = read => read.ok()?.ok(),
-        () = async { listening.stop.cancelled().await; tokio::time::sleep(listening.timeouts.lame_duck).await } => None,
-    }
-}
-
-async fn shake(tls: &TlsServer, stream: TcpStream, listening: &Listening) -> Option<Shaken> {
-    tokio::select! {
-        shaken = tls.accept(stream, tokio::time::Instant::now() + listening.timeouts.handshake) => shaken,
-        () = async { listening.stop.cancelled().await; tokio::time::sleep(listening.timeouts.lame_duck).await } => None,
-    }
-}
-
-async fn serve<S>(lane: usize, shared: Arc<Shared>, stream: S, http2: bool, peer: Peer, listening: Arc<Listening>)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let pulse = Arc::new(Pulse::new());
-    let buffer = shared.options.buffer;
-    let context =
-        Arc::new(Context { shared, listening: Arc::clone(&listening), lane, peer, pulse: Arc::clone(&pulse) });
-    let service = service_fn(move |request| {
-        let context = Arc::clone(&context);
-        async move { Ok::<_, std::convert::Infallible>(context.exchange(request).await) }
-    });
-    let io = TokioIo::new(ClientIo { stream, pulse: Arc::clone(&pulse) });
-    // A lock of its own: the listening socket's would be shared by all threads, for each request.
-    let stop = listening.stop.child_token();
-    if http2 {
-        let mut builder = http2::Builder::new(TokioExecutor::new());
-        builder.timer(TokioTimer::new());
-        let served = pin!(builder.serve_connection(io, service));
-        // Which says at once that no new stream is wanted, and takes those that are on their way.
-        to_the_end(served, http2::Connection::graceful_shutdown, Leave::AtOnce, &pulse, &listening, &stop).await;
-    } else {
-        let mut builder = http1::Builder::new();
-        builder.max_buf_size(buffer).max_header_size(buffer);
-        let served = pin!(builder.serve_connection(io, service).with_upgrades());
-        let wind_down = http1::UpgradeableConnection::graceful_shutdown;
-        to_the_end(served, wind_down, Leave::AfterLameDuck, &pulse, &listening, &stop).await;
-    }
-}
-
-async fn to_the_end<C: Future>(
-    mut served: Pin<&mut C>,
-    wind_down: impl Fn(Pin<&mut C>),
-    leave: Leave,
-    pulse: &Pulse,
-    listening: &Listening,
-    stop: &CancellationToken,
-) {
-    let timeouts = &listening.timeouts;
-    let mut stopped = pin!(stop.cancelled());
-    let mut watchdog = pin!(tokio::time::sleep(timeouts.head.min(timeouts.idle)));
-    let mut end = End::Open;
-    loop {
-        tokio::select! {
-            biased;
-            _ = served.as_mut() => return,
-            () = stopped.as_mut(), if end == End::Open => {
-                end = End::LameDuck;
-                let pause = if leave == Leave::AtOnce { Duration::ZERO } else { timeouts.lame_duck };
-                watchdog.as_mut().reset(tokio::time::Instant::now() + pause);
-            }
-            () = watchdog.as_mut() => match end {
-                End::Open => match pulse.next_look(timeouts) {
-                    Some(at) => watchdog.as_mut().reset(at.into()),
-                    None => return,
-                },
-                End::LameDuck => {
-                    end = End::Closing;
-                    wind_down(served.as_mut());
-                    let rest = listening.departure.rest(timeouts);
-                    watchdog.as_mut().reset(tokio::time::Instant::now() + rest);
-                }
-                End::Closing => return,
-            },
-        }
-    }
-}
-
-/// When a connection may be wound down after the stop.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Leave {
-    AtOnce,
-    /// hyper would reset a client that sends a request just now; so it is given time to.
-    AfterLameDuck,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
-    Open,
-    LameDuck,
-    Closing,
-}
-
-fn ip(ip: IpAddr) -> HeaderValue {
-    HeaderValue::try_from(ip.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
-}
-
-/// What a connection is doing, for the watchdog: one timer a connection instead of one or two a request.
-pub(super) struct Pulse {
-    state: AtomicU8,
-    since: AtomicU64,
-}
-
-const IDLE: u8 = 0;
-const HEAD: u8 = 1;
-const BUSY: u8 = 2;
-
-impl Pulse {
-    /// A new connection owes its first head.
-    fn new() -> Self {
-        Self { state: AtomicU8::new(HEAD), since: AtomicU64::new(clock::millis(Instant::now())) }
-    }
-
-    fn enter(&self, state: u8) {
-        self.since.store(clock::millis(Instant::now()), Ordering::Relaxed);
-        self.state.store(state, Ordering::Relaxed);
-    }
-
-    /// A request has come.
-    pub(super) fn busy(self: &Arc<Self>) -> Busy {
-        self.state.store(BUSY, Ordering::Relaxed);
-        Busy(Arc::clone(self))
-    }
-
-    /// When to look again; `None`: the client took too long.
-    fn next_look(&self, timeouts: &Timeouts) -> Option<Instant> {
-        let now = Instant::now();
-        let limit = match self.state.load(Ordering::Relaxed) {
-            BUSY => return Some(now + timeouts.head),
-            HEAD => timeouts.head,
-            _ => timeouts.idle,
-        };
-        let due = clock::at_millis(self.since.load(Ordering::Relaxed)) + limit;
-        // A head may begin at any time and has its own limit.
-        (due > now).then(|| due.min(now + timeouts.head))
-    }
-}
-
-/// A request's part of a connection's life.
-pub(super) struct Busy(Arc<Pulse>);
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.enter(IDLE);
-    }
-}
-
-/// A client's socket that notices the first bytes of a head.
-struct ClientIo<S> {
-    stream: S,
-    pulse: Arc<Pulse>,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for ClientIo<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if read.is_ready() && self.pulse.state.load(Ordering::Relaxed) == IDLE {
-            self.pulse.enter(HEAD);
-        }
-        read
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for ClientIo<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, data)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut TaskContext<'_>,
-        data: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, data)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
 }

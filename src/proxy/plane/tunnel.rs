@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::claim::UpgradedClaim;
+use super::pulse::Pulse;
 use super::record::Record;
 use super::serve::Open;
 use super::websocket::{FrameTracker, GOING_AWAY};
@@ -21,6 +23,7 @@ pub(super) struct Tunnel {
     pub(super) claim: UpgradedClaim,
     pub(super) record: Record,
     pub(super) listening: Open,
+    pub(super) pulse: Arc<Pulse>,
 }
 
 /// What a direction reads at a time; two of them are all that an idle WebSocket costs besides its sockets.
@@ -40,8 +43,13 @@ impl Tunnel {
         let (app_read, app_write) = tokio::io::split(TokioIo::new(app));
         let end = CancellationToken::new();
         let passed = AtomicU64::new(0);
-        let up = upward(client_read, app_write, end.clone());
-        let down = downward(app_read, client_write, self.websocket, &passed, end.clone());
+        let pulse = Arc::clone(&self.pulse);
+        let note = |bytes: usize| {
+            passed.fetch_add(bytes as u64, Ordering::Relaxed);
+            pulse.progress();
+        };
+        let up = upward(client_read, app_write, &pulse, end.clone());
+        let down = downward(app_read, client_write, self.websocket, note, end.clone());
         let both = async {
             let (mut up, mut down) = (pin!(up), pin!(down));
             // What is left of a direction after its time is dropped, which closes it.
@@ -70,7 +78,7 @@ async fn cut(claim: &UpgradedClaim, listening: &Open) {
 }
 
 /// From the client to the app.
-async fn upward(mut from: Reader, mut to: Writer, end: CancellationToken) {
+async fn upward(mut from: Reader, mut to: Writer, pulse: &Pulse, end: CancellationToken) {
     let mut buffer = vec![0; BUFFER];
     loop {
         let read = tokio::select! {
@@ -78,7 +86,7 @@ async fn upward(mut from: Reader, mut to: Writer, end: CancellationToken) {
             () = end.cancelled() => break,
         };
         match read {
-            Ok(read) if read > 0 && to.write_all(&buffer[..read]).await.is_ok() => {}
+            Ok(read) if read > 0 && to.write_all(&buffer[..read]).await.is_ok() => pulse.progress(),
             _ => break,
         }
     }
@@ -90,7 +98,7 @@ async fn upward(mut from: Reader, mut to: Writer, end: CancellationToken) {
 }
 
 /// From the app to the client.
-async fn downward(mut from: Reader, mut to: Writer, websocket: bool, passed: &AtomicU64, end: CancellationToken) {
+async fn downward(mut from: Reader, mut to: Writer, websocket: bool, note: impl Fn(usize), end: CancellationToken) {
     let mut buffer = vec![0; BUFFER];
     let mut tracker = FrameTracker::default();
     loop {
@@ -107,7 +115,7 @@ async fn downward(mut from: Reader, mut to: Writer, websocket: bool, passed: &At
         if to.write_all(data).await.is_err() {
             break;
         }
-        passed.fetch_add(data.len() as u64, Ordering::Relaxed);
+        note(data.len());
         if websocket {
             tracker.advance(data);
         }

@@ -10,8 +10,9 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::access_log::FLUSH_EVERY;
+use super::connection::connection;
 use super::handle::Shared;
-use super::serve::{Arrival, Lanes, Listening, accept, connection};
+use super::serve::{Arrival, Lanes, Listening, accept};
 
 /// Something for a thread to do.
 pub(super) enum Job {
