@@ -26,6 +26,7 @@ mod route;
 mod select;
 mod settings;
 mod shape;
+pub mod traffic;
 mod units;
 
 pub use change::run;

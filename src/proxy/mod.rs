@@ -3,6 +3,7 @@
 //! - [`supervisor`]: owns the listening sockets, and starts the worker again when it dies.
 //! - [`worker`]: the process all of this runs in.
 //! - [`plane`]: routes, requests, draining, traffic.
+//! - [`scrape`]: the traffic, for Prometheus.
 //! - [`store`]: the ledger on disk.
 //! - [`service`]: memory, locks and data plane as one [`Proxy`](crate::app::proxy::Proxy), in process.
 //! - [`control`]: that, on a Unix socket.
@@ -12,6 +13,7 @@ pub mod client;
 pub mod control;
 pub mod ctl;
 pub mod plane;
+pub mod scrape;
 pub mod service;
 pub mod store;
 pub mod supervisor;

@@ -90,6 +90,10 @@ impl Routes for Plane {
         AppTraffic::default()
     }
 
+    fn traffic_report(&self, _: &AppId) -> once::app::traffic::TrafficReport {
+        once::app::traffic::TrafficReport::default()
+    }
+
     fn traffic_all(&self) -> Vec<(AppId, AppTraffic)> {
         Vec::new()
     }

@@ -16,6 +16,7 @@ mod logs;
 mod probes;
 mod raw;
 mod routes;
+mod seen;
 mod streams;
 mod supervisors;
 mod support;

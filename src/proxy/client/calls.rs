@@ -20,6 +20,7 @@ use crate::app::proxy::{
     Activity, AppTraffic, DrainLimits, DrainProgress, Lease, LockRequest, ProbeAnswer, ProbeRequest, Proxy, ProxyError,
     ProxyInfo, Snapshot,
 };
+use crate::app::traffic::TrafficReport;
 use crate::app::{AppId, AppName, OpId, ReleaseNumber};
 use crate::proxy::control::wire::{ActivityQuery, Apply, Drain, Follow, Hold, Watch};
 
@@ -93,6 +94,10 @@ impl Proxy for Client {
 
     async fn traffic(&self, app: &AppId) -> Result<AppTraffic> {
         self.links.ask("traffic", app).await
+    }
+
+    async fn traffic_report(&self, app: &AppId) -> Result<TrafficReport> {
+        self.links.ask("traffic-report", app).await
     }
 
     async fn mark(&self, app: &AppId) -> Result<()> {

@@ -4,24 +4,31 @@
 //! The life of a request, file by file: `serve` accepts the connection on one of the `worker` threads, `exchange`
 //! looks its app up in the `table` and claims the serving `upstream` (`claim`), `headers` makes the head fit for
 //! the app, `forward` sends it over a connection of the `pool` and `body` streams the answer back. Connections that
-//! change protocol go through `tunnel`. What happened ends up in `metrics` and the `access_log`.
+//! change protocol go through `tunnel`. What happened is counted by
+//! `metrics` (with `answers`, `paths`, `minutes`, `visitors`) and told by the `access_log`, a line each.
 //!
 //! Beside it: `drain` and `probe`, which deploys wait for.
 
 mod access_log;
+mod answers;
 mod app;
 mod body;
 mod claim;
+mod client;
 mod clock;
 mod drain;
 mod exchange;
+mod exposition;
 mod forward;
 mod handle;
 mod headers;
 mod histogram;
+mod lanes;
 mod metrics;
+mod minutes;
 mod options;
 mod pages;
+mod paths;
 mod pool;
 mod probe;
 mod record;
@@ -30,6 +37,7 @@ mod serve;
 mod table;
 mod tunnel;
 mod upstream;
+mod visitors;
 mod websocket;
 mod worker;
 

@@ -39,8 +39,8 @@ impl Tunnel {
         let (client_read, client_write) = tokio::io::split(TokioIo::new(client));
         let (app_read, app_write) = tokio::io::split(TokioIo::new(app));
         let end = CancellationToken::new();
-        let passed = AtomicU64::new(0);
-        let up = upward(client_read, app_write, end.clone());
+        let (asked, passed) = (AtomicU64::new(0), AtomicU64::new(0));
+        let up = upward(client_read, app_write, &asked, end.clone());
         let down = downward(app_read, client_write, self.websocket, &passed, end.clone());
         let both = async {
             let (mut up, mut down) = (pin!(up), pin!(down));
@@ -58,6 +58,7 @@ impl Tunnel {
                 let _ = timeout(2 * GOODBYE, both).await;
             }
         }
+        self.record.bytes_in = asked.load(Ordering::Relaxed);
         self.record.bytes_out = passed.load(Ordering::Relaxed);
     }
 }
@@ -70,7 +71,7 @@ async fn cut(claim: &UpgradedClaim, listening: &Open) {
 }
 
 /// From the client to the app.
-async fn upward(mut from: Reader, mut to: Writer, end: CancellationToken) {
+async fn upward(mut from: Reader, mut to: Writer, passed: &AtomicU64, end: CancellationToken) {
     let mut buffer = vec![0; BUFFER];
     loop {
         let read = tokio::select! {
@@ -78,7 +79,9 @@ async fn upward(mut from: Reader, mut to: Writer, end: CancellationToken) {
             () = end.cancelled() => break,
         };
         match read {
-            Ok(read) if read > 0 && to.write_all(&buffer[..read]).await.is_ok() => {}
+            Ok(read) if read > 0 && to.write_all(&buffer[..read]).await.is_ok() => {
+                passed.fetch_add(read as u64, Ordering::Relaxed);
+            }
             _ => break,
         }
     }

@@ -16,6 +16,7 @@ use crate::app::proxy::{
     Activity, AppTraffic, DrainLimits, DrainProgress, Lease, LockRequest, ProbeAnswer, ProbeRequest, Proxy, ProxyError,
     ProxyInfo, Snapshot,
 };
+use crate::app::traffic::TrafficReport;
 use crate::app::{AppId, AppName, OpId, ReleaseNumber};
 use crate::proxy::control::PROTOCOL;
 
@@ -145,6 +146,10 @@ impl Proxy for Service {
 
     async fn traffic(&self, app: &AppId) -> Result<AppTraffic> {
         Ok(self.shared.routes.traffic(app))
+    }
+
+    async fn traffic_report(&self, app: &AppId) -> Result<TrafficReport> {
+        Ok(self.shared.routes.traffic_report(app))
     }
 
     async fn mark(&self, app: &AppId) -> Result<()> {

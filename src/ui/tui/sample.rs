@@ -180,6 +180,9 @@ pub(crate) fn traffic(seed: u32, rate: f64) -> AppTraffic {
         per_second: (0..120).map(wave).collect(),
         errors_per_second: vec![0; 120],
         by_release: Vec::new(),
+        releases: Vec::new(),
+        visitors_today: 214,
+        visitors_24h: 388,
         slowest_ms: 412,
     }
 }
