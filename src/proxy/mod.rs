@@ -5,6 +5,7 @@
 //! - [`plane`]: routes, requests, draining, traffic.
 //! - [`scrape`]: the traffic, for Prometheus.
 //! - [`store`]: the ledger on disk.
+//! - [`tls`]: certificates and handshakes.
 //! - [`service`]: memory, locks and data plane as one [`Proxy`](crate::app::proxy::Proxy), in process.
 //! - [`control`]: that, on a Unix socket.
 //! - [`client`]: the other end of it; [`ctl`] is the bridge to it for whoever has only standard input and output.
@@ -17,4 +18,5 @@ pub mod scrape;
 pub mod service;
 pub mod store;
 pub mod supervisor;
+pub mod tls;
 pub mod worker;

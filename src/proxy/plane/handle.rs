@@ -22,6 +22,7 @@ use super::worker::Threads;
 use crate::app::proxy::{AppTraffic, DrainLimits, DrainProgress, InFlight, ProbeAnswer, ProbeRequest};
 use crate::app::traffic::TrafficReport;
 use crate::app::{AppId, ReleaseNumber, Route};
+use crate::proxy::tls::Certificates;
 
 /// The data plane. Clones are the same plane.
 ///
@@ -45,6 +46,7 @@ pub(super) struct Shared {
     pub(super) strays: Metrics,
     /// Requests held, over all apps.
     pub(super) held: AtomicU64,
+    pub(super) certificates: Certificates,
 }
 
 impl Plane {
@@ -62,8 +64,15 @@ impl Plane {
             log,
             strays,
             held: AtomicU64::new(0),
+            certificates: Certificates::default(),
         };
         Self { shared: Arc::new(shared), threads: Arc::default() }
+    }
+
+    /// The certificates it serves; in memory only until somebody loads them from a directory.
+    #[must_use]
+    pub fn certificates(&self) -> &Certificates {
+        &self.shared.certificates
     }
 
     /// Replaces the whole table. Apps that are in it keep their numbers and what they have under way, those that are

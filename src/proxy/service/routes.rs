@@ -8,6 +8,7 @@ use crate::app::proxy::{AppTraffic, DrainLimits, DrainProgress, ProbeAnswer, Pro
 use crate::app::traffic::TrafficReport;
 use crate::app::{AppId, ReleaseNumber, Route};
 use crate::proxy::plane::Plane;
+use crate::proxy::tls::Certificates;
 
 /// The data plane as the service drives it. Calls take effect before they return.
 pub trait Routes: Send + Sync {
@@ -33,6 +34,10 @@ pub trait Routes: Send + Sync {
     fn traffic_all(&self) -> Vec<(AppId, AppTraffic)>;
     /// Resets the slowest response.
     fn mark(&self, app: &AppId);
+    /// The certificates it serves. Default: none, kept nowhere else.
+    fn certificates(&self) -> Certificates {
+        Certificates::default()
+    }
 }
 
 impl Routes for Plane {
@@ -78,5 +83,9 @@ impl Routes for Plane {
 
     fn mark(&self, app: &AppId) {
         Plane::mark(self, app);
+    }
+
+    fn certificates(&self) -> Certificates {
+        Plane::certificates(self).clone()
     }
 }
