@@ -8,11 +8,13 @@
 )]
 
 mod drains;
+mod guards;
 mod heads;
 mod holds;
 mod limits;
 mod lives;
 mod logs;
+mod packs;
 mod probes;
 mod raw;
 mod routes;

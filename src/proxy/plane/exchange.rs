@@ -6,16 +6,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Instant;
 
-use http::header::{CONNECTION, HeaderValue};
+use http::header::{CONNECTION, EXPECT, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 
 use super::app::{App, Gate, Live};
 use super::body::{AnswerBody, Passed, RequestBody};
 use super::claim::{Claim, Refused};
+use super::compress::Wish;
 use super::forward::{Failure, Handshaken, Sent, answer, connect, handshake};
+use super::guard::Refusal;
 use super::handle::Shared;
 use super::headers;
+use super::linger::linger;
+use super::packed::Packed;
 use super::pages::Page;
 use super::pool::Wire;
 use super::record::{Peer, Record};
@@ -64,6 +68,14 @@ impl Context {
             Err(no) => return page(no, record),
         };
         let port = port.map(str::to_owned);
+        let guard = app.live().guard.clone();
+        let wish = guard.as_ref().filter(|guard| guard.compress).map(|_| Wish::of(&request));
+        if let Some(guard) = &guard
+            && let Err(refusal) = guard.check(&mut request, self.peer.address.ip(), record.started)
+        {
+            record.app = Some(app);
+            return refuse(&refusal, request, record);
+        }
         let protocol = headers::upgrade(request.headers());
         let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
         let chunked = !request.body().is_end_stream();
@@ -71,6 +83,7 @@ impl Context {
         record.request_id(&id);
         let (head, body) = request.into_parts();
         let (body, meter) = RequestBody::new(body);
+        let body = body.limited(guard.and_then(|guard| guard.max_body));
         record.meter = meter;
         let request = Request::from_parts(head, body);
 
@@ -80,7 +93,7 @@ impl Context {
                 Some(client) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                     self.upgrade(response, client, record)
                 }
-                _ => self.pass(response, wire, record).await,
+                _ => self.pass(response, wire, wish, record).await,
             },
         }
     }
@@ -110,7 +123,8 @@ impl Context {
                 Ok(claim) => claim,
                 Err(Page::NoHost) => {
                     app = self.find(host, request.uri().path())?;
-                    if matches!(app.live().gate, Gate::Removed) {
+                    // What another app asks of its visitors this one has not been asked for.
+                    if matches!(app.live().gate, Gate::Removed) || app.live().guard.is_some() {
                         return Err(Page::NoHost);
                     }
                     continue;
@@ -130,6 +144,7 @@ impl Context {
                     request = *copy;
                 }
                 Ok((Sent::Failed(Failure::Client), _)) => return Err(Page::BadRequest),
+                Ok((Sent::Failed(Failure::TooLarge), _)) => return Err(Page::TooLarge),
                 Ok((Sent::Failed(Failure::SlowClient), _)) => return Err(Page::RequestTooSlow),
                 Ok((Sent::Failed(Failure::Cut | Failure::TimedOut), _)) => return Err(Page::NoAnswer),
                 Ok((Sent::Unsent(_) | Sent::Failed(Failure::App), _)) => return Err(Page::BadGateway),
@@ -198,13 +213,20 @@ impl Context {
         answer(send, None, claim, record.meter.as_deref(), self.shared.options.timeouts.response_head).await
     }
 
-    async fn pass(&self, response: Response<Incoming>, wire: Option<Box<Wire>>, mut record: Record) -> Answer {
+    async fn pass(
+        &self,
+        response: Response<Incoming>,
+        wire: Option<Box<Wire>>,
+        wish: Option<Wish>,
+        mut record: Record,
+    ) -> Answer {
         let (mut head, body) = response.into_parts();
         if head.status.is_informational() {
             // Nobody asked for another protocol.
             return page(Page::BadGateway, record);
         }
         headers::to_client(&mut head.headers, false);
+        let coding = wish.filter(|_| !body.is_end_stream()).and_then(|wish| wish.grant(&mut head));
         record.answered(head.status.as_u16(), &head.headers);
         let mut passed = Passed { body, wire, lane: self.lane, record, cut: None };
         if passed.body.is_end_stream() {
@@ -214,7 +236,11 @@ impl Context {
             })
             .await;
         }
-        Response::from_parts(head, AnswerBody::Passed(Box::new(passed)))
+        let body = match coding {
+            None => AnswerBody::Passed(Box::new(passed)),
+            Some(coding) => AnswerBody::Packed(Box::new(Packed::new(passed, coding))),
+        };
+        Response::from_parts(head, body)
     }
 
     fn upgrade(
@@ -288,9 +314,20 @@ fn page(page: Page, mut record: Record) -> Answer {
     let mut response = Response::new(AnswerBody::Own { rest: body, record: Some(record) });
     *response.status_mut() = status;
     *response.headers_mut() = headers;
-    if matches!(page, Page::BadRequest | Page::MethodNotAllowed | Page::RequestTooSlow) {
+    if matches!(page, Page::BadRequest | Page::MethodNotAllowed | Page::RequestTooSlow | Page::TooLarge) {
         // Where one request is not understood, the next one may not begin where it seems to.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// The answer to a request that the app never sees.
+fn refuse(refusal: &Refusal, request: Request<Incoming>, record: Record) -> Answer {
+    let mut response = page(refusal.page(), record);
+    refusal.add_to(response.headers_mut());
+    // Whoever waits to be told to go on is told no, and sends nothing.
+    if !request.headers().contains_key(EXPECT) {
+        linger(request.into_body());
     }
     response
 }

@@ -18,15 +18,19 @@ pub(super) enum Page {
     TooManyHeld,
     HeldTooLong,
     NoAnswer,
+    Forbidden,
+    Unauthorized,
+    TooMany,
+    TooLarge,
     /// Not a page: the answer to a health check from outside while requests are held.
     Alive,
 }
 
 const TEMPLATE: &str = include_str!("../../../assets/pages/page.html");
 
-static RENDERED: LazyLock<[(Bytes, HeaderValue); 11]> = LazyLock::new(|| ALL.map(render));
+static RENDERED: LazyLock<[(Bytes, HeaderValue); ALL.len()]> = LazyLock::new(|| ALL.map(render));
 
-const ALL: [Page; 11] = [
+const ALL: [Page; 15] = [
     Page::BadRequest,
     Page::MethodNotAllowed,
     Page::RequestTooSlow,
@@ -37,6 +41,10 @@ const ALL: [Page; 11] = [
     Page::TooManyHeld,
     Page::HeldTooLong,
     Page::NoAnswer,
+    Page::Forbidden,
+    Page::Unauthorized,
+    Page::TooMany,
+    Page::TooLarge,
     Page::Alive,
 ];
 
@@ -51,6 +59,10 @@ impl Page {
             Self::BadGateway => StatusCode::BAD_GATEWAY,
             Self::Stopped | Self::TooManyHeld => StatusCode::SERVICE_UNAVAILABLE,
             Self::HeldTooLong | Self::NoAnswer => StatusCode::GATEWAY_TIMEOUT,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Alive => StatusCode::OK,
         }
     }
@@ -71,6 +83,10 @@ impl Page {
             Self::Stopped => ("Closed for now", "This app has been stopped. Please come back later."),
             Self::TooManyHeld => ("Too busy", "Please try again in a moment."),
             Self::HeldTooLong | Self::NoAnswer => ("The app took too long", "Please try again in a moment."),
+            Self::Forbidden => ("Not from here", "This app is not open to your address."),
+            Self::Unauthorized => ("Password needed", "This app is only for people who have one."),
+            Self::TooMany => ("Too many requests", "Please wait a moment."),
+            Self::TooLarge => ("Too large", "The app does not take as much as that."),
             Self::Alive => ("", ""),
         }
     }

@@ -30,7 +30,7 @@ pub(super) struct Record {
     pub(super) meter: Option<Arc<Meter>>,
     /// A WebSocket's life is no latency.
     pub(super) upgraded: bool,
-    started: Instant,
+    pub(super) started: Instant,
     lane: usize,
     /// On the heap: a record moves often.
     entry: Box<Entry>,

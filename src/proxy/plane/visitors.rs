@@ -162,8 +162,8 @@ mod tests {
                 let visitors = Visitors::default();
                 (0..n).for_each(|i| visitors.add(500_000, fixed(seed, i)));
                 let off = visitors.count(500_000, 1) as f64 / n as f64 - 1.0;
-                // Three standard errors.
-                assert!(off.abs() < 3.0 * 1.04 / 32.0, "{n} visitors: {off:+.3}");
+                // Three standard errors, and one for two that share a register.
+                assert!(off.abs() <= 3.0 * 1.04 / 32.0 + 1.0 / n as f64, "{n} visitors: {off:+.3}");
                 sum += off;
             }
             let bias = sum / SEEDS as f64;
