@@ -13,6 +13,7 @@ use super::event::{Envelope, LockView};
 use super::host::Hostname;
 use super::ledger::{AppRecord, Applied, Refusal, Transaction};
 use super::name::{AppId, AppName, OpId, ReleaseNumber};
+use super::proxy_config::{ProxyConfig, ProxyDraft};
 use super::release::Caller;
 use super::traffic::{ReleaseTraffic, TrafficReport};
 use super::units::UrlPath;
@@ -357,6 +358,12 @@ pub trait Proxy: Send + Sync {
     fn follow(&self, op: &OpId, seq: u64) -> BoxStream<'static, Result<Envelope>>;
     /// A [`Snapshot`] now and again every `every`, until dropped.
     fn watch(&self, every: Duration) -> BoxStream<'static, Result<Snapshot>>;
+
+    /// What holds for the proxy as a whole, the secret key masked.
+    async fn config(&self) -> Result<ProxyConfig>;
+    /// Changes it; on disk, and in force as far as it needs no new container, when this returns. What holds then, the
+    /// secret key masked.
+    async fn configure(&self, draft: ProxyDraft) -> Result<ProxyConfig>;
 
     /// Appends to the audit log.
     async fn record_activity(&self, activity: Activity) -> Result<()>;
