@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::app::PROXY_METRICS;
 use crate::demo::app::DemoConfig;
 use crate::demo::load::{LoadOptions, Mix};
 use crate::demo::{app, load};
@@ -55,7 +56,7 @@ async fn run_supervisor(state: PathBuf, port: u16, log: &mut (impl io::Write + S
 
 async fn run_worker(state: PathBuf) -> Result<ExitCode, BoxError> {
     let plane = PlaneOptions { access_log: AccessLog::Stdout, ..PlaneOptions::default() };
-    worker::run(WorkerOptions { state, listeners: inherited_listeners()?, plane }).await?;
+    worker::run(WorkerOptions { state, listeners: inherited_listeners()?, plane, metrics: PROXY_METRICS }).await?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -45,6 +45,9 @@ pub const HTTP_PORT: u16 = 80;
 /// Where the proxy listens inside of its container, so that it needs no capability.
 pub const PROXY_HTTP: u16 = 8080;
 
+/// Where the proxy tells Prometheus of its traffic inside of its container, to its own machine only.
+pub const PROXY_METRICS: u16 = 9180;
+
 /// Where the proxy keeps the host's memory inside of its container.
 pub const PROXY_STATE: &str = "/state";
 

@@ -16,7 +16,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 /// Gives the text.
 pub type Exposition = Arc<dyn Fn() -> String + Send + Sync>;
@@ -37,6 +37,26 @@ pub fn bind(port: u16) -> io::Result<TcpListener> {
     socket.set_reuseport(true)?;
     socket.bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))?;
     socket.listen(64)
+}
+
+/// Has the port open whenever `wanted` says so, until dropped.
+pub async fn follow(port: u16, mut wanted: watch::Receiver<bool>, text: Exposition) {
+    loop {
+        let is_wanted = *wanted.borrow_and_update();
+        let serve = async {
+            if is_wanted {
+                match bind(port) {
+                    Ok(listener) => serve(listener, is_this_machine, Arc::clone(&text)).await,
+                    Err(error) => tracing::error!(%error, port, "the metrics port could not be opened"),
+                }
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            changed = wanted.changed() => if changed.is_err() { return },
+            () = serve => {}
+        }
+    }
 }
 
 /// Answers until dropped. `is_ours` says whether a peer is this machine.

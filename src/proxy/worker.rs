@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::control::Server;
 use super::plane::{Plane, PlaneOptions, Serving};
+use super::scrape;
 use super::service::Service;
 use super::store::StoreError;
 
@@ -32,6 +33,8 @@ pub struct WorkerOptions {
     pub listeners: Vec<TcpListener>,
     /// How requests are served.
     pub plane: PlaneOptions,
+    /// The port for Prometheus, open while [`ProxyConfig::metrics_port`](crate::app::ProxyConfig::metrics_port) is set.
+    pub metrics: u16,
 }
 
 /// Why a worker could not begin.
@@ -88,7 +91,7 @@ pub async fn run(options: WorkerOptions) -> Result<(), WorkerError> {
 /// # Errors
 /// It could not begin.
 pub async fn serve(options: WorkerOptions, stop: CancellationToken) -> Result<(), WorkerError> {
-    let WorkerOptions { state, listeners, plane } = options;
+    let WorkerOptions { state, listeners, plane, metrics } = options;
     let plane = Plane::new(plane);
     let service = open(&state, &plane).await?;
     let socket = state.join(SOCKET);
@@ -97,7 +100,12 @@ pub async fn serve(options: WorkerOptions, stop: CancellationToken) -> Result<()
     let serving = listeners.into_iter().map(|listener| plane.serve(listener, stop.clone()));
     let serving: Vec<_> = during(serving.collect::<io::Result<_>>(), "serve a listening socket")?;
     tracing::info!(state = %state.display(), sockets = serving.len(), "the worker serves");
-    server.run(service, stop).await;
+    let told = plane.clone();
+    let scraped = scrape::follow(metrics, plane.metrics_wanted(), Arc::new(move || told.exposition()));
+    tokio::select! {
+        () = server.run(service, stop) => {}
+        () = scraped => {}
+    }
     tracing::info!("the worker ends what is under way");
     join_all(serving.into_iter().map(Serving::finished)).await;
     Ok(())

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 use super::guard::Guard;
@@ -60,7 +60,7 @@ impl App {
         }
     }
 
-    pub(super) fn live(&self) -> Guard<Arc<Live>> {
+    pub(super) fn live(&self) -> arc_swap::Guard<Arc<Live>> {
         self.live.load()
     }
 

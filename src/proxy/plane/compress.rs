@@ -275,19 +275,22 @@ mod tests {
         let mut head = answer(200, &given);
         assert_eq!(GZIP.grant(&mut head), Some(Coding::Gzip));
         let headers = &head.headers;
-        assert_eq!((&headers["content-encoding"], &headers["etag"]), ("gzip", "W/\"v1\""));
+        assert_eq!(headers["content-encoding"], "gzip");
+        assert_eq!(headers["etag"], "W/\"v1\"");
         assert!(!headers.contains_key("content-length") && !headers.contains_key("accept-ranges"));
         assert_eq!(headers.get_all("vary").iter().collect::<Vec<_>>(), ["Cookie", "Accept-Encoding"]);
         let mut head = answer(200, &[HTML, ("etag", "W/\"v1\""), ("vary", "accept-encoding, cookie")]);
         GZIP.grant(&mut head);
-        assert_eq!((&head.headers["etag"], &head.headers["vary"]), ("W/\"v1\"", "accept-encoding, cookie"));
+        assert_eq!(head.headers["etag"], "W/\"v1\"");
+        assert_eq!(head.headers["vary"], "accept-encoding, cookie");
     }
 
     #[test]
     fn caches_learn_that_others_get_other_bytes() {
         let mut head = answer(200, &[HTML, ("etag", "\"v1\"")]);
         assert_eq!(Wish { coding: None, secret: false }.grant(&mut head), None);
-        assert_eq!((&head.headers["vary"], &head.headers["etag"]), ("Accept-Encoding", "\"v1\""));
+        assert_eq!(head.headers["vary"], "Accept-Encoding");
+        assert_eq!(head.headers["etag"], "\"v1\"");
     }
 
     #[test]

@@ -6,6 +6,17 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::client::network;
+use crate::app::ProxyConfig;
+use crate::proxy::scrape::is_this_machine;
+
+/// Where nothing else is said: far more than a browser, an office behind one address or a load test has, far less than
+/// the descriptors this process may have. It does not hold for this machine, in whose name the engine passes some
+/// strangers' connections on.
+const GENEROUS: u32 = 4096;
+
+/// What a client gets that has too many already, where it speaks clear text.
+pub(super) const BUSY: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
 
 const SHARDS: usize = 16;
 
@@ -23,8 +34,18 @@ pub(super) struct Place {
 }
 
 impl Crowd {
+    /// A place for a new connection; `None`: the client has too many open. Proxies that are trusted speak for many.
+    pub(super) fn admit(self: &Arc<Self>, client: IpAddr, config: &ProxyConfig) -> Option<Place> {
+        let limit = config.connections_per_address.map_or(GENEROUS, std::num::NonZeroU32::get);
+        self.enter(client, limit).or_else(|| {
+            let trusted = config.trusted_proxies.iter().any(|range| range.contains(client));
+            let ours = config.connections_per_address.is_none() && is_this_machine(client);
+            (trusted || ours).then(|| self.enter(client, u32::MAX))?
+        })
+    }
+
     /// `None`: the address has `limit` connections open already.
-    pub(super) fn enter(self: &Arc<Self>, client: IpAddr, limit: u32) -> Option<Place> {
+    fn enter(self: &Arc<Self>, client: IpAddr, limit: u32) -> Option<Place> {
         let client = network(client);
         let mut open = self.shard(client).lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(client).or_default();
@@ -55,6 +76,22 @@ impl Drop for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn trusted_proxies_and_by_default_this_machine_have_no_limit() {
+        let crowd = Arc::new(Crowd::default());
+        let stranger = IpAddr::from([203, 0, 113, 1]);
+        let proxy = IpAddr::from([10, 0, 0, 1]);
+        let here = IpAddr::from([127, 0, 0, 1]);
+        let mut config = ProxyConfig { trusted_proxies: ["10.0.0.0/8".parse().unwrap()].into(), ..<_>::default() };
+        let places = |client, config: &ProxyConfig| -> usize {
+            let all: Vec<_> = (0..5000).map_while(|_| crowd.admit(client, config)).collect();
+            all.len()
+        };
+        assert_eq!([stranger, proxy, here].map(|client| places(client, &config)), [4096, 5000, 5000]);
+        config.connections_per_address = std::num::NonZeroU32::new(3);
+        assert_eq!([stranger, proxy, here].map(|client| places(client, &config)), [3, 5000, 3]);
+    }
 
     #[test]
     fn places_are_given_back() {

@@ -4,8 +4,10 @@
 use std::fmt::{Display, Write};
 use std::sync::Arc;
 
+use super::access_log::LogWriter;
 use super::answers::{Answers, BOUNDS};
 use super::app::App;
+use super::handle::Shared;
 use super::metrics::Metrics;
 use crate::app::RouteState;
 use crate::app::proxy::AppTraffic;
@@ -20,14 +22,35 @@ struct Seen {
     answers: Answers,
 }
 
-/// `strays`: requests for no app, whose service is empty, as it is in the access log.
-pub(super) fn text(apps: &[Arc<App>], strays: &Metrics) -> String {
+/// Requests for no app have an empty service, as in the access log.
+pub(super) fn text(apps: &[Arc<App>], shared: &Shared) -> String {
     let mut seen: Vec<Seen> = apps.iter().map(|app| look(app)).collect();
     let mut out = String::with_capacity(4096);
+    proxy(&mut out, shared);
     ours(&mut out, &seen);
-    seen.insert(0, stray(strays));
+    seen.insert(0, stray(&shared.strays));
     kamal_proxys(&mut out, &seen);
     out
+}
+
+fn proxy(out: &mut String, shared: &Shared) {
+    family(out, "once_build_info", "gauge", "Always 1; the label says which version this is.");
+    sample(out, "once_build_info", concat!("version=\"", env!("CARGO_PKG_VERSION"), "\""), 1);
+    family(
+        out,
+        "once_access_log_dropped_lines_total",
+        "counter",
+        "Access log lines lost to a reader that was too slow.",
+    );
+    let dropped = shared.log.as_ref().map_or(0, LogWriter::dropped);
+    let _ = writeln!(out, "once_access_log_dropped_lines_total {dropped}");
+    let name = "once_certificate_expiry_timestamp_seconds";
+    family(out, name, "gauge", "When the certificate of a hostname runs out, seconds since 1970.");
+    for view in shared.certificates.all() {
+        if let Some(facts) = &view.certificate {
+            sample(out, name, &format!("host=\"{}\"", view.name), facts.not_after.as_second());
+        }
+    }
 }
 
 fn look(app: &App) -> Seen {

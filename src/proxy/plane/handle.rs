@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use futures_core::stream::BoxStream;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::access_log::LogWriter;
 use super::app::App;
+use super::crowd::Crowd;
 use super::drain;
 use super::exposition;
 use super::metrics::Metrics;
@@ -48,6 +50,8 @@ pub(super) struct Shared {
     pub(super) strays: Metrics,
     /// Requests held, over all apps.
     pub(super) held: AtomicU64,
+    pub(super) crowd: Arc<Crowd>,
+    metrics_wanted: watch::Sender<bool>,
     pub(super) certificates: Certificates,
 }
 
@@ -67,6 +71,8 @@ impl Plane {
             log,
             strays,
             held: AtomicU64::new(0),
+            crowd: Arc::default(),
+            metrics_wanted: watch::Sender::new(false),
             certificates: Certificates::default(),
         };
         Self { shared: Arc::new(shared), threads: Arc::default() }
@@ -74,6 +80,7 @@ impl Plane {
 
     /// Sets what holds for all apps, for every connection and request that comes after.
     pub fn configure(&self, config: ProxyConfig) {
+        self.shared.metrics_wanted.send_replace(config.metrics_port.is_some());
         self.shared.config.store(Arc::new(config));
     }
 
@@ -165,12 +172,18 @@ impl Plane {
         apps.iter().map(|app| (app.id.clone(), traffic(app))).collect()
     }
 
+    /// Whether a port for Prometheus is wanted, now and whenever that changes.
+    #[must_use]
+    pub fn metrics_wanted(&self) -> watch::Receiver<bool> {
+        self.shared.metrics_wanted.subscribe()
+    }
+
     /// The counters of all apps in Prometheus' text format.
     #[must_use]
     pub fn exposition(&self) -> String {
         let mut apps: Vec<Arc<App>> = self.apps().values().cloned().collect();
         apps.sort_by(|a, b| a.live().route.name.cmp(&b.live().route.name));
-        exposition::text(&apps, &self.shared.strays)
+        exposition::text(&apps, &self.shared)
     }
 
     /// Resets [`AppTraffic::slowest_ms`].

@@ -91,7 +91,7 @@ impl Record {
             uri: request.uri().clone(),
             version: request.version(),
             peer: peer.clone(),
-            log: shared.log.is_some().then(log),
+            log: (shared.log.is_some() && shared.config.load().access_log).then(log),
         };
         Self {
             shared: Arc::clone(shared),

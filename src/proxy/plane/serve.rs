@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::clock;
+use super::crowd;
 use super::exchange::Context;
 use super::handle::Shared;
 use super::options::Timeouts;
@@ -200,6 +201,11 @@ fn is_about_one_client(error: &io::Error) -> bool {
 /// One client's connection, to its end.
 pub(super) async fn connection(lane: usize, shared: Arc<Shared>, stream: TcpStream, arrival: Arrival) {
     let Arrival { address, listening, open: _open, load: _load } = arrival;
+    let Some(_place) = shared.crowd.admit(address.ip(), &shared.config.load()) else {
+        // Whether it can be said or not, the connection ends here.
+        let _ = stream.try_write(crowd::BUSY);
+        return;
+    };
     let _ = stream.set_nodelay(true);
     let pulse = Arc::new(Pulse::new());
     let peer = Peer { address, ip: ip(address.ip()), scheme: listening.scheme, local_port: listening.local_port };
