@@ -1,7 +1,7 @@
 //! Settings of the proxy, and what it takes to put them in force.
 
 use super::event::Outcome;
-use super::installation::{HTTP_PORT, Installation};
+use super::installation::{HTTP_PORT, Installation, Published};
 use super::problem::Problem;
 use super::proxy::Activity;
 use super::proxy_config::{ProxyConfig, ProxyDraft, ProxyField};
@@ -18,15 +18,15 @@ pub struct Configured {
 }
 
 /// Changes the proxy's settings. Where there is no proxy yet it is made. `gap` is told before requests fail for a moment:
-/// another port needs a new container.
+/// other ports need a new container.
 ///
 /// # Errors
-/// The port is taken, or engine or proxy do not answer; the proxy is on its old port then, with its old settings.
+/// A port is taken, or engine or proxy do not answer; the proxy is on its old ports then, with its old settings.
 pub async fn configure(
     at: &Installation,
     draft: ProxyDraft,
     by: Caller,
-    gap: impl FnOnce(u16, u16),
+    gap: impl FnOnce(&str),
 ) -> Result<Configured, Problem> {
     let mut proxy = match (at.proxy().await?, draft.http_port) {
         (Some(proxy), _) => proxy,
@@ -36,22 +36,33 @@ pub async fn configure(
     let before = proxy.config().await?;
     let wished = draft.merge(&before);
     let unset = draft.unset.contains(ProxyField::HttpPort.key()).then_some(at.http_port.unwrap_or(HTTP_PORT));
-    let (now, next) = (at.public_port().await?, draft.http_port.map(Port::get).or(unset));
-    if let Some(next) = next.filter(|next| *next != now) {
-        gap(now, next);
+    let now = at.published().await?;
+    let http = draft.http_port.map(Port::get).or(unset).unwrap_or(now.http);
+    let next = Published { http, metrics: wished.metrics_port.map(Port::get) };
+    if next != now {
+        gap(&moves(now, next));
         proxy = at.move_proxy(next).await?;
     }
     let told = told(&draft);
     let config = proxy.configure(draft).await?;
     // A new key looks like the old one: it is masked.
-    let changed =
-        config != before || next.is_some_and(|next| next != now) || wished.acme.eab_key != before.acme.eab_key;
+    let changed = config != before || next != now || wished.acme.eab_key != before.acme.eab_key;
     if changed {
         let outcome = Outcome::Updated.to_string();
         let at = at.clock.now();
         proxy.record_activity(Activity { at, by, app: None, op: None, outcome, text: told }).await?;
     }
     Ok(Configured { config, changed })
+}
+
+fn moves(from: Published, to: Published) -> String {
+    if from.http != to.http {
+        return format!("the proxy moves from port {} to {}", from.http, to.http);
+    }
+    match to.metrics {
+        Some(port) => format!("the proxy opens port {port} of 127.0.0.1 for metrics"),
+        None => "the proxy closes its port for metrics".to_owned(),
+    }
 }
 
 fn told(draft: &ProxyDraft) -> String {

@@ -37,10 +37,21 @@ pub struct Installation {
     pub entropy: Arc<dyn Entropy>,
     /// Port of the host for HTTP where the proxy has to be made: `ONCE_HTTP_PORT`; `None`: the remembered one, else 80.
     pub http_port: Option<u16>,
+    /// Port of the host's loopback that Prometheus is to find the proxy's traffic on; `None`: no such port.
+    pub metrics_port: Option<u16>,
 }
 
 /// The port of the host for HTTP where nothing else is said.
 pub const HTTP_PORT: u16 = 80;
+
+/// Ports of the host that lead to the proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Published {
+    /// For HTTP, on all addresses.
+    pub http: u16,
+    /// For Prometheus, on the loopback address only.
+    pub metrics: Option<u16>,
+}
 
 /// Where the proxy listens inside of its container, so that it needs no capability.
 pub const PROXY_HTTP: u16 = 8080;
@@ -56,6 +67,9 @@ const PROXY_START: Duration = Duration::from_secs(30);
 
 /// Memory bound of the proxy: far above what it needs, far below what would hurt the apps.
 const PROXY_MEMORY: u64 = 512 << 20;
+
+/// Threads and processes of the proxy: far above what it needs, far below what would hurt the apps.
+const PROXY_PIDS: u32 = 4096;
 
 /// The user the proxy runs as: nobody's, by convention of images without users.
 const PROXY_USER: u32 = 65532;
@@ -91,26 +105,28 @@ impl Installation {
         self.remember_port(proxy).await
     }
 
-    /// A port that was said is remembered; one that is remembered holds where none is said.
+    /// A port that was said is remembered; ports that are remembered hold where none is said.
     async fn remember_port(&self, proxy: Arc<dyn Proxy>) -> Result<Arc<dyn Proxy>, Problem> {
-        let kept = proxy.config().await?.http_port.map(Port::get);
-        match (self.http_port, kept) {
-            (Some(said), kept) if kept != Some(said) => {
-                proxy.configure(ProxyDraft { http_port: Port::new(said), ..ProxyDraft::default() }).await?;
-                Ok(proxy)
-            }
-            (None, Some(kept)) if kept != self.public_port().await? => self.move_proxy(kept).await,
-            _ => Ok(proxy),
+        let config = proxy.config().await?;
+        let (kept, metrics) = (config.http_port.map(Port::get), config.metrics_port.map(Port::get));
+        let mut there = self.published().await?;
+        if let Some(said) = self.http_port.filter(|said| kept != Some(*said)) {
+            proxy.configure(ProxyDraft { http_port: Port::new(said), ..ProxyDraft::default() }).await?;
+        } else if let Some(kept) = kept {
+            there.http = kept;
         }
+        let wanted = Published { metrics, ..there };
+        if wanted == self.published().await? { Ok(proxy) } else { self.move_proxy(wanted).await }
     }
 
-    /// Puts the proxy on another port of the host: its container is replaced by an equal one. Requests fail for the
-    /// moment it takes.
+    /// Puts the proxy on other ports of the host: its container is replaced by an equal one. Requests fail for the moment
+    /// it takes.
     ///
     /// # Errors
-    /// The port is taken, or the engine does not do its part; the proxy is back on its port then.
-    pub async fn move_proxy(&self, http_port: u16) -> Result<Arc<dyn Proxy>, Problem> {
-        let moved = Self { http_port: Some(http_port), ..self.clone() };
+    /// A port is taken, or the engine does not do its part; the proxy is back on its ports then.
+    pub async fn move_proxy(&self, to: Published) -> Result<Arc<dyn Proxy>, Problem> {
+        let on = |ports: Published| Self { http_port: Some(ports.http), metrics_port: ports.metrics, ..self.clone() };
+        let moved = on(to);
         let Some(old) = self.engine.container(&self.namespace.proxy()).await? else {
             moved.make_proxy().await?;
             return moved.connect().await;
@@ -120,11 +136,11 @@ impl Installation {
             ("once.version".to_owned(), old.labels.get("once.version").cloned().unwrap_or_default()),
         ]);
         let labels: std::collections::BTreeMap<String, String> = labels.collect();
-        let before = old.ports.get(&PROXY_HTTP).copied().unwrap_or(HTTP_PORT);
+        let before = self.published().await?;
         self.engine.stop(&old.id, Duration::from_secs(15)).await?;
         self.engine.remove(&old.id).await?;
         if let Err(problem) = moved.start_proxy(old.image_id.clone(), labels.clone()).await {
-            let back = Self { http_port: Some(before), ..self.clone() };
+            let back = on(before);
             back.start_proxy(old.image_id, labels).await?;
             back.connect().await?;
             return Err(problem);
@@ -149,9 +165,10 @@ impl Installation {
         }
         // The new one is to be reached where the old one was, whatever this caller's environment says.
         let http_port = old.ports.get(&PROXY_HTTP).copied().or(self.http_port);
+        let metrics_port = old.ports.get(&PROXY_METRICS).copied();
         self.engine.stop(&old.id, Duration::from_secs(15)).await?;
         self.engine.remove(&old.id).await?;
-        Self { http_port, ..self.clone() }.ensure_proxy().await
+        Self { http_port, metrics_port, ..self.clone() }.ensure_proxy().await
     }
 
     /// The host's port that leads to the proxy.
@@ -159,9 +176,18 @@ impl Installation {
     /// # Errors
     /// The engine does not answer.
     pub async fn public_port(&self) -> Result<u16, Problem> {
+        Ok(self.published().await?.http)
+    }
+
+    /// The host's ports that lead to the proxy, or would if there was one.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub async fn published(&self) -> Result<Published, Problem> {
         let container = self.engine.container(&self.namespace.proxy()).await?;
-        let published = container.and_then(|c| c.ports.get(&PROXY_HTTP).copied());
-        Ok(published.or(self.http_port).unwrap_or(HTTP_PORT))
+        let ports = container.map(|container| container.ports).unwrap_or_default();
+        let http = ports.get(&PROXY_HTTP).copied().or(self.http_port).unwrap_or(HTTP_PORT);
+        Ok(Published { http, metrics: ports.get(&PROXY_METRICS).copied() })
     }
 
     async fn make_proxy(&self) -> Result<(), Problem> {
@@ -219,7 +245,9 @@ impl Installation {
             memory: Some(PROXY_MEMORY),
             nano_cpus: None,
             publish: vec![(self.http_port.unwrap_or(HTTP_PORT), PROXY_HTTP)],
+            publish_local: self.metrics_port.map(|port| (port, PROXY_METRICS)).into_iter().collect(),
             restart: Restart::UnlessStopped,
+            pids: Some(PROXY_PIDS),
             log_max_size: 20 << 20,
             user: None,
             read_only: true,

@@ -43,7 +43,7 @@ pub use field::{Cost, Field, FieldPath, FieldPathError, Section};
 pub use fold::{DeployView, StepState, StepView};
 pub use host::{HostError, Hostname};
 pub use image::{ImageError, ImageRef, ResolvedImage};
-pub use installation::{HTTP_PORT, Installation, PROXY_HTTP, PROXY_METRICS, PROXY_STATE, ProxyLink};
+pub use installation::{HTTP_PORT, Installation, PROXY_HTTP, PROXY_METRICS, PROXY_STATE, ProxyLink, Published};
 pub use inventory::{AppHealth, AppView, Inventory, join, observe};
 pub use job::{Ask, Deploy, Job, Pull, Selector};
 pub use journal::EventSink;

@@ -91,6 +91,7 @@ pub(crate) async fn installation(global: &Global, wiring: &dyn Wiring) -> Result
         clock: wiring.clock(),
         entropy: wiring.entropy(),
         http_port,
+        metrics_port: None,
     })
 }
 

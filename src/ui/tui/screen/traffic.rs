@@ -51,6 +51,10 @@ pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
     pair(c, area, &mut y, "p99", Role::Text, &time(t.p99_ms));
     pair(c, area, &mut y, "slowest", Role::Text, &format::millis(t.slowest_ms as f64));
     y += 1;
+    y += section(c, area, y, "visitors, by their addresses");
+    pair(c, area, &mut y, "today (UTC)", Role::Text, &format::count(t.visitors_today));
+    pair(c, area, &mut y, "last 24 hours", Role::Text, &format::count(t.visitors_24h));
+    y += 1;
     y += section(c, area, y, "bytes since the proxy started");
     pair(c, area, &mut y, "from clients", Role::Text, &format::bytes(t.bytes_in));
     pair(c, area, &mut y, "to clients", Role::Text, &format::bytes(t.bytes_out));
