@@ -190,7 +190,7 @@ fn planned(m: &mut Model, op: &crate::app::OpId, finished: bool) {
 pub(super) fn look_closer(m: &mut Model) -> Vec<Effect> {
     let mut effects = Vec::new();
     let Some(app) = m.app() else { return effects };
-    let name = app.name().clone();
+    let (name, id) = (app.name().clone(), app.record.id.clone());
     let container = app.container.clone();
     if let (Some(container), Some(release), Some(settings)) = (&container, app.release(), app.settings()) {
         let due =
