@@ -207,7 +207,6 @@ pub(super) fn look_closer(m: &mut Model) -> Vec<Effect> {
         }
     }
     if m.tab == Tab::Traffic {
-        let id = app.record.id.clone();
         let due =
             m.settled.traffic_asked.as_ref().is_none_or(|(at, of)| *of != name || since(m.now, *at) >= LOOK_EVERY);
         if due && matches!(m.proxy, Link::Up) {
