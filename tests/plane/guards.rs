@@ -319,9 +319,9 @@ async fn a_body_that_turns_out_too_large_gets_413_and_the_app_sees_it_break_off(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_sends_the_whole_body_regardless_still_reads_the_413() {
-    let (address, _questions) = canned(OK).await;
+    let demo = Demo::start("1").await;
     let house = House::new();
-    house.plane.set_route(guarded(address, at_most(1000)));
+    house.plane.set_route(guarded(demo.address, at_most(1000)));
     let body = "x".repeat(500_000);
     assert_eq!(request(house.address, &upload(body.len(), &body)).await.status, 413);
     assert_eq!(request(house.address, &chunked(&body)).await.status, 413);
