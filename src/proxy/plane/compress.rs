@@ -224,7 +224,8 @@ mod tests {
 
     #[test]
     fn what_is_never_compressed() {
-        let never: [(&str, u16, &[(&str, &str)]); 17] = [
+        type Case<'a> = (&'a str, u16, &'a [(&'a str, &'a str)]);
+        let never: [Case<'_>; 17] = [
             ("coded", 200, &[HTML, ("content-encoding", "br")]),
             ("small", 200, &[HTML, ("content-length", "1023")]),
             ("events", 200, &[("content-type", "text/event-stream")]),

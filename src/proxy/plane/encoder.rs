@@ -16,7 +16,7 @@ const WINDOW: u8 = 18;
 /// Their output is a vector, which takes everything at once: none of their futures ever waits.
 pub(super) enum Encoder {
     Zstd(ZstdEncoder<Vec<u8>>),
-    Brotli(BrotliEncoder<Vec<u8>>),
+    Brotli(Box<BrotliEncoder<Vec<u8>>>),
     Gzip(GzipEncoder<Vec<u8>>),
 }
 
@@ -34,7 +34,7 @@ impl Encoder {
             }
             Coding::Brotli => {
                 let params = EncoderParams::default().quality(Level::Precise(4)).window_size(WINDOW.into());
-                Self::Brotli(BrotliEncoder::with_params(Vec::new(), params))
+                Self::Brotli(Box::new(BrotliEncoder::with_params(Vec::new(), params)))
             }
             Coding::Gzip => Self::Gzip(GzipEncoder::with_quality(Vec::new(), Level::Precise(5))),
         }
