@@ -7,6 +7,8 @@
     reason = "clippy.toml allows these in tests, but does not know that functions tests call are tests"
 )]
 
+mod canonical;
+mod closed;
 mod crowds;
 mod drains;
 mod guards;
@@ -16,7 +18,9 @@ mod limits;
 mod lives;
 mod logs;
 mod packs;
+mod prefixes;
 mod probes;
+mod proxy_protocol;
 mod raw;
 mod routes;
 mod seen;
@@ -25,4 +29,5 @@ mod supervisors;
 mod support;
 mod swaps;
 mod tls;
+mod trusted;
 mod upgrades;

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -44,7 +44,13 @@ pub(super) struct Record {
 /// The client's end of a connection.
 #[derive(Clone)]
 pub(super) struct Peer {
+    /// The connection's other end, or whom it said to speak for by the PROXY protocol.
     pub(super) address: SocketAddr,
+    /// Whose requests they are: the same address, unless a named peer forwards for somebody else. Never in IPv6 form for
+    /// IPv4. What is limited, let in, counted and logged by client goes by this.
+    pub(super) client: IpAddr,
+    /// Whether its word about clients is believed.
+    pub(super) trusted: bool,
     /// Its IP address, as a header's value; IPv4 addresses never in IPv6 form.
     pub(super) ip: HeaderValue,
     pub(super) scheme: &'static str,
@@ -78,8 +84,8 @@ struct Log {
 const CLIENT_LEFT: u16 = 499;
 
 impl Record {
-    pub(super) fn new<B>(context: &Context, request: &Request<B>) -> Self {
-        let (shared, peer) = (&context.shared, &context.peer);
+    pub(super) fn new<B>(context: &Context, peer: &Peer, request: &Request<B>) -> Self {
+        let shared = &context.shared;
         let get = |name| request.headers().get(name).cloned();
         let log = || Log {
             host: get(HOST),
@@ -144,7 +150,7 @@ impl Record {
             took: (!self.upgraded).then(|| ended.saturating_duration_since(self.started)),
             method: &self.entry.method,
             path: self.entry.uri.path(),
-            client: self.entry.peer.address.ip(),
+            client: self.entry.peer.client,
             status: self.status,
             failed: self.failed,
             bytes_in: self.bytes_in + self.meter.as_ref().map_or(0, |meter| meter.bytes()),
@@ -216,7 +222,12 @@ impl Record {
         number(line, "resp_content_length", self.bytes_out);
         key(line, "resp_content_type");
         bytes(&log.answer_type, line);
-        text(line, "client_addr", entry.peer.ip.as_bytes());
+        // Of most, the header's value is the address already.
+        if entry.peer.trusted {
+            text(line, "client_addr", entry.peer.client.to_string().as_bytes());
+        } else {
+            text(line, "client_addr", entry.peer.ip.as_bytes());
+        }
         // A text, as kamal-proxy has it.
         line.extend_from_slice(b",\"client_port\":\"");
         digits(line, u64::from(entry.peer.address.port()));
