@@ -222,17 +222,17 @@ impl Record {
         number(line, "resp_content_length", self.bytes_out);
         key(line, "resp_content_type");
         bytes(&log.answer_type, line);
-        // Of most, the header's value is the address already.
-        if entry.peer.trusted {
-            text(line, "client_addr", entry.peer.client.to_string().as_bytes());
-        } else {
-            text(line, "client_addr", entry.peer.ip.as_bytes());
-        }
+        text(line, "client_addr", entry.peer.ip.as_bytes());
         // A text, as kamal-proxy has it.
         line.extend_from_slice(b",\"client_port\":\"");
         digits(line, u64::from(entry.peer.address.port()));
         line.push(b'"');
-        text(line, "remote_addr", entry.peer.ip.as_bytes());
+        // For most, the same.
+        if entry.peer.trusted {
+            text(line, "remote_addr", entry.peer.client.to_string().as_bytes());
+        } else {
+            text(line, "remote_addr", entry.peer.ip.as_bytes());
+        }
         key(line, "user_agent");
         bytes(&log.user_agent, line);
         text(line, "proto", version(entry.version).as_bytes());
