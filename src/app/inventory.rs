@@ -19,6 +19,8 @@ pub struct Inventory {
     pub proxy: Option<Container>,
     /// Containers of this namespace no record knows: left behind, or of a lost ledger.
     pub strays: Vec<Container>,
+    /// All containers that were looked at.
+    pub containers: Vec<Container>,
 }
 
 /// One app at one moment.
@@ -120,7 +122,7 @@ pub fn join(containers: &[Container], snapshot: Option<Snapshot>) -> Inventory {
         })
     };
     let strays = containers.iter().filter(|c| role(c) == Some(Role::Web) && !known(c)).cloned().collect();
-    Inventory { apps, snapshot, proxy, strays }
+    Inventory { apps, snapshot, proxy, strays, containers: containers.to_vec() }
 }
 
 fn health(record: &AppRecord, container: Option<&Container>, locked: bool) -> AppHealth {

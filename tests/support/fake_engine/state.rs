@@ -144,6 +144,9 @@ impl Held {
             vec![]
         };
         ports.sort_unstable();
+        let mut open: Vec<u16> =
+            if running { self.spec.publish.iter().map(|(_, inside)| *inside).collect() } else { vec![] };
+        open.sort_unstable();
         Container {
             id: self.id.clone(),
             name: self.spec.name.clone(),
@@ -156,6 +159,7 @@ impl Held {
             created_at: self.created_at,
             labels: self.spec.labels.clone(),
             ports,
+            open,
         }
     }
 
@@ -189,6 +193,9 @@ impl Held {
                 .chain(&self.spec.publish_local)
                 .map(|(outside, inside)| (*inside, *outside))
                 .collect(),
+            memory: self.spec.memory,
+            nano_cpus: self.spec.nano_cpus,
+            restart: self.spec.restart,
         }
     }
 
