@@ -19,6 +19,7 @@ mod clock;
 mod closed;
 mod compress;
 mod crowd;
+mod departure;
 mod drain;
 mod encoder;
 mod exchange;
