@@ -35,6 +35,7 @@ mod route;
 mod select;
 mod settings;
 mod shape;
+pub mod traffic;
 mod units;
 
 pub use certificate::{
@@ -52,7 +53,8 @@ pub use fold::{DeployView, StepState, StepView};
 pub use host::{HostError, Hostname};
 pub use image::{ImageError, ImageRef, ResolvedImage};
 pub use installation::{
-    HTTP_PORT, HTTPS_PORT, Installation, PROXY_HTTP, PROXY_HTTPS, PROXY_HTTPS_PORT, PROXY_STATE, ProxyLink, ProxyPorts,
+    HTTP_PORT, HTTPS_PORT, Installation, PROXY_HTTP, PROXY_HTTPS, PROXY_HTTPS_PORT, PROXY_METRICS, PROXY_STATE,
+    ProxyLink, ProxyPorts,
 };
 pub use inventory::{AppHealth, AppView, Inventory, join, observe};
 pub use job::{Ask, Deploy, Job, Pull, Selector};

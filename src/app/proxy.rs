@@ -15,6 +15,7 @@ use super::ledger::{AppRecord, Applied, Refusal, Transaction};
 use super::name::{AppId, AppName, OpId, ReleaseNumber};
 use super::proxy_config::{ProxyConfig, ProxyDraft};
 use super::release::Caller;
+use super::traffic::{ReleaseTraffic, TrafficReport};
 use super::units::UrlPath;
 
 /// Why the proxy did not do what it was asked to.
@@ -195,8 +196,18 @@ pub struct AppTraffic {
     pub errors_per_second: Vec<u32>,
     /// Responses by release since the proxy's start, for the newest releases: release, requests, failed.
     pub by_release: Vec<(ReleaseNumber, u64, u64)>,
+    /// The same releases, the newest first, in full.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub releases: Vec<ReleaseTraffic>,
     /// The slowest response since the proxy's start or the last [`Proxy::mark`], milliseconds.
     pub slowest_ms: u64,
+    /// Different client addresses since midnight UTC, or since the proxy's start; within about 3 %. Of an IPv6 address
+    /// only the network (/64) counts.
+    #[serde(default)]
+    pub visitors_today: u64,
+    /// The same for the last 24 hours, the current one and 23 whole ones.
+    #[serde(default)]
+    pub visitors_24h: u64,
 }
 
 /// What a release has under way.
@@ -381,6 +392,8 @@ pub trait Proxy: Send + Sync {
     ) -> BoxStream<'static, Result<DrainProgress>>;
     /// One app's traffic.
     async fn traffic(&self, app: &AppId) -> Result<AppTraffic>;
+    /// What is more than every snapshot could carry.
+    async fn traffic_report(&self, app: &AppId) -> Result<TrafficReport>;
     /// Resets [`AppTraffic::slowest_ms`].
     async fn mark(&self, app: &AppId) -> Result<()>;
 

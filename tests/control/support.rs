@@ -101,6 +101,10 @@ impl Routes for FakeRoutes {
         AppTraffic { requests: app.0.len() as u64, p50_ms: Some(1.5), ..AppTraffic::default() }
     }
 
+    fn traffic_report(&self, _: &AppId) -> once::app::traffic::TrafficReport {
+        once::app::traffic::TrafficReport::default()
+    }
+
     fn traffic_all(&self) -> Vec<(AppId, AppTraffic)> {
         let apps: Vec<AppId> = self.state.lock().unwrap().routes.keys().cloned().collect();
         apps.into_iter().map(|app| (app.clone(), self.traffic(&app))).collect()

@@ -63,6 +63,7 @@ async fn start(state: &Path, listener: &TcpListener) -> Running {
         plane,
         line: None,
         relieves: false,
+        metrics: 0,
     };
     let serving = serve(options, stop.clone());
     let worker = tokio::spawn(async move { serving.await.unwrap() });

@@ -96,6 +96,10 @@ impl Routes for Plane {
         AppTraffic::default()
     }
 
+    fn traffic_report(&self, _: &AppId) -> once::app::traffic::TrafficReport {
+        once::app::traffic::TrafficReport::default()
+    }
+
     fn traffic_all(&self) -> Vec<(AppId, AppTraffic)> {
         Vec::new()
     }
@@ -182,6 +186,7 @@ impl Bed {
             entropy: Arc::new(Counter::default()),
             http_port: Some(8080),
             https_port: Some(8443),
+            metrics_port: None,
         };
         let ops = AtomicU64::new(1);
         let bed = Self { change, engine, plane, service, installation, ops, _directory: directory };

@@ -9,18 +9,22 @@
 
 mod canonical;
 mod closed;
+mod crowds;
 mod drains;
+mod guards;
 mod heads;
 mod holds;
 mod http2;
 mod limits;
 mod lives;
 mod logs;
+mod packs;
 mod prefixes;
 mod probes;
 mod proxy_protocol;
 mod raw;
 mod routes;
+mod seen;
 mod streams;
 mod supervisors;
 mod support;

@@ -4,9 +4,10 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
+use super::guard::Guard;
 use super::metrics::Metrics;
 use super::upstream::Upstream;
 use crate::app::{AppId, ReleaseNumber, Route};
@@ -29,6 +30,8 @@ pub(super) struct Live {
     pub(super) route: Route,
     pub(super) upstream: Arc<Upstream>,
     pub(super) gate: Gate,
+    /// What requests have to get past first.
+    pub(super) guard: Option<Arc<Guard>>,
 }
 
 #[derive(Clone, Copy)]
@@ -45,18 +48,19 @@ impl App {
     pub(super) fn new(route: Route, lanes: usize) -> Self {
         let metrics = Metrics::new(lanes);
         let upstream = Arc::new(Upstream::new(route.target.clone(), metrics.release(route.target.release), lanes));
+        let guard = Guard::new(&route.web, None);
         Self {
             id: route.app.clone(),
             metrics,
             held: AtomicU64::new(0),
             changed: Notify::new(),
-            live: ArcSwap::from_pointee(Live { route, upstream, gate: Gate::Open }),
+            live: ArcSwap::from_pointee(Live { route, upstream, gate: Gate::Open, guard }),
             retired: Mutex::new(Vec::new()),
             lanes,
         }
     }
 
-    pub(super) fn live(&self) -> Guard<Arc<Live>> {
+    pub(super) fn live(&self) -> arc_swap::Guard<Arc<Live>> {
         self.live.load()
     }
 
@@ -72,7 +76,8 @@ impl App {
             retired.push(Arc::clone(&old.upstream));
             known.unwrap_or_else(|| Arc::new(Upstream::new(route.target.clone(), counts(), self.lanes)))
         };
-        self.put(Live { route, upstream, gate: Gate::Open });
+        let guard = Guard::new(&route.web, old.guard.as_deref());
+        self.put(Live { route, upstream, gate: Gate::Open, guard });
         forget(&mut retired);
     }
 
@@ -99,7 +104,8 @@ impl App {
     fn set_gate(&self, gate: Gate) {
         let _order = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.live.load_full();
-        self.put(Live { route: old.route.clone(), upstream: Arc::clone(&old.upstream), gate });
+        let (route, upstream, guard) = (old.route.clone(), Arc::clone(&old.upstream), old.guard.clone());
+        self.put(Live { route, upstream, gate, guard });
     }
 
     fn put(&self, live: Live) {

@@ -6,15 +6,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Instant;
 
-use http::header::{ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, STRICT_TRANSPORT_SECURITY};
+use http::header::{ACCEPT, CONNECTION, EXPECT, HeaderValue, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body, Incoming};
 
 use super::app::{App, Gate, Live};
 use super::body::{AnswerBody, Passed, RequestBody};
 use super::claim::{Claim, Refused};
+use super::compress::Wish;
 use super::forward::{Failure, Handshaken, Sent, answer, connect, handshake};
+use super::guard::Refusal;
 use super::handle::Shared;
+use super::linger::linger;
+use super::packed::Packed;
 use super::pages::Page;
 use super::pool::Wire;
 use super::pulse::Pulse;
@@ -95,6 +99,14 @@ impl Context {
             return own((status, headers, bytes::Bytes::new()), record);
         }
         let port = port.map(str::to_owned);
+        let guard = live.guard.clone();
+        let wish = guard.as_ref().filter(|guard| guard.compress).map(|_| Wish::of(&request));
+        if let Some(guard) = &guard
+            && let Err(refusal) = guard.check(&mut request, peer.client, record.started)
+        {
+            record.app = Some(app);
+            return refuse(&refusal, request, record);
+        }
         let accept = request.headers().get(ACCEPT).cloned();
         let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
         let chunked = !request.body().is_end_stream();
@@ -107,6 +119,7 @@ impl Context {
         record.request_id(&id);
         let (head, body) = request.into_parts();
         let (body, meter) = RequestBody::new(body, &self.pulse);
+        let body = body.limited(guard.and_then(|guard| guard.max_body));
         record.meter = meter;
         let request = Request::from_parts(head, body);
 
@@ -122,7 +135,7 @@ impl Context {
                     Some(_) if self.pulse.is_multiplexed() && response.status().is_success() => {
                         page(Page::BadGateway, record)
                     }
-                    _ => self.pass(response, wire, record).await,
+                    _ => self.pass(response, wire, wish, record).await,
                 },
             };
         if let Some(strict) = strict {
@@ -158,7 +171,8 @@ impl Context {
                 Err(Page::NoHost) => {
                     app = self.find(host, original.path())?;
                     let live = Arc::clone(&app.live());
-                    if matches!(live.gate, Gate::Removed) {
+                    // What another app asks of its visitors this one has not been asked for.
+                    if matches!(live.gate, Gate::Removed) || live.guard.is_some() {
                         return Err(Page::NoHost);
                     }
                     rewrite::readdress(&mut request, original, &live.route);
@@ -179,6 +193,7 @@ impl Context {
                     request = *copy;
                 }
                 Ok((Sent::Failed(Failure::Client), _)) => return Err(Page::BadRequest),
+                Ok((Sent::Failed(Failure::TooLarge), _)) => return Err(Page::TooLarge),
                 Ok((Sent::Failed(Failure::SlowClient), _)) => return Err(Page::RequestTooSlow),
                 Ok((Sent::Failed(Failure::Cut | Failure::TimedOut), _)) => return Err(Page::NoAnswer),
                 Ok((Sent::Unsent(_) | Sent::Failed(Failure::App), _)) => return Err(Page::BadGateway),
@@ -247,7 +262,13 @@ impl Context {
         answer(send, None, claim, record.meter.as_deref(), self.shared.options.timeouts.response_head).await
     }
 
-    async fn pass(&self, response: Response<Incoming>, wire: Option<Box<Wire>>, mut record: Record) -> Answer {
+    async fn pass(
+        &self,
+        response: Response<Incoming>,
+        wire: Option<Box<Wire>>,
+        wish: Option<Wish>,
+        mut record: Record,
+    ) -> Answer {
         let (mut head, body) = response.into_parts();
         // Another protocol that nobody asked for, or a coding that nobody can undo.
         if head.status.is_informational() || !soundness::is_plainly_chunked(&head.headers) {
@@ -255,6 +276,7 @@ impl Context {
         }
         headers::to_client(&mut head.headers, false);
         head.version = Version::default();
+        let coding = wish.filter(|_| !body.is_end_stream()).and_then(|wish| wish.grant(&mut head));
         record.answered(head.status.as_u16(), &head.headers);
         let flow = if self.pulse.is_multiplexed() { Flow::here() } else { None };
         let mut passed = Passed { body, wire, lane: self.lane, record, cut: None, flow };
@@ -265,7 +287,11 @@ impl Context {
             })
             .await;
         }
-        Response::from_parts(head, AnswerBody::Passed(Box::new(passed)))
+        let body = match coding {
+            None => AnswerBody::Passed(Box::new(passed)),
+            Some(coding) => AnswerBody::Packed(Box::new(Packed::new(passed, coding))),
+        };
+        Response::from_parts(head, body)
     }
 
     fn upgrade(
@@ -350,9 +376,22 @@ fn copy_of(request: &Request<RequestBody>) -> Request<RequestBody> {
 /// An answer of the proxy's own.
 fn page(page: Page, record: Record) -> Answer {
     let mut response = own(page.parts(), record);
-    if matches!(page, Page::BadRequest | Page::MethodNotAllowed | Page::RequestTooSlow | Page::NotImplemented) {
+    let unclear =
+        [Page::BadRequest, Page::MethodNotAllowed, Page::RequestTooSlow, Page::NotImplemented, Page::TooLarge];
+    if unclear.contains(&page) {
         // Where one request is not understood, the next one may not begin where it seems to.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// The answer to a request that the app never sees.
+fn refuse(refusal: &Refusal, request: Request<Incoming>, record: Record) -> Answer {
+    let mut response = page(refusal.page(), record);
+    refusal.add_to(response.headers_mut());
+    // Whoever waits to be told to go on is told no, and sends nothing.
+    if !request.headers().contains_key(EXPECT) {
+        linger(request.into_body());
     }
     response
 }

@@ -37,6 +37,8 @@ pub(super) enum Failure {
     Client,
     /// The client stopped sending its body.
     SlowClient,
+    /// The body is larger than the app's limit.
+    TooLarge,
     /// The app closed the connection, or what it said is not HTTP.
     App,
 }
@@ -75,12 +77,11 @@ pub(super) async fn answer(
             Poll::Ready(Err(mut error)) => {
                 let sent = match error.take_message() {
                     Some(request) => Sent::Unsent(Box::new(request)),
-                    None if meter.is_some_and(Meter::is_broken) => Sent::Failed(Failure::Client),
-                    None => Sent::Failed(Failure::App),
+                    None => Sent::Failed(blame(meter)),
                 };
                 return Poll::Ready(sent);
             }
-            Poll::Pending if !open => return Poll::Ready(Sent::Failed(Failure::App)),
+            Poll::Pending if !open => return Poll::Ready(Sent::Failed(blame(meter))),
             Poll::Pending => {}
         }
         let signalled = cut.as_mut().poll(cx).is_ready();
@@ -103,4 +104,13 @@ pub(super) async fn answer(
         Poll::Pending
     })
     .await
+}
+
+/// Whose fault it is that the connection to the app broke.
+fn blame(meter: Option<&Meter>) -> Failure {
+    match meter {
+        Some(meter) if meter.is_too_large() => Failure::TooLarge,
+        Some(meter) if meter.is_broken() => Failure::Client,
+        _ => Failure::App,
+    }
 }

@@ -42,14 +42,14 @@ impl Tunnel {
         let (client_read, client_write) = tokio::io::split(TokioIo::new(client));
         let (app_read, app_write) = tokio::io::split(TokioIo::new(app));
         let end = CancellationToken::new();
-        let passed = AtomicU64::new(0);
+        let (asked, passed) = (AtomicU64::new(0), AtomicU64::new(0));
         let pulse = Arc::clone(&self.pulse);
-        let note = |bytes: usize| {
-            passed.fetch_add(bytes as u64, Ordering::Relaxed);
+        let note = |counter: &AtomicU64, bytes: usize| {
+            counter.fetch_add(bytes as u64, Ordering::Relaxed);
             pulse.progress();
         };
-        let up = upward(client_read, app_write, &pulse, end.clone());
-        let down = downward(app_read, client_write, self.websocket, note, end.clone());
+        let up = upward(client_read, app_write, |bytes| note(&asked, bytes), end.clone());
+        let down = downward(app_read, client_write, self.websocket, |bytes| note(&passed, bytes), end.clone());
         let both = async {
             let (mut up, mut down) = (pin!(up), pin!(down));
             // What is left of a direction after its time is dropped, which closes it.
@@ -66,6 +66,7 @@ impl Tunnel {
                 let _ = timeout(2 * GOODBYE, both).await;
             }
         }
+        self.record.bytes_in = asked.load(Ordering::Relaxed);
         self.record.bytes_out = passed.load(Ordering::Relaxed);
     }
 }
@@ -78,7 +79,7 @@ async fn cut(claim: &UpgradedClaim, listening: &Open) {
 }
 
 /// From the client to the app.
-async fn upward(mut from: Reader, mut to: Writer, pulse: &Pulse, end: CancellationToken) {
+async fn upward(mut from: Reader, mut to: Writer, note: impl Fn(usize), end: CancellationToken) {
     let mut buffer = vec![0; BUFFER];
     loop {
         let read = tokio::select! {
@@ -86,7 +87,7 @@ async fn upward(mut from: Reader, mut to: Writer, pulse: &Pulse, end: Cancellati
             () = end.cancelled() => break,
         };
         match read {
-            Ok(read) if read > 0 && to.write_all(&buffer[..read]).await.is_ok() => pulse.progress(),
+            Ok(read) if read > 0 && to.write_all(&buffer[..read]).await.is_ok() => note(read),
             _ => break,
         }
     }

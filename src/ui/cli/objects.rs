@@ -36,6 +36,8 @@ pub(crate) struct AppObject {
     p99_ms: Option<f64>,
     bytes_in: u64,
     bytes_out: u64,
+    visitors_today: u64,
+    visitors_24h: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     settings: Option<Settings>,
 }
@@ -68,6 +70,8 @@ impl AppObject {
             p99_ms: t.p99_ms,
             bytes_in: t.bytes_in,
             bytes_out: t.bytes_out,
+            visitors_today: t.visitors_today,
+            visitors_24h: t.visitors_24h,
             settings: None,
         }
     }

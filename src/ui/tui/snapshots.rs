@@ -155,6 +155,8 @@ pub(crate) const SCENES: &[Scene] = &[
     ("traffic", |w, h, o| {
         let mut m = sample::host(w, h, o);
         press(&mut m, "2");
+        let name = m.app().unwrap().name().clone();
+        feed(&mut m, Msg::Traffic(name, Ok(Box::new(sample::report()))));
         m
     }),
     ("logs", |w, h, o| {

@@ -74,6 +74,14 @@ fn traffic(view: &AppView) -> Vec<(&'static str, String)> {
             format!("{} requests, {} failed, {:.1} per second", words::thousands(t.requests), t.failed, t.rate),
         ),
         ("latency", format!("p50 {}, p95 {}, p99 {}", latency(t.p50_ms), latency(t.p95_ms), latency(t.p99_ms))),
+        (
+            "visitors",
+            format!(
+                "{} today (UTC), {} in 24 hours",
+                words::thousands(t.visitors_today),
+                words::thousands(t.visitors_24h)
+            ),
+        ),
         ("bytes", format!("{} in, {} out", words::bytes(t.bytes_in), words::bytes(t.bytes_out))),
     ]
 }
