@@ -189,6 +189,7 @@ pub fn plane(arguments: &[String]) -> io::Result<()> {
         target: Target { release: ReleaseNumber(1), address: upstream.clone() },
         state: RouteState::Serving,
         health_path: UrlPath::up(),
+        canary: None,
     });
     let serving = plane.serve(TcpListener::bind("127.0.0.1:0")?, CancellationToken::new())?;
     {

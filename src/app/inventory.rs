@@ -28,6 +28,8 @@ pub struct AppView {
     pub record: AppRecord,
     /// The serving release's container, where there is one.
     pub container: Option<Container>,
+    /// The canary's container, where there is one.
+    pub canary: Option<Container>,
     /// Its traffic since the proxy's start.
     pub traffic: AppTraffic,
     /// How it stands.
@@ -96,7 +98,8 @@ pub fn join(containers: &[Container], snapshot: Option<Snapshot>) -> Inventory {
     let mut apps: Vec<AppView> = Vec::new();
     for record in snapshot.iter().flat_map(|s| s.apps.iter()).filter(|r| r.is_live()) {
         let name = record.serving_release().map(|r| r.container.as_str());
-        let container = containers.iter().find(|c| Some(c.name.as_str()) == name).cloned();
+        let of = |name: Option<&str>| containers.iter().find(|c| Some(c.name.as_str()) == name).cloned();
+        let container = of(name);
         let locked = snapshot.iter().flat_map(|s| s.locks.iter()).any(|l| l.app == record.name && l.op.is_some());
         let traffic = snapshot.iter().flat_map(|s| s.traffic.iter()).find(|(id, _)| *id == record.id);
         apps.push(AppView {
@@ -104,12 +107,13 @@ pub fn join(containers: &[Container], snapshot: Option<Snapshot>) -> Inventory {
             record: record.clone(),
             traffic: traffic.map(|(_, t)| t.clone()).unwrap_or_default(),
             container,
+            canary: of(record.canary_release().map(|r| r.container.as_str())),
         });
     }
     apps.sort_by(|a, b| a.record.name.cmp(&b.record.name));
     let known = |c: &Container| {
         apps.iter().any(|a| {
-            a.record.releases.iter().any(|r| r.container == c.name)
+            a.record.releases.iter().chain(a.record.canary_release()).any(|r| r.container == c.name)
                 || a.record.intent.is_some() && c.identity.as_ref().is_some_and(|i| i.id.as_ref() == Some(&a.record.id))
         })
     };
@@ -126,6 +130,26 @@ fn health(record: &AppRecord, container: Option<&Container>, locked: bool) -> Ap
         (RunState::Stopped, _) => AppHealth::Stopped,
         (RunState::Running, _) if runs => AppHealth::Running,
         (RunState::Running, _) => AppHealth::Down,
+    }
+}
+
+impl AppView {
+    /// What somebody should look at, in words.
+    #[must_use]
+    pub fn findings(&self) -> Vec<String> {
+        let name = &self.record.name;
+        let mut all: Vec<String> =
+            self.health.is_finding().then(|| format!("{name} is {}", self.health)).into_iter().collect();
+        if let Some(canary) = &self.record.canary
+            && !self.canary.as_ref().is_some_and(|c| c.running && c.state != "restarting")
+        {
+            all.push(format!(
+                "{name}'s canary, release {}, is down; release {} gets its requests",
+                canary.release.number,
+                self.record.serving.map(|r| r.to_string()).unwrap_or_default()
+            ));
+        }
+        all
     }
 }
 

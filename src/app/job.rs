@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::canary::CanaryRule;
 use super::draft::Draft;
 use super::host::Hostname;
 use super::name::{AppName, OpId, ReleaseNumber};
@@ -48,6 +49,23 @@ pub enum Ask {
         /// Which app.
         app: Selector,
     },
+    /// Move other requests to the release that is tried out.
+    Canary {
+        /// Which app.
+        app: Selector,
+        /// Which requests it gets from now on.
+        rule: CanaryRule,
+    },
+    /// The release that is tried out serves.
+    Promote {
+        /// Which app.
+        app: Selector,
+    },
+    /// The release that is tried out goes.
+    Abort {
+        /// Which app.
+        app: Selector,
+    },
     /// Remove the app, and its data where asked.
     Remove {
         /// Which app.
@@ -88,6 +106,8 @@ pub struct Deploy {
     pub dry_run: bool,
     /// The revision a form was opened on; the change is refused if the app has moved since.
     pub expected_revision: Option<u64>,
+    /// `--canary`: beside the serving release, for these requests.
+    pub canary: Option<CanaryRule>,
     /// `--upgrade-proxy`.
     pub upgrade_proxy: bool,
 }

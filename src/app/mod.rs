@@ -1,6 +1,7 @@
 //! What an app is and how it changes. Knows no Docker, no terminal and no HTTP library: the outside world comes in
 //! through the ports [`engine::Engine`], [`proxy::Proxy`], [`Clock`] and [`Entropy`]. `tests/layers.rs` holds it to that.
 
+mod canary;
 mod change;
 mod clock;
 mod draft;
@@ -27,7 +28,9 @@ mod select;
 mod settings;
 mod shape;
 mod units;
+mod watch;
 
+pub use canary::{Canary, CanaryRule, CanaryView, Match, RuleError, Share};
 pub use change::run;
 pub use clock::{Clock, Entropy};
 pub use draft::{Draft, FieldError};
@@ -43,9 +46,10 @@ pub use name::{AppId, AppName, NameError, Namespace, OpId, ReleaseNumber};
 pub use plan::{Action, Change, PlanView};
 pub use problem::Problem;
 pub use release::{Caller, Release, ReleaseStatus};
-pub use route::{Route, RouteState, Target};
+pub use route::{CanaryRoute, Route, RouteState, Target};
 pub use settings::{
     AutoUpdate, EnvKey, EnvKeyError, EnvValue, MASK, MountSource, Secret, Settings, Smtp, Swap, Tls, WordError,
     defaults,
 };
 pub use units::{ByteSize, Cpus, Port, Span, UnitError, UrlPath};
+pub use watch::percent;

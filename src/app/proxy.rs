@@ -144,8 +144,40 @@ pub struct AppTraffic {
     pub errors_per_second: Vec<u32>,
     /// Responses by release since the proxy's start, for the newest releases: release, requests, failed.
     pub by_release: Vec<(ReleaseNumber, u64, u64)>,
+    /// The same releases in more detail.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub releases: Vec<ReleaseTraffic>,
     /// The slowest response since the proxy's start or the last [`Proxy::mark`], milliseconds.
     pub slowest_ms: u64,
+}
+
+/// What a release has answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReleaseTraffic {
+    /// Which.
+    pub release: ReleaseNumber,
+    /// Responses since the proxy's start.
+    pub requests: u64,
+    /// Of these: 5xx, by the release or by the proxy in its place, and those broken off on the app's side.
+    pub errors: u64,
+    /// While it is compared with another one: since that began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<Compared>,
+}
+
+/// One side of a comparison, since it began (or since the proxy's start, if that was later).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Compared {
+    /// Responses.
+    pub requests: u64,
+    /// Of these: 5xx and those broken off.
+    pub errors: u64,
+    /// Over the last minute, milliseconds; `None`: no requests.
+    pub p50_ms: Option<f64>,
+    /// The same.
+    pub p95_ms: Option<f64>,
+    /// The same.
+    pub p99_ms: Option<f64>,
 }
 
 /// What a release has under way.
@@ -256,10 +288,13 @@ impl std::fmt::Display for ProbeAnswer {
 }
 
 /// How far a drain got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrainProgress {
-    /// Requests under way.
+    /// Requests under way whose answer has not begun or has a known length.
     pub requests: u64,
+    /// Answers that may go on for ever: server-sent events, and those of unknown length.
+    #[serde(default)]
+    pub streams: u64,
     /// Upgraded connections open.
     pub upgraded: u64,
     /// Set in the last one: how many were cut at the limit.
@@ -271,7 +306,8 @@ pub struct DrainProgress {
 pub struct DrainLimits {
     /// For requests, milliseconds.
     pub requests_ms: u64,
-    /// For WebSockets and other upgraded connections, milliseconds; then they are closed.
+    /// For streams, WebSockets and other upgraded connections, milliseconds; then they are closed. Server-sent events
+    /// are known by their type; other answers of unknown length may be ordinary ones, and have the longer of both times.
     pub upgraded_ms: u64,
 }
 

@@ -62,7 +62,7 @@ impl Routes for Plane {
     }
 
     fn drain(&self, _: &AppId, _: ReleaseNumber, _: DrainLimits) -> BoxStream<'static, DrainProgress> {
-        stream::iter([DrainProgress { requests: 0, upgraded: 0, cut: Some(0) }]).boxed()
+        stream::iter([DrainProgress { requests: 0, streams: 0, upgraded: 0, cut: Some(0) }]).boxed()
     }
 
     fn probe(&self, request: ProbeRequest) -> BoxStream<'static, ProbeAnswer> {

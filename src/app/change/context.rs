@@ -74,6 +74,7 @@ impl<'a> Context<'a> {
     pub(crate) async fn apply(&mut self, transaction: Transaction) -> Result<Applied, ProxyError> {
         let applied = self.proxy.apply(self.lease.fence(), transaction).await?;
         self.report.serving = applied.record.as_ref().and_then(|r| r.serving);
+        self.report.canary = applied.record.as_ref().and_then(|r| r.canary.as_deref()).map(Into::into);
         Ok(applied)
     }
 

@@ -1,6 +1,7 @@
 //! Changes of one app, made under its lock. [`run`] is the one way in: command, console and detached process all end
 //! up here, so there is no second way to change an app.
 
+mod canary;
 mod candidate;
 mod context;
 mod handover;
@@ -13,5 +14,6 @@ mod retire;
 mod run;
 mod task;
 mod traffic;
+mod watch;
 
 pub use run::run;

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::app::canary::Canary;
 use crate::app::name::{AppId, AppName, OpId, ReleaseNumber};
 use crate::app::release::{Caller, Release, ReleaseStatus};
-use crate::app::route::{Route, RouteState, Target};
+use crate::app::route::{CanaryRoute, Route, RouteState, Target};
 use crate::app::settings::{Secret, Settings, Swap};
 
 /// The version of [`AppRecord`] as written to disk. A newer one is set aside, never guessed at.
@@ -49,6 +50,9 @@ pub struct AppRecord {
     /// The change under way, or abandoned by a holder that died.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<Intent>,
+    /// A release that is tried out on some of the requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Box<Canary>>,
     /// Held on purpose by `once lock`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manual_lock: Option<ManualLock>,
@@ -139,6 +143,7 @@ impl AppRecord {
             generated,
             releases: Vec::new(),
             intent: None,
+            canary: None,
             manual_lock: None,
             created_at: at,
             removed_at: None,
@@ -149,6 +154,18 @@ impl AppRecord {
     #[must_use]
     pub fn release(&self, number: ReleaseNumber) -> Option<&Release> {
         self.releases.iter().find(|r| r.number == number)
+    }
+
+    /// A release by its number, the one that is tried out included.
+    #[must_use]
+    pub fn any_release(&self, number: ReleaseNumber) -> Option<&Release> {
+        self.release(number).or_else(|| self.canary_release().filter(|r| r.number == number))
+    }
+
+    /// The release that is tried out.
+    #[must_use]
+    pub fn canary_release(&self) -> Option<&Release> {
+        self.canary.as_ref().map(|canary| &canary.release)
     }
 
     /// The serving release.
@@ -188,6 +205,10 @@ impl AppRecord {
                 RunState::Stopped => RouteState::Stopped,
             },
             health_path: settings.health_path.clone(),
+            canary: self.canary.as_ref().map(|canary| CanaryRoute {
+                target: Target { release: canary.release.number, address: canary.release.address() },
+                rule: canary.rule.clone(),
+            }),
         })
     }
 
@@ -205,7 +226,7 @@ impl AppRecord {
             return Some("its id is not made of letters, digits and `-`".to_owned());
         }
         let mut numbers = BTreeSet::new();
-        for release in &self.releases {
+        for release in self.releases.iter().chain(self.canary_release()) {
             if !numbers.insert(release.number) {
                 return Some(format!("release {} is there twice", release.number));
             }

@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwapOption;
+
 use super::clock;
 use super::histogram::{Histogram, Sum};
 use crate::app::ReleaseNumber;
-use crate::app::proxy::AppTraffic;
+use crate::app::proxy::{AppTraffic, Compared, ReleaseTraffic};
 
 /// The series has this many whole seconds.
 const SERIES: usize = 120;
@@ -42,6 +44,20 @@ struct Second {
 /// Responses of one release.
 pub(super) struct ReleaseCounts {
     lanes: Box<[ReleaseLane]>,
+    /// Only while it is compared with another release: it costs memory.
+    compared: ArcSwapOption<Comparison>,
+}
+
+/// What came since a comparison began.
+struct Comparison {
+    lanes: Box<[ComparedLane]>,
+}
+
+#[repr(align(128))]
+struct ComparedLane {
+    requests: AtomicU64,
+    errors: AtomicU64,
+    latencies: Histogram,
 }
 
 #[derive(Default)]
@@ -49,6 +65,7 @@ pub(super) struct ReleaseCounts {
 struct ReleaseLane {
     requests: AtomicU64,
     failed: AtomicU64,
+    errors: AtomicU64,
 }
 
 /// One request's end.
@@ -63,10 +80,62 @@ pub(super) struct Outcome {
 }
 
 impl ReleaseCounts {
-    pub(super) fn record(&self, lane: usize, failed: bool) {
-        let lane = &self.lanes[lane % self.lanes.len()];
-        lane.requests.fetch_add(1, Relaxed);
-        lane.failed.fetch_add(u64::from(failed), Relaxed);
+    fn new(lanes: usize) -> Self {
+        Self { lanes: (0..lanes).map(|_| ReleaseLane::default()).collect(), compared: ArcSwapOption::empty() }
+    }
+
+    pub(super) fn record(&self, lane: usize, outcome: &Outcome) {
+        let error = outcome.failed || outcome.status >= 500;
+        let at = lane % self.lanes.len();
+        let counts = &self.lanes[at];
+        counts.requests.fetch_add(1, Relaxed);
+        // Most requests fail in no way.
+        if error {
+            counts.errors.fetch_add(1, Relaxed);
+            counts.failed.fetch_add(u64::from(outcome.failed), Relaxed);
+        }
+        if let Some(comparison) = &*self.compared.load() {
+            let counts = &comparison.lanes[at];
+            counts.requests.fetch_add(1, Relaxed);
+            counts.errors.fetch_add(u64::from(error), Relaxed);
+            if let Some(took) = outcome.took {
+                counts.latencies.record(clock::second(outcome.ended), took);
+            }
+        }
+    }
+
+    /// Counts anew, beside the counts since the start, and latencies too.
+    pub(super) fn compare(&self) {
+        let lane =
+            |_| ComparedLane { requests: AtomicU64::new(0), errors: AtomicU64::new(0), latencies: Histogram::new() };
+        self.compared.store(Some(Arc::new(Comparison { lanes: (0..self.lanes.len()).map(lane).collect() })));
+    }
+
+    pub(super) fn stop_comparing(&self) {
+        self.compared.store(None);
+    }
+
+    fn sum(&self, of: fn(&ReleaseLane) -> &AtomicU64) -> u64 {
+        self.lanes.iter().map(|lane| of(lane).load(Relaxed)).sum()
+    }
+
+    fn traffic(&self, release: ReleaseNumber, second: u32) -> ReleaseTraffic {
+        let compared = self.compared.load().as_ref().map(|comparison| comparison.traffic(second));
+        ReleaseTraffic { release, requests: self.sum(|l| &l.requests), errors: self.sum(|l| &l.errors), compared }
+    }
+}
+
+impl Comparison {
+    fn traffic(&self, second: u32) -> Compared {
+        let mut sum = Sum::default();
+        self.lanes.iter().for_each(|lane| lane.latencies.add_to(second, &mut sum));
+        Compared {
+            requests: self.lanes.iter().map(|lane| lane.requests.load(Relaxed)).sum(),
+            errors: self.lanes.iter().map(|lane| lane.errors.load(Relaxed)).sum(),
+            p50_ms: sum.quantile(0.50),
+            p95_ms: sum.quantile(0.95),
+            p99_ms: sum.quantile(0.99),
+        }
     }
 }
 
@@ -79,7 +148,7 @@ impl Metrics {
     pub(super) fn release(&self, release: ReleaseNumber) -> Arc<ReleaseCounts> {
         let mut releases = self.releases.lock().unwrap_or_else(PoisonError::into_inner);
         let lanes = self.lanes.len();
-        let counts = || Arc::new(ReleaseCounts { lanes: (0..lanes).map(|_| ReleaseLane::default()).collect() });
+        let counts = || Arc::new(ReleaseCounts::new(lanes));
         let counts = Arc::clone(releases.entry(release).or_insert_with(counts));
         while releases.len() > RELEASES {
             releases.pop_first();
@@ -139,19 +208,19 @@ impl Metrics {
         traffic.p99_ms = sum.quantile(0.99);
         traffic.slowest_ms = slowest.div_ceil(1000);
         traffic.by_release = self.by_release();
+        traffic.releases = self.releases(second);
         traffic
     }
 
     fn by_release(&self) -> Vec<(ReleaseNumber, u64, u64)> {
         let releases = self.releases.lock().unwrap_or_else(PoisonError::into_inner);
-        let sum = |counts: &ReleaseCounts, of: fn(&ReleaseLane) -> &AtomicU64| {
-            counts.lanes.iter().map(|lane| of(lane).load(Relaxed)).sum::<u64>()
-        };
-        releases
-            .iter()
-            .rev()
-            .map(|(number, counts)| (*number, sum(counts, |l| &l.requests), sum(counts, |l| &l.failed)))
-            .collect()
+        let counts = releases.iter().rev();
+        counts.map(|(number, counts)| (*number, counts.sum(|l| &l.requests), counts.sum(|l| &l.failed))).collect()
+    }
+
+    fn releases(&self, second: u32) -> Vec<ReleaseTraffic> {
+        let releases = self.releases.lock().unwrap_or_else(PoisonError::into_inner);
+        releases.iter().rev().map(|(number, counts)| counts.traffic(*number, second)).collect()
     }
 
     pub(super) fn mark(&self) {
@@ -219,8 +288,8 @@ mod tests {
         }
         metrics.record(0, &outcome(1, 502, 80));
         metrics.record(1, &outcome(1, 101, 1));
-        metrics.release(ReleaseNumber(3)).record(0, false);
-        metrics.release(ReleaseNumber(3)).record(1, true);
+        metrics.release(ReleaseNumber(3)).record(0, &outcome(0, 200, 5));
+        metrics.release(ReleaseNumber(3)).record(1, &outcome(0, 502, 5));
 
         let traffic = metrics.traffic(start + Duration::from_secs(2));
         assert_eq!(traffic.requests, 22);
@@ -245,7 +314,7 @@ mod tests {
     fn remembers_the_newest_releases() {
         let metrics = Metrics::new(1);
         for number in 1..=30 {
-            metrics.release(ReleaseNumber(number)).record(0, false);
+            metrics.release(ReleaseNumber(number));
         }
         let numbers: Vec<u64> = metrics.by_release().iter().map(|(number, ..)| number.0).collect();
         assert_eq!(numbers, [30, 29, 28, 27, 26, 25, 24, 23]);

@@ -11,6 +11,7 @@
 mod access_log;
 mod app;
 mod body;
+mod canary;
 mod claim;
 mod clock;
 mod drain;

@@ -115,12 +115,32 @@ impl Record {
         }
     }
 
+    fn outcome(&self, ended: Instant) -> Outcome {
+        Outcome {
+            ended,
+            took: (!self.upgraded).then(|| ended.saturating_duration_since(self.started)),
+            status: self.status,
+            failed: self.failed,
+            bytes_in: self.meter.as_ref().map_or(0, |meter| meter.bytes()),
+            bytes_out: self.bytes_out,
+        }
+    }
+
+    /// The release took no connection, and the request goes elsewhere: an error of its own all the same.
+    pub(super) fn note_unreachable(&self) {
+        if let Some(claim) = &self.claim {
+            let outcome = Outcome { status: 502, failed: true, took: None, ..self.outcome(Instant::now()) };
+            claim.upstream().counts.record(self.lane, &outcome);
+        }
+    }
+
     /// Gives the claim away, to an upgraded connection, and remembers whose it was.
     pub(super) fn take_claim(&mut self) -> Option<Claim> {
         let claim = self.claim.take()?;
-        claim.live.upstream.counts.record(self.lane, false);
+        let outcome = self.outcome(Instant::now());
+        claim.upstream().counts.record(self.lane, &outcome);
         if let Some(entry) = &mut self.entry {
-            let target = &claim.live.upstream.target;
+            let target = &claim.upstream().target;
             entry.release = Some((target.address.clone(), target.release.0));
         }
         Some(claim)
@@ -130,26 +150,18 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         let ended = Instant::now();
-        let took = ended.saturating_duration_since(self.started);
-        let bytes_in = self.meter.as_ref().map_or(0, |meter| meter.bytes());
+        let outcome = self.outcome(ended);
         if let Some(claim) = &self.claim {
-            claim.live.upstream.counts.record(self.lane, self.failed);
+            claim.upstream().counts.record(self.lane, &outcome);
         }
         if let Some(app) = &self.app {
-            let outcome = Outcome {
-                ended,
-                took: (!self.upgraded).then_some(took),
-                status: self.status,
-                failed: self.failed,
-                bytes_in,
-                bytes_out: self.bytes_out,
-            };
             app.metrics.record(self.lane, &outcome);
         }
         if let Some(log) = &self.shared.log
             && let Some(entry) = &self.entry
         {
-            log.line(|line| self.write(entry, took, bytes_in, line));
+            let took = ended.saturating_duration_since(self.started);
+            log.line(|line| self.write(entry, took, outcome.bytes_in, line));
         }
     }
 }
@@ -176,8 +188,8 @@ impl Record {
         text(line, "service", live.as_ref().map_or("", |live| live.route.name.as_str()).as_bytes());
         match (&self.claim, &entry.release) {
             (Some(claim), _) => {
-                text(line, "target", claim.live.upstream.target.address.as_bytes());
-                number(line, "release", claim.live.upstream.target.release.0);
+                text(line, "target", claim.upstream().target.address.as_bytes());
+                number(line, "release", claim.upstream().target.release.0);
             }
             (None, Some((target, release))) => {
                 text(line, "target", target.as_bytes());

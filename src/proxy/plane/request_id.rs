@@ -33,6 +33,12 @@ pub(super) fn new() -> HeaderValue {
     HeaderValue::from_maybe_shared(Bytes::copy_from_slice(&text)).unwrap_or(HeaderValue::from_static("-"))
 }
 
+/// 64 random bits; unpredictable to nobody who tries hard.
+pub(super) fn random() -> u64 {
+    // The lowest bits of this generator are its weakest.
+    next().rotate_right(32)
+}
+
 /// xoroshiro128+, seeded by the system once a thread.
 fn next() -> u64 {
     STATE.with(|state| {

@@ -15,6 +15,9 @@ pub(crate) fn command(ask: &Ask) -> String {
         Ask::Start { app } => format!("once start {}", app.0),
         Ask::Stop { app } => format!("once stop {}", app.0),
         Ask::Restart { app } => format!("once restart {}", app.0),
+        Ask::Canary { app, rule } => format!("once canary {} --share {}", app.0, shell_word(&rule.to_string())),
+        Ask::Promote { app } => format!("once promote {}", app.0),
+        Ask::Abort { app } => format!("once abort {}", app.0),
         Ask::Remove { app, data: false } => format!("once remove {}", app.0),
         Ask::Remove { app, data: true } => format!("once remove {} --data", app.0),
     }
@@ -36,6 +39,9 @@ fn deploy_command(deploy: &Deploy) -> String {
     }
     for part in flags(&deploy.draft) {
         word(part);
+    }
+    if let Some(rule) = &deploy.canary {
+        word(format!("--canary {}", shell_word(&rule.to_string())));
     }
     text
 }

@@ -52,7 +52,7 @@ fn print(session: &mut Session<'_>, apps: &[AppView]) {
             words::thousands(t.requests),
             words::thousands(t.failed),
             in_flight.to_string(),
-            app.record.serving.map_or_else(|| "-".into(), |r| r.to_string()),
+            super::list::release(app),
         ]);
     }
     table.print(session.out);
@@ -75,8 +75,7 @@ async fn look(at: &Installation, only: Option<&str>) -> Result<(Vec<AppView>, Ve
 }
 
 fn findings(inventory: &Inventory, apps: &[AppView], host_too: bool) -> Vec<String> {
-    let of_apps = apps.iter().filter(|a| a.health.is_finding());
-    let mut all: Vec<String> = of_apps.map(|a| format!("{} is {}", a.record.name, a.health)).collect();
+    let mut all: Vec<String> = apps.iter().flat_map(AppView::findings).collect();
     if host_too {
         let aside = inventory.snapshot.iter().flat_map(|s| &s.info.set_aside);
         all.extend(aside.map(|(file, why)| format!("the ledger's file {file} was set aside: {why}")));
@@ -88,7 +87,8 @@ fn findings(inventory: &Inventory, apps: &[AppView], host_too: bool) -> Vec<Stri
 /// What a person would call a change: not the numbers, which always move.
 fn gist(app: &AppView) -> String {
     let release = app.record.serving.map_or_else(|| "no release".into(), |r| format!("release {r}"));
-    format!("{} {}, {release}", app.record.name, app.health)
+    let canary = app.record.canary.as_ref().map(|c| format!(", canary release {} ({})", c.release.number, c.rule));
+    format!("{} {}, {release}{}", app.record.name, app.health, canary.unwrap_or_default())
 }
 
 /// Plain lines, also for screen readers: how things stand, then one line whenever something changes.

@@ -54,6 +54,8 @@ fn frame(c: &mut Canvas<'_>, area: Rect, watched: &Watched) -> Rect {
         Some(crate::app::Ask::Start { .. }) => "Start ",
         Some(crate::app::Ask::Stop { .. }) => "Stop ",
         Some(crate::app::Ask::Remove { .. }) => "Remove ",
+        Some(crate::app::Ask::Promote { .. }) => "Promote ",
+        Some(crate::app::Ask::Abort { .. }) => "Abort the canary of ",
         _ => "Deploy ",
     };
     let releases = match (view.from, view.to) {

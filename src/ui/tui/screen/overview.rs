@@ -107,6 +107,10 @@ fn facts(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
         }
         None => row(c, "serving", &[(Role::Muted, "nothing yet")]),
     }
+    for (label, text) in app.sides() {
+        let label = if label == "canary" { label } else { "beside" };
+        row(c, label, &[(Role::Text, &text)]);
+    }
     let health = health(c, app);
     let pieces: Vec<Piece<'_>> = health.iter().map(|(role, text)| (*role, text.as_str())).collect();
     row(c, "health", &pieces);
