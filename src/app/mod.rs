@@ -2,8 +2,10 @@
 //! through the ports [`engine::Engine`], [`proxy::Proxy`], [`Clock`] and [`Entropy`]. `tests/layers.rs` holds it to that.
 
 mod canary;
+mod certificate;
 mod change;
 mod clock;
+mod configure;
 mod draft;
 pub mod engine;
 pub mod event;
@@ -21,6 +23,7 @@ mod name;
 mod plan;
 mod problem;
 pub mod proxy;
+mod proxy_config;
 mod release;
 mod resolve;
 mod route;
@@ -31,25 +34,30 @@ mod units;
 mod watch;
 
 pub use canary::{Canary, CanaryRule, CanaryView, Match, RuleError, Share};
+pub use certificate::{
+    CertificateFacts, CertificateFailure, CertificateFlaw, CertificatePair, CertificateSource, CertificateView,
+};
 pub use change::run;
 pub use clock::{Clock, Entropy};
-pub use draft::{Draft, FieldError};
+pub use configure::{Configured, configure};
+pub use draft::{Draft, FieldError, WebDraft};
 pub use field::{Cost, Field, FieldPath, FieldPathError, Section};
 pub use fold::{DeployView, StepState, StepView};
 pub use host::{HostError, Hostname};
 pub use image::{ImageError, ImageRef, ResolvedImage};
-pub use installation::{Installation, PROXY_HTTP, PROXY_STATE, ProxyLink};
+pub use installation::{HTTP_PORT, Installation, PROXY_HTTP, PROXY_STATE, ProxyLink};
 pub use inventory::{AppHealth, AppView, Inventory, join, observe};
 pub use job::{Ask, Deploy, Job, Pull, Selector};
 pub use journal::EventSink;
 pub use name::{AppId, AppName, NameError, Namespace, OpId, ReleaseNumber};
 pub use plan::{Action, Change, PlanView};
 pub use problem::Problem;
+pub use proxy_config::{Acme, ProxyConfig, ProxyDraft, ProxyField, ProxyFieldError};
 pub use release::{Caller, Release, ReleaseStatus};
 pub use route::{CanaryRoute, Route, RouteState, Target};
 pub use settings::{
-    AutoUpdate, EnvKey, EnvKeyError, EnvValue, MASK, MountSource, Secret, Settings, Smtp, Swap, Tls, WordError,
-    defaults,
+    AskUrl, AutoUpdate, Cidr, CidrError, EnvKey, EnvKeyError, EnvValue, MASK, MaxAge, MountSource, RateLimit, Secret,
+    Settings, Smtp, Swap, Switch, Tls, Upstream, UserName, Web, WebError, WordError, defaults,
 };
 pub use units::{ByteSize, Cpus, Port, Span, UnitError, UrlPath};
 pub use watch::percent;

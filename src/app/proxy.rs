@@ -8,10 +8,12 @@ use futures_core::stream::BoxStream;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::certificate::CertificateView;
 use super::event::{Envelope, LockView};
 use super::host::Hostname;
 use super::ledger::{AppRecord, Applied, Refusal, Transaction};
 use super::name::{AppId, AppName, OpId, ReleaseNumber};
+use super::proxy_config::{ProxyConfig, ProxyDraft};
 use super::release::Caller;
 use super::units::UrlPath;
 
@@ -98,6 +100,9 @@ pub struct Snapshot {
     pub traffic: Vec<(AppId, AppTraffic)>,
     /// Changes under way or lately ended, newest last.
     pub ops: Vec<OpView>,
+    /// The names served over TLS or meant to be, with certificate and last error.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<CertificateView>,
 }
 
 /// A change the proxy has events of.
@@ -376,6 +381,12 @@ pub trait Proxy: Send + Sync {
     fn follow(&self, op: &OpId, seq: u64) -> BoxStream<'static, Result<Envelope>>;
     /// A [`Snapshot`] now and again every `every`, until dropped.
     fn watch(&self, every: Duration) -> BoxStream<'static, Result<Snapshot>>;
+
+    /// What holds for the proxy as a whole, the secret key masked.
+    async fn config(&self) -> Result<ProxyConfig>;
+    /// Changes it; on disk, and in force as far as it needs no new container, when this returns. What holds then, the
+    /// secret key masked.
+    async fn configure(&self, draft: ProxyDraft) -> Result<ProxyConfig>;
 
     /// Appends to the audit log.
     async fn record_activity(&self, activity: Activity) -> Result<()>;

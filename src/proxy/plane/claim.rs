@@ -143,7 +143,7 @@ mod tests {
     use http::HeaderMap;
 
     use super::super::canary::Draw;
-    use crate::app::{AppId, CanaryRoute, ReleaseNumber, Route, Target, UrlPath};
+    use crate::app::{AppId, CanaryRoute, ReleaseNumber, Route, Target, Tls, UrlPath, Web};
 
     fn route(release: u64) -> Route {
         Route {
@@ -151,6 +151,8 @@ mod tests {
             name: "a".parse().unwrap(),
             hosts: vec!["a.test".parse().unwrap()],
             path_prefix: None,
+            tls: Tls::default(),
+            web: Web::default(),
             target: Target { release: ReleaseNumber(release), address: format!("127.0.0.1:{release}") },
             state: RouteState::Serving,
             health_path: UrlPath::up(),

@@ -18,7 +18,8 @@ use super::serve::{Listening, Serving};
 use super::table::Table;
 use super::worker::Threads;
 use crate::app::proxy::{AppTraffic, DrainLimits, DrainProgress, InFlight, ProbeAnswer, ProbeRequest};
-use crate::app::{AppId, ReleaseNumber, Route};
+use crate::app::{AppId, ProxyConfig, ReleaseNumber, Route};
+use crate::proxy::tls::{Certificates, TlsServer};
 
 /// The data plane. Clones are the same plane.
 ///
@@ -33,6 +34,8 @@ pub struct Plane {
 pub(super) struct Shared {
     pub(super) options: PlaneOptions,
     pub(super) table: ArcSwap<Table>,
+    /// What holds for all apps.
+    pub(super) config: ArcSwap<ProxyConfig>,
     /// Also orders those who change the table.
     pub(super) apps: Mutex<HashMap<AppId, Arc<App>>>,
     /// Removed, and may still have something under way.
@@ -40,6 +43,7 @@ pub(super) struct Shared {
     pub(super) log: Option<LogWriter>,
     /// Requests held, over all apps.
     pub(super) held: AtomicU64,
+    pub(super) certificates: Certificates,
 }
 
 impl Plane {
@@ -51,12 +55,25 @@ impl Plane {
         let shared = Shared {
             options,
             table: ArcSwap::default(),
+            config: ArcSwap::default(),
             apps: Mutex::default(),
             removed: Mutex::default(),
             log,
             held: AtomicU64::new(0),
+            certificates: Certificates::default(),
         };
         Self { shared: Arc::new(shared), threads: Arc::default() }
+    }
+
+    /// Sets what holds for all apps, for every connection and request that comes after.
+    pub fn configure(&self, config: ProxyConfig) {
+        self.shared.config.store(Arc::new(config));
+    }
+
+    /// The certificates it serves; in memory only until somebody loads them from a directory.
+    #[must_use]
+    pub fn certificates(&self) -> &Certificates {
+        &self.shared.certificates
     }
 
     /// Replaces the whole table. Apps that are in it keep their numbers and what they have under way, those that are
@@ -148,6 +165,25 @@ impl Plane {
     ///
     /// The socket or the threads could not be set up.
     pub fn serve(&self, listener: TcpListener, stop: CancellationToken) -> io::Result<Serving> {
+        self.listen(listener, None, stop)
+    }
+
+    /// As [`Plane::serve`], with TLS.
+    ///
+    /// # Errors
+    ///
+    /// The same, or the system gives no randomness.
+    pub fn serve_tls(&self, listener: TcpListener, stop: CancellationToken) -> io::Result<Serving> {
+        let tls = TlsServer::new(self.certificates())?;
+        self.listen(listener, Some(Arc::new(tls)), stop)
+    }
+
+    fn listen(
+        &self,
+        listener: TcpListener,
+        tls: Option<Arc<TlsServer>>,
+        stop: CancellationToken,
+    ) -> io::Result<Serving> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let threads = {
@@ -157,7 +193,7 @@ impl Plane {
                 None => Arc::clone(threads.insert(Arc::new(Threads::start(&self.shared)?))),
             }
         };
-        let listening = Listening::new(listener, address.port(), stop, self.shared.options.timeouts.clone());
+        let listening = Listening::new(listener, address.port(), tls, stop, self.shared.options.timeouts.clone());
         let listening = Arc::new(listening);
         threads.listen(&listening);
         Ok(Serving { listening, address, _threads: threads })

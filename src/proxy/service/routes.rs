@@ -5,13 +5,16 @@ use std::time::Duration;
 use futures_core::stream::BoxStream;
 
 use crate::app::proxy::{AppTraffic, DrainLimits, DrainProgress, ProbeAnswer, ProbeRequest};
-use crate::app::{AppId, ReleaseNumber, Route};
+use crate::app::{AppId, ProxyConfig, ReleaseNumber, Route};
 use crate::proxy::plane::Plane;
+use crate::proxy::tls::Certificates;
 
 /// The data plane as the service drives it. Calls take effect before they return.
 pub trait Routes: Send + Sync {
     /// Replaces all routes.
     fn publish(&self, routes: Vec<Route>);
+    /// What holds for all of them; called before the first [`Routes::publish`].
+    fn configure(&self, config: &ProxyConfig);
     /// Adds or replaces an app's route. A new target gets the requests held.
     fn set_route(&self, route: Route);
     /// Removes an app's route.
@@ -30,11 +33,19 @@ pub trait Routes: Send + Sync {
     fn traffic_all(&self) -> Vec<(AppId, AppTraffic)>;
     /// Resets the slowest response.
     fn mark(&self, app: &AppId);
+    /// The certificates it serves. Default: none, kept nowhere else.
+    fn certificates(&self) -> Certificates {
+        Certificates::default()
+    }
 }
 
 impl Routes for Plane {
     fn publish(&self, routes: Vec<Route>) {
         Plane::publish(self, routes);
+    }
+
+    fn configure(&self, config: &ProxyConfig) {
+        Plane::configure(self, config.clone());
     }
 
     fn set_route(&self, route: Route) {
@@ -71,5 +82,9 @@ impl Routes for Plane {
 
     fn mark(&self, app: &AppId) {
         Plane::mark(self, app);
+    }
+
+    fn certificates(&self) -> Certificates {
+        Plane::certificates(self).clone()
     }
 }
