@@ -17,9 +17,11 @@ mod host;
 mod support;
 
 mod alone;
+mod attempts;
 mod doomed;
 mod engine_restart;
 mod frozen;
 mod kills;
 mod proxies;
 mod steps;
+mod trials;

@@ -15,7 +15,14 @@ use crate::app::settings::Swap;
 impl Context<'_> {
     /// Replaces the serving release, makes the first one, or a canary. On an error nothing has changed but a burnt
     /// number; or the watch went back, and the release is remembered as failed.
-    pub(crate) async fn swap(&mut self, record: AppRecord, wish: Wish) -> Result<(), Problem> {
+    pub(crate) async fn swap(&mut self, mut record: AppRecord, wish: Wish) -> Result<(), Problem> {
+        if wish.settings.swap == Swap::Handover
+            && let Some(canary) = record.canary.take()
+        {
+            // It would run on the volume beside the release that takes over.
+            self.end_canary(&record, &canary, "a release took over that must run alone".to_owned()).await?;
+            self.journal.warn("canary-ended", format!("the canary, release {}, ended first", canary.release.number));
+        }
         let (proxy, journal) = (std::sync::Arc::clone(&self.proxy), self.journal);
         let teller = Teller::new(&*proxy, journal, &record.id, record.serving);
         teller.during(self.swap_watched(&record, wish)).await

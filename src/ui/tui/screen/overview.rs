@@ -60,7 +60,7 @@ fn wrong(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
         }
         State::Serving => {
             if let Some((release, why)) = app.failure() {
-                let text = format!("{} release {} failed and never served: {why}", c.glyphs().warn, release.number);
+                let text = format!("{} release {} failed: {why}", c.glyphs().warn, release.number);
                 lines.push((Role::Warn, text));
             }
         }
