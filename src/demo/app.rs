@@ -50,7 +50,7 @@ pub enum DemoMode {
     Hang,
     /// It is fine for so long, then everything but `/up` answers 500.
     Sour(Duration),
-    /// It is fine for so long, then `/up` answers 503 too.
+    /// It is fine for so long, then `/up` answers 503.
     Sicken(Duration),
     /// It is fine for so long, then it exits with code 1.
     Collapse(Duration),

@@ -103,6 +103,6 @@ fn a_canary_survives_the_proxy_and_its_own_end_is_seen() {
     let promote = host.json(&["promote", "app"]);
     assert_eq!(promote.code, 5, "{promote:#?}");
     assert_eq!(host.version(), "1");
-    host.json(&["remove", "app"]).expect(0, "updated");
+    host.json(&["remove", "app", "--yes"]).expect(0, "updated");
     assert_eq!(host.containers(), []);
 }

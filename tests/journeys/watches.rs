@@ -39,7 +39,7 @@ fn a_release_that_turns_bad_gives_way_again() {
             // Only what the bad release itself answered, or had under way when it ended, went wrong.
             assert_eq!(report.versions.len(), 2, "{swap} {mode}: {report:?}");
             if mode == "sicken" {
-                assert!(report.failures.iter().all(|f| f.contains("503")), "{report:?}");
+                assert_eq!(report.failed, 0, "{report:?}");
             } else if mode == "sour" {
                 assert!(report.failures.iter().all(|f| f.contains("500")), "{report:?}");
             }

@@ -90,13 +90,13 @@ impl Ledger {
     ) -> Result<Applied, Refusal> {
         if let Some(record) = self.get(app)
             && record.canary.is_none()
-            && record.intent.as_ref().is_some_and(|i| i.op == op)
+            && record.intent.as_ref().is_some_and(|i| i.op == op && i.phase == Phase::Switched)
         {
             return Ok(Applied { record: Some(record.clone()), release: None, replayed: true });
         }
         self.change_live(app, |record| {
             let name = record.name.clone();
-            if record.intent.as_ref().is_some_and(|i| i.op != op) {
+            if record.intent.is_some() {
                 return Err(Refusal::NotYours { name });
             }
             let canary = record.canary.as_ref().ok_or(Refusal::NoCanary { name })?;

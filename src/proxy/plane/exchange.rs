@@ -24,6 +24,7 @@ use super::serve::{Listening, Pulse};
 use super::table::{Found, fold_host};
 use super::tunnel;
 use super::upstream::Kind;
+use crate::app::UrlPath;
 
 /// What all requests of one client's connection share.
 pub(super) struct Context {
@@ -142,7 +143,7 @@ impl Context {
             record.claim = Some(claim);
             match self.attempt(request, upgrade, fresh, record).await {
                 Ok((Sent::Answer(mut response), wire)) => {
-                    let prefix = live.route.path_prefix.as_ref().map(|path| path.as_str());
+                    let prefix = live.route.path_prefix.as_ref().map(UrlPath::as_str);
                     draw.remember(&mut response, prefix, self.peer.scheme == "https");
                     return Ok((response, wire));
                 }
