@@ -7,17 +7,18 @@ use crate::host::Host;
 const ONE: &str = "DEMO_VERSION=1";
 const TWO: &str = "DEMO_VERSION=2";
 
-/// How a release can turn bad after it was healthy: mode, code, words of the message.
-const WAYS: [(&str, &str, &str); 3] = [
-    ("sour", "watch-more-errors", "release 2 failed"),
-    ("sicken", "watch-unhealthy", "503"),
-    ("collapse", "watch-exited", "release 2 ended"),
+/// How a release can turn bad after it was healthy: mode, codes, words of the message. One that ends is noticed by its
+/// end, or by what it costs its visitors, whichever is looked at first.
+const WAYS: [(&str, &[&str], &str); 3] = [
+    ("sour", &["watch-more-errors"], "release 2 failed"),
+    ("sicken", &["watch-unhealthy"], "503"),
+    ("collapse", &["watch-exited", "watch-more-errors", "watch-unhealthy"], "release 2"),
 ];
 
 #[test]
 fn a_release_that_turns_bad_gives_way_again() {
     for swap in ["overlap", "handover"] {
-        for (mode, code, words) in WAYS {
+        for (mode, codes, words) in WAYS {
             if swap == "handover" && mode != "sour" {
                 continue;
             }
@@ -29,7 +30,7 @@ fn a_release_that_turns_bad_gives_way_again() {
             let mode_variable = format!("DEMO_MODE={mode}");
             let said = host.deploy(&image, &["-e", TWO, "-e", &mode_variable, "-e", "DEMO_MODE_AFTER_MS=4000"]);
             let finished = said.expect(5, "failed");
-            assert_eq!(finished["code"], code, "{swap} {mode}: {finished:#}");
+            assert!(codes.contains(&finished["code"].as_str().unwrap()), "{swap} {mode}: {finished:#}");
             assert!(finished["message"].as_str().unwrap().contains(words), "{swap} {mode}: {finished:#}");
             assert_eq!((&finished["release"], &finished["serving"]), (&2.into(), &1.into()), "{finished:#}");
             let steps: Vec<_> = said.json().iter().filter_map(|e| e["step"].as_str().map(str::to_owned)).collect();

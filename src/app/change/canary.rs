@@ -70,7 +70,7 @@ pub(crate) async fn deploy(
         keep_canary: false,
         canary: Some(rule.clone()),
     };
-    context.swap(record, wish).await?;
+    Box::pin(context.swap(record, wish)).await?;
     Ok(Outcome::Updated)
 }
 
@@ -104,7 +104,7 @@ pub(crate) async fn promote(context: &mut Context<'_>) -> Result<Outcome, Proble
     context.journal.step(Step::Healthy, context.until_stopped(healthy)).await?;
     let (proxy, journal) = (std::sync::Arc::clone(&context.proxy), context.journal);
     let teller = Teller::new(&*proxy, journal, &record.id, record.serving);
-    teller.during(context.promote_watched(&record, release)).await?;
+    teller.during(Box::pin(context.promote_watched(&record, release))).await?;
     Ok(Outcome::Updated)
 }
 

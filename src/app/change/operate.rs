@@ -97,7 +97,7 @@ pub(crate) async fn rollback(context: &mut Context<'_>, to: Option<ReleaseNumber
         keep_canary: false,
         canary: None,
     };
-    context.swap(record, wish).await?;
+    Box::pin(context.swap(record, wish)).await?;
     Ok(Outcome::Updated)
 }
 

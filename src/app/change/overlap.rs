@@ -20,12 +20,13 @@ impl Context<'_> {
             && let Some(canary) = record.canary.take()
         {
             // It would run on the volume beside the release that takes over.
-            self.end_canary(&record, &canary, "a release took over that must run alone".to_owned()).await?;
+            Box::pin(self.end_canary(&record, &canary, "a release took over that must run alone".to_owned())).await?;
             self.journal.warn("canary-ended", format!("the canary, release {}, ended first", canary.release.number));
         }
         let (proxy, journal) = (std::sync::Arc::clone(&self.proxy), self.journal);
         let teller = Teller::new(&*proxy, journal, &record.id, record.serving);
-        teller.during(self.swap_watched(&record, wish)).await
+        // On the heap, as are its longer ways: else each change would carry all that any change may need on its stack.
+        teller.during(Box::pin(self.swap_watched(&record, wish))).await
     }
 
     async fn swap_watched(&mut self, record: &AppRecord, wish: Wish) -> Result<(), Problem> {
@@ -45,12 +46,12 @@ impl Context<'_> {
         let mut baseline = None;
         let handover = replaces && wish.settings.swap == Swap::Handover;
         let work = async {
-            let candidate = self.prepare(record, number, &wish, &mut made).await?;
+            let candidate = Box::pin(self.prepare(record, number, &wish, &mut made)).await?;
             failed = Some(candidate.release.clone());
             self.release_command(record, &wish, &candidate).await?;
             if handover {
                 baseline = self.baseline(record, &candidate.release, replaces).await;
-                self.hand_over(record, &candidate, &wish).await?;
+                Box::pin(self.hand_over(record, &candidate, &wish)).await?;
             } else {
                 self.start_candidate(&candidate).await?;
                 let healthy = self.wait_healthy(&candidate);
@@ -84,7 +85,7 @@ impl Context<'_> {
             }
             return Ok(());
         }
-        self.conclude(record, &candidate, &wish.state, baseline).await
+        Box::pin(self.conclude(record, &candidate, &wish.state, baseline)).await
     }
 
     /// What to compare with, where the switch will be watched.
@@ -104,9 +105,9 @@ impl Context<'_> {
         baseline: Option<Baseline>,
     ) -> Result<(), Problem> {
         if let Some(baseline) = baseline
-            && let Err(worse) = self.watch(record, candidate, &baseline).await
+            && let Err(worse) = Box::pin(self.watch(record, candidate, &baseline)).await
         {
-            return Err(self.go_back(record, candidate, worse).await);
+            return Err(Box::pin(self.go_back(record, candidate, worse)).await);
         }
         let replaces = record.serving.is_some() && record.state == RunState::Running;
         if replaces && candidate.release.settings.swap == Swap::Overlap {

@@ -93,11 +93,11 @@ pub(crate) async fn perform(
 async fn act(context: &mut Context<'_>) -> Result<Outcome, Problem> {
     context.mend().await?;
     match &context.job.ask {
-        Ask::Deploy(deploy) => deploy_locked(context, deploy).await,
+        Ask::Deploy(deploy) => Box::pin(deploy_locked(context, deploy)).await,
         Ask::Rollback { to, .. } => operate::rollback(context, *to).await,
         Ask::Restart { .. } => {
             let wish = Deploy { force: true, start: true, ..Deploy::default() };
-            deploy_locked(context, &wish).await
+            Box::pin(deploy_locked(context, &wish)).await
         }
         Ask::Canary { rule, .. } => canary::share(context, rule).await,
         Ask::Promote { .. } => canary::promote(context).await,
@@ -158,7 +158,7 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
         record = applied.record.unwrap_or(record);
     }
     if let Some(rule) = &deploy.canary {
-        return canary::deploy(context, record, decided, rule, deploy).await;
+        return Box::pin(canary::deploy(context, record, decided, rule, deploy)).await;
     }
     let state = if deploy.start { RunState::Running } else { record.state.clone() };
     let app = record.id.clone();
@@ -181,7 +181,7 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
                 keep_canary: matches!(context.job.ask, Ask::Restart { .. }),
                 canary: None,
             };
-            context.swap(record, wish).await?;
+            Box::pin(context.swap(record, wish)).await?;
         }
     }
     Ok(if created { Outcome::Created } else { Outcome::Updated })
