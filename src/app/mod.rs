@@ -54,7 +54,7 @@ pub use plan::{Action, Change, PlanView};
 pub use problem::Problem;
 pub use proxy_config::{Acme, ProxyConfig, ProxyDraft, ProxyField, ProxyFieldError};
 pub use release::{Caller, Release, ReleaseStatus};
-pub use route::{CanaryRoute, Route, RouteState, Target};
+pub use route::{CanaryRoute, Notice, Route, RouteState, Target};
 pub use settings::{
     AskUrl, AutoUpdate, Cidr, CidrError, EnvKey, EnvKeyError, EnvValue, MASK, MaxAge, MountSource, RateLimit, Secret,
     Settings, Smtp, Swap, Switch, Tls, Upstream, UserName, Web, WebError, WordError, defaults,

@@ -9,6 +9,7 @@
 )]
 
 mod canaries;
+mod closed;
 mod concurrency;
 mod deploys;
 mod failures;

@@ -8,13 +8,17 @@
 )]
 
 mod canaries;
+mod canonical;
+mod closed;
 mod drains;
 mod heads;
 mod holds;
 mod limits;
 mod lives;
 mod logs;
+mod prefixes;
 mod probes;
+mod proxy_protocol;
 mod raw;
 mod routes;
 mod streams;
@@ -22,4 +26,5 @@ mod supervisors;
 mod support;
 mod swaps;
 mod tls;
+mod trusted;
 mod upgrades;

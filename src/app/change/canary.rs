@@ -7,7 +7,7 @@ use super::traffic::Teller;
 use crate::app::canary::{Canary, CanaryRule};
 use crate::app::event::{Outcome, Step};
 use crate::app::job::Deploy;
-use crate::app::ledger::{AppRecord, RunState, Transaction};
+use crate::app::ledger::{AppRecord, Transaction};
 use crate::app::plan::Action;
 use crate::app::problem::Problem;
 use crate::app::release::Release;
@@ -29,7 +29,7 @@ pub(crate) fn guard(record: Option<&AppRecord>, decided: &Decided) -> Result<(),
             .hint("deploy it without `--canary`: requests wait while one release hands over to the other")
             .hint("if two may share its volumes, `--swap overlap` says so"));
     }
-    if record.state == RunState::Stopped {
+    if !record.state.runs() {
         let message = format!("{} is stopped: there are no requests to try a release out on", record.name);
         return Err(
             Problem::new(Outcome::Refused, "stopped", message).hint(format!("`once start {}` first", record.name))
@@ -143,7 +143,7 @@ impl Context<'_> {
         };
         let baseline = self.baseline(record, &candidate.release, true).await;
         self.commit(record, number, transaction, format!("all requests go to release {number}")).await?;
-        self.conclude(record, &candidate, &RunState::Running, baseline).await
+        self.conclude(record, &candidate, &record.state, baseline).await
     }
 
     /// The commit point of a canary.

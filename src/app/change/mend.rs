@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use crate::app::event::{Event, Outcome};
-use crate::app::ledger::{AppRecord, Intent, Phase, RunState, Transaction};
+use crate::app::ledger::{AppRecord, Intent, Phase, Transaction};
 use crate::app::problem::Problem;
 use crate::app::settings::Swap;
 
@@ -50,7 +50,7 @@ impl Context<'_> {
 
     /// A watch that was going back in a handover may have stopped what serves, and let requests wait.
     async fn bring_back(&self, record: &AppRecord, intent: &Intent) {
-        let Some(serving) = record.serving_release().filter(|_| record.state == RunState::Running) else { return };
+        let Some(serving) = record.serving_release().filter(|_| record.state.runs()) else { return };
         if intent.swap != Swap::Handover {
             return;
         }
@@ -64,7 +64,7 @@ impl Context<'_> {
     async fn restore_abandoned(&mut self, record: &AppRecord, intent: &Intent) -> Result<String, Problem> {
         let text = self.remove_candidates(record).await?;
         if let Some(old) = record.serving_release()
-            && record.state == RunState::Running
+            && record.state.runs()
         {
             self.restore(record, old).await.map_err(|problem| Problem { outcome: Outcome::Down, ..problem })?;
         }

@@ -3,6 +3,7 @@
 
 mod canary;
 mod candidate;
+mod close;
 mod context;
 mod handover;
 mod healthy;

@@ -30,7 +30,7 @@ impl Context<'_> {
     }
 
     async fn swap_watched(&mut self, record: &AppRecord, wish: Wish) -> Result<(), Problem> {
-        let replaces = record.serving.is_some() && record.state == RunState::Running && wish.canary.is_none();
+        let replaces = record.serving.is_some() && record.state.runs() && wish.canary.is_none();
         let number = match self.begin(record, &wish).await {
             Ok(number) => number,
             Err(problem) => {
@@ -109,7 +109,7 @@ impl Context<'_> {
         {
             return Err(Box::pin(self.go_back(record, candidate, worse)).await);
         }
-        let replaces = record.serving.is_some() && record.state == RunState::Running;
+        let replaces = record.serving.is_some() && record.state.runs();
         if replaces && candidate.release.settings.swap == Swap::Overlap {
             self.drain_old(record).await;
         }

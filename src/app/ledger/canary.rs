@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
+use super::Ledger;
 use super::record::{AppRecord, Intent, Phase};
 use super::transaction::{Applied, Claim, Refusal};
-use super::{Ledger, RunState};
 use crate::app::canary::{Canary, CanaryRule};
 use crate::app::name::{AppId, OpId, ReleaseNumber};
 use crate::app::release::{Caller, Release, ReleaseStatus};
@@ -25,7 +25,7 @@ impl Ledger {
         }
         self.change_live(app, |record| {
             let name = || record.name.clone();
-            if record.serving.is_none() || record.state != RunState::Running {
+            if record.serving.is_none() || !record.state.runs() {
                 return Err(Refusal::NothingServes { name: name() });
             }
             let newest = ReleaseNumber(record.next_release.saturating_sub(1));

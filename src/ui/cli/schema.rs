@@ -136,6 +136,8 @@ fn objects() {
         AppHealth::Running,
         AppHealth::Changing,
         AppHealth::Stopped,
+        AppHealth::Maintenance,
+        AppHealth::Paused,
         AppHealth::Abandoned,
         AppHealth::Down,
         AppHealth::Empty,
@@ -168,6 +170,7 @@ fn objects() {
         release: 1,
         address: "once-shop-1:80".into(),
         serving: true,
+        state: "serving",
     };
     holds(&schema!("route"), &route);
     holds(&schema!("proxy_config"), &ProxyConfig::default());

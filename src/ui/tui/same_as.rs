@@ -18,6 +18,14 @@ pub(crate) fn command(ask: &Ask) -> String {
         Ask::Canary { app, rule } => format!("once canary {} --share {}", app.0, shell_word(&rule.to_string())),
         Ask::Promote { app } => format!("once promote {}", app.0),
         Ask::Abort { app } => format!("once abort {}", app.0),
+        Ask::Maintenance { app, notice: None } => format!("once maintenance {} --off", app.0),
+        Ask::Maintenance { app, notice: Some(notice) } => {
+            let message = notice.message.as_ref().map(|m| format!(" --message {}", shell_word(m)));
+            let page = notice.page.as_ref().map(|_| " --page FILE");
+            format!("once maintenance {}{}{}", app.0, message.unwrap_or_default(), page.unwrap_or_default())
+        }
+        Ask::Pause { app, max_wait } => format!("once pause {} --max-wait {max_wait}", app.0),
+        Ask::Resume { app } => format!("once resume {}", app.0),
         Ask::Remove { app, data: false } => format!("once remove {}", app.0),
         Ask::Remove { app, data: true } => format!("once remove {} --data", app.0),
     }

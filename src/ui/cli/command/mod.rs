@@ -2,6 +2,7 @@
 
 pub(crate) mod activity;
 pub(crate) mod canary;
+pub(crate) mod close;
 pub(crate) mod completions;
 pub(crate) mod console;
 pub(crate) mod demo_image;
