@@ -19,6 +19,8 @@ pub struct Inventory {
     pub proxy: Option<Container>,
     /// Containers of this namespace no record knows: left behind, or of a lost ledger.
     pub strays: Vec<Container>,
+    /// All containers that were looked at.
+    pub containers: Vec<Container>,
 }
 
 /// One app at one moment.
@@ -119,12 +121,12 @@ pub fn join(containers: &[Container], snapshot: Option<Snapshot>) -> Inventory {
     apps.sort_by(|a, b| a.record.name.cmp(&b.record.name));
     let known = |c: &Container| {
         apps.iter().any(|a| {
-            a.record.releases.iter().chain(a.record.canary_release()).any(|r| r.container == c.name)
+            a.record.release_of(&c.name).is_some()
                 || a.record.intent.is_some() && c.identity.as_ref().is_some_and(|i| i.id.as_ref() == Some(&a.record.id))
         })
     };
     let strays = containers.iter().filter(|c| role(c) == Some(Role::Web) && !known(c)).cloned().collect();
-    Inventory { apps, snapshot, proxy, strays }
+    Inventory { apps, snapshot, proxy, strays, containers: containers.to_vec() }
 }
 
 fn health(record: &AppRecord, container: Option<&Container>, locked: bool) -> AppHealth {
@@ -138,26 +140,6 @@ fn health(record: &AppRecord, container: Option<&Container>, locked: bool) -> Ap
         (RunState::Running, _) => AppHealth::Running,
         (RunState::Maintenance(_), _) => AppHealth::Maintenance,
         (RunState::Paused { .. }, _) => AppHealth::Paused,
-    }
-}
-
-impl AppView {
-    /// What somebody should look at, in words.
-    #[must_use]
-    pub fn findings(&self) -> Vec<String> {
-        let name = &self.record.name;
-        let mut all: Vec<String> =
-            self.health.is_finding().then(|| format!("{name} is {}", self.health)).into_iter().collect();
-        if let Some(canary) = &self.record.canary
-            && !self.canary.as_ref().is_some_and(|c| c.running && c.state != "restarting")
-        {
-            all.push(format!(
-                "{name}'s canary, release {}, is down; release {} gets its requests",
-                canary.release.number,
-                self.record.serving.map(|r| r.to_string()).unwrap_or_default()
-            ));
-        }
-        all
     }
 }
 

@@ -18,6 +18,7 @@ mod hardening;
 mod host;
 mod locks;
 mod namespace;
+mod rebuild;
 mod registry;
 mod relay;
 mod release_command;

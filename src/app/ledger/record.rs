@@ -172,16 +172,16 @@ impl AppRecord {
         self.releases.iter().find(|r| r.number == number)
     }
 
-    /// A release by its number, the one that is tried out included.
-    #[must_use]
-    pub fn any_release(&self, number: ReleaseNumber) -> Option<&Release> {
-        self.release(number).or_else(|| self.canary_release().filter(|r| r.number == number))
-    }
-
     /// The release that is tried out.
     #[must_use]
     pub fn canary_release(&self) -> Option<&Release> {
         self.canary.as_ref().map(|canary| &canary.release)
+    }
+
+    /// The release a container was made for, or taken over by; the one that is tried out included.
+    #[must_use]
+    pub fn release_of(&self, container: &str) -> Option<&Release> {
+        self.canary_release().into_iter().chain(self.releases.iter().rev()).find(|r| r.container == container)
     }
 
     /// The serving release.

@@ -11,9 +11,9 @@ use crate::app::event::{Envelope, Event, Finished, LockView, Outcome, Step, Traf
 use crate::app::ledger::{AppRecord, Generated};
 use crate::app::proxy::{Activity, AppTraffic, Compared, ReleaseTraffic};
 use crate::app::{
-    Action, AppHealth, AppId, AppView, Caller, Canary, CanaryView, Change, Cost, EnvValue, OpId, PlanView, Port,
-    Problem, ProxyConfig, ProxyDraft, ProxyField, Release, ReleaseNumber, ReleaseStatus, ResolvedImage, Secret,
-    Settings,
+    Action, AppHealth, AppId, AppView, Caller, Canary, CanaryView, Change, Cost, EnvValue, Finding, Fix, Kind, OpId,
+    PlanView, Port, Problem, ProxyConfig, ProxyDraft, ProxyField, Release, ReleaseNumber, ReleaseStatus, ResolvedImage,
+    Secret, Settings,
 };
 
 macro_rules! schema {
@@ -119,7 +119,6 @@ fn both_sides_of_a_canary() {
     let object = serde_json::to_value(CanaryObject::new(&view).unwrap()).unwrap();
     holds(&schema!("canary"), &object);
     assert_eq!((&object["sides"][0]["requests"], &object["sides"][1]["error_percent"]), (&json!(0), &json!(15.0)));
-    assert!(view.findings().iter().any(|f| f.contains("canary, release 2, is down")), "{:?}", view.findings());
     let app = serde_json::to_value(AppObject::new(&view)).unwrap();
     holds(&schema!("app"), &app);
     assert_eq!(app["canary"], json!({"release": 2, "rule": "10%"}));
@@ -229,6 +228,25 @@ fn events() -> Vec<Event> {
         finished(Outcome::Updated, None),
         finished(Outcome::Failed, Some(problem)),
     ]
+}
+
+#[test]
+fn findings_of_the_doctor() {
+    let schema = schema!("finding");
+    for kind in schema["properties"]["kind"]["enum"].as_array().unwrap() {
+        let kind: Kind = serde_json::from_value(kind.clone()).unwrap();
+        let app = "shop".parse().unwrap();
+        let found = Finding::problem(kind, "once-shop-1", "it is gone", "visitors get errors")
+            .of(&app)
+            .mend("once restart shop");
+        holds(&schema, &found);
+        holds(&schema, &found.clone().fix(Fix::Adopt { container: "once-shop-1".into() }));
+        for fix in [Fix::Start { app: app.clone() }, Fix::Restart { app: app.clone() }, Fix::Tidy { app: app.clone() }]
+        {
+            holds(&schema, &found.clone().fix(fix));
+        }
+        holds(&schema, &Finding::remark(kind, "x", "y", "z"));
+    }
 }
 
 #[test]

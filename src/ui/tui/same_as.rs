@@ -18,6 +18,8 @@ pub(crate) fn command(ask: &Ask) -> String {
         Ask::Canary { app, rule } => format!("once canary {} --share {}", app.0, shell_word(&rule.to_string())),
         Ask::Promote { app } => format!("once promote {}", app.0),
         Ask::Abort { app } => format!("once abort {}", app.0),
+        Ask::Tidy { .. } => "once doctor --fix".to_owned(),
+        Ask::Adopt { container } => format!("once adopt {}", shell_word(container)),
         Ask::Maintenance { app, notice: None } => format!("once maintenance {} --off", app.0),
         Ask::Maintenance { app, notice: Some(notice) } => {
             let message = notice.message.as_ref().map(|m| format!(" --message {}", shell_word(m)));

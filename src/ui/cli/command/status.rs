@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::app::{AppView, Inventory, observe};
-use crate::app::{Installation, Problem};
+use crate::app::{AppView, Finding, Installation, Inventory, Problem, Severity, Sight, observe, reconcile};
 use crate::ui::cli::args::StatusArgs;
 use crate::ui::cli::change::Signals;
 use crate::ui::cli::objects::AppObject;
@@ -33,6 +32,9 @@ pub(crate) async fn status(session: &mut Session<'_>, args: &StatusArgs) -> Answ
     }
     for finding in &findings {
         session.out.tell(&format!("finding: {}", crate::ui::sanitize::line(finding)));
+    }
+    if !findings.is_empty() {
+        session.out.say("`once doctor` says what to do about it");
     }
     Ok(if findings.is_empty() { 0 } else { FINDINGS })
 }
@@ -70,18 +72,17 @@ async fn look(at: &Installation, only: Option<&str>) -> Result<(Vec<AppView>, Ve
             }
         },
     };
-    let findings = findings(&inventory, &apps, only.is_none());
+    let findings = look_closer(at, &inventory).await?;
+    let of_these = |f: &&Finding| only.is_none() || apps.iter().any(|a| f.app.as_ref() == Some(&a.record.name));
+    let findings = findings.iter().filter(of_these).map(|f| f.what.clone()).collect();
     Ok((apps, findings))
 }
 
-fn findings(inventory: &Inventory, apps: &[AppView], host_too: bool) -> Vec<String> {
-    let mut all: Vec<String> = apps.iter().flat_map(AppView::findings).collect();
-    if host_too {
-        let aside = inventory.snapshot.iter().flat_map(|s| &s.info.set_aside);
-        all.extend(aside.map(|(file, why)| format!("the ledger's file {file} was set aside: {why}")));
-        all.extend(inventory.strays.iter().map(|c| format!("no app knows the container {} ({})", c.name, c.state)));
-    }
-    all
+/// What does not fit together here. `doctor` looks at more, and says what to do.
+async fn look_closer(at: &Installation, inventory: &Inventory) -> Result<Vec<Finding>, Problem> {
+    let volumes = at.engine.volumes(&at.namespace).await?;
+    let sight = Sight { namespace: &at.namespace, inventory, containers: &inventory.containers, volumes: &volumes };
+    Ok(reconcile(sight).into_iter().filter(|f| f.severity == Severity::Problem).collect())
 }
 
 /// What a person would call a change: not the numbers, which always move.
