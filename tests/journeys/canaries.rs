@@ -25,7 +25,9 @@ fn with_canary(rule: &str) -> (Host, String) {
 fn version(host: &Host, headers: &[&str]) -> String {
     let mut curl = Command::new("curl");
     curl.args(["-s", "-m", "20", "-H", "Host: app.localhost"]);
-    headers.iter().for_each(|header| drop(curl.args(["-H", header])));
+    for header in headers {
+        curl.args(["-H", header]);
+    }
     let output = curl.arg(format!("http://127.0.0.1:{}/version", host.port)).output().unwrap();
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
