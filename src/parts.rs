@@ -10,7 +10,9 @@ use tokio_util::sync::CancellationToken;
 use crate::demo::app::DemoConfig;
 use crate::demo::load::{LoadOptions, Mix};
 use crate::demo::{app, load};
+use crate::proxy::binaries::Binaries;
 use crate::proxy::ctl;
+use crate::proxy::parent::{Line, TAKE_OVER};
 use crate::proxy::plane::{AccessLog, PlaneOptions};
 use crate::proxy::supervisor::{Supervised, inherited_listeners, listen, supervise};
 use crate::proxy::worker::{self, SOCKET, WorkerOptions};
@@ -45,6 +47,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 async fn run_supervisor(state: PathBuf, port: u16, log: &mut (impl io::Write + Send)) -> Result<ExitCode, BoxError> {
     let supervised = Supervised {
+        binaries: Binaries::of(&state),
         program: "/proc/self/exe".into(),
         arguments: ["proxy".into(), "worker".into(), "--state".into(), state.into_os_string()].into(),
         listeners: vec![listen(port)?],
@@ -55,7 +58,8 @@ async fn run_supervisor(state: PathBuf, port: u16, log: &mut (impl io::Write + S
 
 async fn run_worker(state: PathBuf) -> Result<ExitCode, BoxError> {
     let plane = PlaneOptions { access_log: AccessLog::Stdout, ..PlaneOptions::default() };
-    worker::run(WorkerOptions { state, listeners: inherited_listeners()?, plane }).await?;
+    let (line, relieves) = (Line::from_stdin(), std::env::var_os(TAKE_OVER).is_some());
+    worker::run(WorkerOptions { state, listeners: inherited_listeners()?, plane, line, relieves }).await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -95,5 +99,8 @@ async fn run_demo_load(args: DemoLoadArgs, out: &mut (impl io::Write + Send)) ->
         never = until => match never {},
     };
     writeln!(out, "{report}")?;
+    if args.each_failure {
+        report.failed_at.iter().try_for_each(|failed| writeln!(out, "{failed}"))?;
+    }
     Ok(if report.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -56,7 +56,13 @@ struct Running {
 async fn start(state: &Path, listener: &TcpListener) -> Running {
     let stop = CancellationToken::new();
     let plane = PlaneOptions { threads: 1, ..PlaneOptions::default() };
-    let options = WorkerOptions { state: state.to_owned(), listeners: vec![listener.try_clone().unwrap()], plane };
+    let options = WorkerOptions {
+        state: state.to_owned(),
+        listeners: vec![listener.try_clone().unwrap()],
+        plane,
+        line: None,
+        relieves: false,
+    };
     let serving = serve(options, stop.clone());
     let worker = tokio::spawn(async move { serving.await.unwrap() });
     let client = Client::connect_unix(state.join(SOCKET));

@@ -22,6 +22,8 @@ mod doomed;
 mod engine_restart;
 mod frozen;
 mod kills;
+mod loss;
 mod proxies;
 mod steps;
 mod trials;
+mod upgrades;

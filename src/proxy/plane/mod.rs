@@ -15,6 +15,7 @@ mod canary;
 mod claim;
 mod clock;
 mod closed;
+mod departure;
 mod drain;
 mod exchange;
 mod forward;

@@ -3,14 +3,19 @@
 
 mod calls;
 mod changes;
+mod gate;
 mod lease;
 mod locks;
+mod relieved;
 mod routes;
+mod succession;
 mod transact;
 mod view;
 
 pub use lease::LocalLease;
+pub(crate) use relieved::RouteChange;
 pub use routes::Routes;
+pub(crate) use succession::HandOver;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,10 +28,14 @@ use tokio::sync::Mutex;
 use crate::app::ProxyConfig;
 use crate::app::ledger::{AppRecord, Ledger};
 use crate::app::proxy::ProxyError;
+use crate::proxy::binaries::Binaries;
 use crate::proxy::store::{Opened, Store, StoreError};
 use crate::proxy::tls::Certificates;
 use changes::Changes;
+use gate::Gate;
 use locks::Locks;
+use relieved::Relieved;
+use succession::Succession;
 
 /// Where the certificates are in the state directory.
 const CERTIFICATES: &str = "certs";
@@ -48,6 +57,9 @@ struct Shared {
     /// The one writer: whoever changes something holds this from the check to the answer.
     store: Arc<Mutex<Store>>,
     locks: Arc<Locks>,
+    gate: Gate,
+    succession: Succession,
+    relieved: Relieved,
     changes: Changes,
     routes: Arc<dyn Routes>,
     instance: String,
@@ -80,8 +92,21 @@ impl Service {
         let started_at = Timestamp::now();
         let (ledger, config) = (ArcSwap::from_pointee(ledger), ArcSwap::from_pointee(config));
         let store = Arc::new(Mutex::new(store));
-        let shared =
-            Shared { ledger, config, store, locks, changes, routes, instance, started_at, set_aside, certificates };
+        let shared = Shared {
+            ledger,
+            config,
+            store,
+            locks,
+            gate: Gate::default(),
+            succession: Succession::new(Binaries::of(dir)),
+            relieved: Relieved::of(dir),
+            changes,
+            routes,
+            instance,
+            started_at,
+            set_aside,
+            certificates,
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 }

@@ -1,10 +1,11 @@
-//! `proxy status`, `routes` and `logs`.
+//! `proxy status` and `routes`.
 
 use serde_json::json;
 
 use crate::app::RouteState;
 use crate::app::engine::ContainerDetail;
 use crate::app::event::Outcome;
+use crate::app::proxy::{ProxyError, ProxyProcesses};
 use crate::app::{Installation, Problem};
 use crate::ui::cli::objects::RouteObject;
 use crate::ui::cli::output::{STRONG, styled};
@@ -27,10 +28,19 @@ pub(crate) async fn status(session: &mut Session<'_>) -> Answer {
     let container = container(&at).await?;
     let mut ports: Vec<String> = container.ports.values().map(ToString::to_string).collect();
     ports.sort();
-    let info = match container.running {
-        true => Some(at.link.connect(&at.namespace).await?.info().await?),
-        false => None,
+    let (info, processes) = match container.running {
+        true => {
+            let proxy = at.link.connect(&at.namespace).await?;
+            let processes = match proxy.processes().await {
+                // One from before there was more than one.
+                Err(ProxyError::Failed { .. }) => ProxyProcesses::default(),
+                processes => processes?,
+            };
+            (Some(proxy.info().await?), processes)
+        }
+        false => (None, ProxyProcesses::default()),
     };
+    let well = info.as_ref().is_some_and(|i| i.set_aside.is_empty()) && processes.note.is_none();
     if session.out.is_json() {
         session.out.object(&json!({
             "container": container.name, "running": container.running, "restarts": container.restarts,
@@ -38,8 +48,9 @@ pub(crate) async fn status(session: &mut Session<'_>) -> Answer {
             "version": info.as_ref().map(|i| &i.version), "protocol": info.as_ref().map(|i| i.protocol),
             "instance": info.as_ref().map(|i| &i.instance), "started_at": info.as_ref().map(|i| i.started_at),
             "memory": info.as_ref().map(|i| i.memory), "set_aside": info.as_ref().map(|i| &i.set_aside),
+            "supervisor": processes.supervisor, "note": processes.note, "workers": processes.workers,
         }));
-        return Ok(if info.is_some_and(|i| i.set_aside.is_empty()) { 0 } else { FINDINGS });
+        return Ok(if well { 0 } else { FINDINGS });
     }
     let mut pairs = vec![
         ("container", container.name.clone()),
@@ -55,13 +66,21 @@ pub(crate) async fn status(session: &mut Session<'_>) -> Answer {
         ]),
         None => pairs.push(("state", format!("stopped, exit code {}", container.exit_code.unwrap_or_default()))),
     }
+    for worker in &processes.workers {
+        let what = if worker.serving { "serves" } else { "relieved, finishes what it has" };
+        let under_way = format!("{} requests and {} upgraded connections under way", worker.requests, worker.upgraded);
+        let (version, hash) = (&worker.version, super::proxy_upgrade::short(&worker.hash));
+        let since = words::ago(worker.started_at, at.clock.now());
+        pairs.push(("worker", format!("{version} ({hash}), since {since}, {what}; {under_way}")));
+    }
+    pairs.extend(processes.note.iter().map(|note| ("note", note.clone())));
     let aside = info.iter().flat_map(|i| &i.set_aside).map(|(file, why)| ("set aside", format!("{file}: {why}")));
     pairs.extend(aside);
     for (label, value) in &pairs {
         let label = styled(STRONG, &format!("{label:<10}"));
         session.out.data(&format!("{label} {}", crate::ui::sanitize::line(value)));
     }
-    Ok(if info.is_some_and(|i| i.set_aside.is_empty()) { 0 } else { FINDINGS })
+    Ok(if well { 0 } else { FINDINGS })
 }
 
 pub(crate) async fn routes(session: &mut Session<'_>) -> Answer {
