@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::canary::CanaryRule;
+use super::certificate::CertificatePair;
 use super::draft::Draft;
 use super::host::Hostname;
 use super::name::{AppName, OpId, ReleaseNumber};
@@ -141,6 +142,9 @@ pub struct Deploy {
     pub canary: Option<CanaryRule>,
     /// `--upgrade-proxy`.
     pub upgrade_proxy: bool,
+    /// `--tls-cert` and `--tls-key`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificatePair>,
 }
 
 /// When to ask the registry.

@@ -9,6 +9,7 @@
 )]
 
 mod canaries;
+mod certificates;
 mod closed;
 mod concurrency;
 mod deploys;

@@ -166,6 +166,7 @@ impl Context<'_> {
             CanaryRule::Header(header) => format!("requests with the header {header} go to release {number}"),
         };
         self.until_stopped(async { Ok(()) }).await?;
+        self.install_certificate().await?;
         let journal = self.journal;
         let commit = async { self.insist(transaction).await.map(|_| ((), text)).map_err(Problem::from) };
         journal.step(Step::Switch, commit).await

@@ -4,6 +4,7 @@
 mod adopt;
 mod canary;
 mod candidate;
+mod certificate;
 mod close;
 mod context;
 mod handover;

@@ -156,6 +156,7 @@ impl Context<'_> {
     ) -> Result<(), Problem> {
         // The last moment at which a wish to stop still counts.
         self.until_stopped(async { Ok(()) }).await?;
+        self.install_certificate().await?;
         let journal = self.journal;
         let commit = async {
             match self.insist(transaction).await {
