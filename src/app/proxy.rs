@@ -318,10 +318,13 @@ impl std::fmt::Display for ProbeAnswer {
 }
 
 /// How far a drain got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrainProgress {
-    /// Requests under way.
+    /// Requests under way whose answer has not begun or has a known length.
     pub requests: u64,
+    /// Answers that may go on for ever: server-sent events, and those of unknown length.
+    #[serde(default)]
+    pub streams: u64,
     /// Upgraded connections open.
     pub upgraded: u64,
     /// Set in the last one: how many were cut at the limit.
@@ -333,7 +336,8 @@ pub struct DrainProgress {
 pub struct DrainLimits {
     /// For requests, milliseconds.
     pub requests_ms: u64,
-    /// For WebSockets and other upgraded connections, milliseconds; then they are closed.
+    /// For streams, WebSockets and other upgraded connections, milliseconds; then they are closed. Server-sent events
+    /// are known by their type; other answers of unknown length may be ordinary ones, and have the longer of both times.
     pub upgraded_ms: u64,
 }
 

@@ -14,12 +14,33 @@ pub struct ReleaseTraffic {
     pub requests: u64,
     /// Answered by the proxy with 502, 503 or 504 in its stead, or broken off by it.
     pub failed: u64,
+    /// 5xx, by the release or by the proxy in its stead, and those broken off.
+    #[serde(default)]
+    pub errors: u64,
     /// By class: 1xx, 2xx, 3xx, 4xx, 5xx.
     pub classes: [u64; 5],
     /// Bytes of bodies received from clients.
     pub bytes_in: u64,
     /// Bytes of bodies sent to clients.
     pub bytes_out: u64,
+    /// Over the last minute, milliseconds; `None`: no requests.
+    pub p50_ms: Option<f64>,
+    /// The same.
+    pub p95_ms: Option<f64>,
+    /// The same.
+    pub p99_ms: Option<f64>,
+    /// While it is compared with another release: since that began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<Compared>,
+}
+
+/// One side of a comparison, since it began (or since the proxy's start, if that was later).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Compared {
+    /// Responses.
+    pub requests: u64,
+    /// Of these: 5xx and those broken off.
+    pub errors: u64,
     /// Over the last minute, milliseconds; `None`: no requests.
     pub p50_ms: Option<f64>,
     /// The same.
@@ -36,12 +57,14 @@ impl ReleaseTraffic {
             release,
             requests: 0,
             failed: 0,
+            errors: 0,
             classes: [0; 5],
             bytes_in: 0,
             bytes_out: 0,
             p50_ms: None,
             p95_ms: None,
             p99_ms: None,
+            compared: None,
         }
     }
 }

@@ -88,8 +88,8 @@ impl Routes for FakeRoutes {
     }
 
     fn drain(&self, _: &AppId, _: ReleaseNumber, limits: DrainLimits) -> BoxStream<'static, DrainProgress> {
-        let last = DrainProgress { requests: 0, upgraded: 0, cut: Some(limits.requests_ms) };
-        stream::iter([DrainProgress { requests: 2, upgraded: 1, cut: None }, last]).boxed()
+        let last = DrainProgress { requests: 0, streams: 0, upgraded: 0, cut: Some(limits.requests_ms) };
+        stream::iter([DrainProgress { requests: 2, streams: 0, upgraded: 1, cut: None }, last]).boxed()
     }
 
     fn probe(&self, request: ProbeRequest) -> BoxStream<'static, ProbeAnswer> {
@@ -227,7 +227,12 @@ pub fn begin(app: &str, change: &str) -> Transaction {
 }
 
 pub fn switch(app: &str, number: u64, change: &str) -> Transaction {
-    Transaction::Switch { app: id(app), release: Box::new(release(app, number, change)), state: RunState::Running }
+    Transaction::Switch {
+        app: id(app),
+        release: Box::new(release(app, number, change)),
+        state: RunState::Running,
+        keep_canary: false,
+    }
 }
 
 pub fn retire(app: &str, change: &str) -> Transaction {

@@ -7,6 +7,7 @@
     reason = "clippy.toml allows these in tests, but does not know that functions tests call are tests"
 )]
 
+mod canaries;
 mod canonical;
 mod closed;
 mod crowds;

@@ -176,6 +176,8 @@ pub(super) struct Passed {
     pub(super) lane: usize,
     pub(super) record: Record,
     pub(super) cut: Option<Pin<Box<OwnedNotified>>>,
+    /// It was ended here, before its end.
+    pub(super) over: bool,
     /// Set where many answers share a connection.
     pub(super) flow: Option<Arc<Flow>>,
 }
@@ -193,6 +195,9 @@ pub(super) enum Broken {
 
 impl Passed {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
         let mut driven = false;
         loop {
             let mut polled = Pin::new(&mut self.body).poll_frame(cx);
@@ -234,9 +239,15 @@ impl Passed {
         }
         let Some(claim) = &self.record.claim else { return Poll::Pending };
         // Most answers are over before they have to wait even once.
-        let cut = self.cut.get_or_insert_with(|| Box::pin(claim.live.upstream.cut_signal(self.lane).notified_owned()));
+        let cut = self.cut.get_or_insert_with(|| Box::pin(claim.upstream().cut_signal(self.lane).notified_owned()));
         let signalled = cut.as_mut().poll(cx).is_ready();
         if claim.is_cut() {
+            if claim.ends_well() {
+                // A client of events asks again by itself, and gets the release that serves by then.
+                self.wire = None;
+                self.over = true;
+                return Poll::Ready(None);
+            }
             return Poll::Ready(Some(Err(self.broke(Broken::Cut))));
         }
         if signalled {
@@ -255,7 +266,7 @@ impl Passed {
     /// Nothing more comes over the connection: lets it rest.
     pub(super) fn let_go(&mut self, cx: &mut Context<'_>) {
         if let (Some(wire), Some(claim)) = (self.wire.take(), &self.record.claim) {
-            claim.live.upstream.rest(self.lane, wire, cx);
+            claim.upstream().rest(self.lane, wire, cx);
         }
     }
 }

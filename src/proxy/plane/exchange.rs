@@ -12,6 +12,7 @@ use hyper::body::{Body, Incoming};
 
 use super::app::{App, Gate, Live};
 use super::body::{AnswerBody, Passed, RequestBody};
+use super::canary::{Draw, Visitor};
 use super::claim::{Claim, Refused};
 use super::compress::Wish;
 use super::forward::{Failure, Handshaken, Sent, answer, connect, handshake};
@@ -27,8 +28,9 @@ use super::serve::Listening;
 use super::soundness;
 use super::streams::Flow;
 use super::table::{Found, fold_host};
+use super::upstream::Kind;
 use super::{closed, forwarded, headers, rewrite, secure, tunnel};
-use crate::app::RouteState;
+use crate::app::{RouteState, UrlPath};
 
 /// What all requests of one client's connection share.
 pub(super) struct Context {
@@ -164,9 +166,10 @@ impl Context {
         record: &mut Record,
     ) -> Result<(Response<Incoming>, Option<Box<Wire>>), Page> {
         let (mut tries, mut fresh) = (0, upgrade);
+        let mut draw = Draw::default();
         loop {
             record.app = Some(Arc::clone(&app));
-            let claim = match self.admit(&app, &request).await {
+            let claim = match self.admit(&app, &request, &mut draw.visitor(request.headers())).await {
                 Ok(claim) => claim,
                 Err(Page::NoHost) => {
                     app = self.find(host, original.path())?;
@@ -180,10 +183,14 @@ impl Context {
                 }
                 Err(no) => return Err(no),
             };
-            let live = Arc::clone(&claim.live);
+            let (live, canary) = (Arc::clone(&claim.live), claim.canary);
             record.claim = Some(claim);
             match self.attempt(request, upgrade, fresh, record).await {
-                Ok((Sent::Answer(response), wire)) => return Ok((response, wire)),
+                Ok((Sent::Answer(mut response), wire)) => {
+                    let prefix = live.route.path_prefix.as_ref().map(UrlPath::as_str);
+                    draw.remember(&mut response, prefix, self.peer.scheme == "https");
+                    return Ok((response, wire));
+                }
                 Ok((Sent::Unsent(back), wire)) if tries < TRIES => {
                     tries += u32::from(!wire.is_some_and(|wire| wire.reused));
                     request = *back;
@@ -197,6 +204,12 @@ impl Context {
                 Ok((Sent::Failed(Failure::SlowClient), _)) => return Err(Page::RequestTooSlow),
                 Ok((Sent::Failed(Failure::Cut | Failure::TimedOut), _)) => return Err(Page::NoAnswer),
                 Ok((Sent::Unsent(_) | Sent::Failed(Failure::App), _)) => return Err(Page::BadGateway),
+                Err(Unconnected(back)) if canary => {
+                    // Nobody is to suffer from a candidate that is gone.
+                    record.note_unreachable();
+                    draw.stays = true;
+                    request = *back;
+                }
                 Err(Unconnected(back)) => {
                     // The route may have changed since this release ended; else there is nobody to ask.
                     if tries == TRIES || Arc::ptr_eq(&live, &app.live()) {
@@ -213,7 +226,7 @@ impl Context {
     /// `fresh`: not over a connection that has rested.
     async fn attempt(&self, request: Request<RequestBody>, upgrade: bool, fresh: bool, record: &Record) -> Attempt {
         let Some(claim) = &record.claim else { return Err(Unconnected(Box::new(request))) };
-        let (upstream, timeouts) = (&claim.live.upstream, &self.shared.options.timeouts);
+        let (upstream, timeouts) = (claim.upstream(), &self.shared.options.timeouts);
         let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) && record.meter.is_none();
         let rested = match fresh {
             true => None,
@@ -278,8 +291,11 @@ impl Context {
         head.version = Version::default();
         let coding = wish.filter(|_| !body.is_end_stream()).and_then(|wish| wish.grant(&mut head));
         record.answered(head.status.as_u16(), &head.headers);
+        if let (Some(kind), Some(claim)) = (kind(&head.headers, &body), &mut record.claim) {
+            claim.becomes(kind);
+        }
         let flow = if self.pulse.is_multiplexed() { Flow::here() } else { None };
-        let mut passed = Passed { body, wire, lane: self.lane, record, cut: None, flow };
+        let mut passed = Passed { body, wire, lane: self.lane, record, cut: None, over: false, flow };
         if passed.body.is_end_stream() {
             poll_fn(|cx| {
                 passed.let_go(cx);
@@ -326,24 +342,24 @@ impl Context {
     }
 
     /// A place at the serving release, at once or when a hold ends.
-    async fn admit<B>(&self, app: &Arc<App>, request: &Request<B>) -> Result<Claim, Page> {
-        match Claim::take(app, self.lane) {
+    async fn admit<B>(&self, app: &Arc<App>, request: &Request<B>, visitor: &mut Visitor<'_>) -> Result<Claim, Page> {
+        match Claim::take(app, self.lane, visitor) {
             Ok(claim) => Ok(claim),
             Err(Refused::Stopped) => Err(Page::Stopped),
             Err(Refused::Removed) => Err(Page::NoHost),
             Err(Refused::Held { live, .. } | Refused::Paused { live, .. }) if is_health_check(&live, request) => {
                 Err(Page::Alive)
             }
-            Err(Refused::Held { .. } | Refused::Paused { .. }) => Box::pin(self.wait(app)).await,
+            Err(Refused::Held { .. } | Refused::Paused { .. }) => Box::pin(self.wait(app, visitor)).await,
         }
     }
 
-    async fn wait(&self, app: &Arc<App>) -> Result<Claim, Page> {
+    async fn wait(&self, app: &Arc<App>, visitor: &mut Visitor<'_>) -> Result<Claim, Page> {
         let _held = Held::enter(&self.shared, app).ok_or(Page::TooManyHeld)?;
         let came = Instant::now();
         loop {
             let changed = app.changed.notified();
-            match Claim::take(app, self.lane) {
+            match Claim::take(app, self.lane, visitor) {
                 Ok(claim) => return Ok(claim),
                 Err(Refused::Stopped) => return Err(Page::Stopped),
                 Err(Refused::Removed) => return Err(Page::NoHost),
@@ -359,6 +375,18 @@ impl Context {
             }
         }
     }
+}
+
+/// What the answer is where it may go on for ever.
+fn kind(head: &http::HeaderMap, body: &Incoming) -> Option<Kind> {
+    if body.size_hint().exact().is_some() {
+        return None;
+    }
+    let events = head.get(http::header::CONTENT_TYPE).is_some_and(|value| {
+        let essence = value.as_bytes().split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
+        essence.eq_ignore_ascii_case(b"text/event-stream")
+    });
+    Some(if events { Kind::Events } else { Kind::Open })
 }
 
 fn is_health_check<B>(live: &Live, request: &Request<B>) -> bool {

@@ -69,7 +69,7 @@ pub(super) async fn answer(
     let started = Instant::now();
     let mut send = pin!(send);
     let mut due = pin!(tokio::time::sleep_until((started + limit).into()));
-    let mut cut = pin!(claim.live.upstream.cut_signal(claim.lane).notified_owned());
+    let mut cut = pin!(claim.upstream().cut_signal(claim.lane).notified_owned());
     poll_fn(|cx| {
         let open = wire.as_mut().is_none_or(|wire| wire.drive(cx));
         match send.as_mut().poll(cx) {
@@ -90,7 +90,7 @@ pub(super) async fn answer(
         }
         if signalled {
             // It was meant for an earlier request.
-            cut.set(claim.live.upstream.cut_signal(claim.lane).notified_owned());
+            cut.set(claim.upstream().cut_signal(claim.lane).notified_owned());
             cx.waker().wake_by_ref();
         }
         while due.as_mut().poll(cx).is_ready() {

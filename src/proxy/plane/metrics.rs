@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwapOption;
 use http::Method;
 
 use super::answers::Answers;
@@ -17,7 +18,7 @@ use super::paths::{PathSum, TopPaths};
 use super::visitors::{HOURS, Visitors};
 use crate::app::ReleaseNumber;
 use crate::app::proxy::AppTraffic;
-use crate::app::traffic::{ReleaseTraffic, TrafficReport};
+use crate::app::traffic::{Compared, ReleaseTraffic, TrafficReport};
 
 /// The series has this many whole seconds.
 const SERIES: usize = 120;
@@ -47,6 +48,8 @@ struct Counts {
     requests: AtomicU64,
     classes: [AtomicU64; 5],
     failed: AtomicU64,
+    /// 5xx, and those broken off.
+    errors: AtomicU64,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
     latencies: Histogram,
@@ -65,7 +68,11 @@ struct Second {
 }
 
 /// Responses of one release.
-pub(super) struct ReleaseCounts(Lanes<Counts>);
+pub(super) struct ReleaseCounts {
+    lanes: Lanes<Counts>,
+    /// What came since a comparison with another release began; only while there is one: it costs memory.
+    compared: ArcSwapOption<Lanes<Counts>>,
+}
 
 /// One request's end.
 pub(super) struct Outcome<'a> {
@@ -83,31 +90,57 @@ pub(super) struct Outcome<'a> {
 }
 
 impl ReleaseCounts {
+    fn new(lanes: usize) -> Self {
+        Self { lanes: Lanes::new(lanes), compared: ArcSwapOption::empty() }
+    }
+
     pub(super) fn record(&self, lane: usize, outcome: &Outcome<'_>) {
-        self.0.of(lane).record(outcome);
+        self.lanes.of(lane).record(outcome);
+        if let Some(compared) = &*self.compared.load() {
+            compared.of(lane).record(outcome);
+        }
     }
 
     /// What passed over a connection that was upgraded, and has been counted as a request.
     pub(super) fn add_bytes(&self, lane: usize, bytes_in: u64, bytes_out: u64) {
-        let counts = self.0.of(lane);
+        let counts = self.lanes.of(lane);
         counts.bytes_in.fetch_add(bytes_in, Relaxed);
         counts.bytes_out.fetch_add(bytes_out, Relaxed);
     }
 
+    /// Counts anew, beside the counts since the start.
+    pub(super) fn compare(&self) {
+        self.compared.store(Some(Arc::new(Lanes::new(self.lanes.len()))));
+    }
+
+    pub(super) fn stop_comparing(&self) {
+        self.compared.store(None);
+    }
+
     fn traffic(&self, release: ReleaseNumber, second: u32) -> ReleaseTraffic {
-        let mut sum = Sum::default();
-        let mut traffic = ReleaseTraffic::none(release);
-        for counts in self.0.used() {
-            traffic.requests += counts.requests.load(Relaxed);
-            traffic.failed += counts.failed.load(Relaxed);
-            traffic.bytes_in += counts.bytes_in.load(Relaxed);
-            traffic.bytes_out += counts.bytes_out.load(Relaxed);
-            traffic.classes.iter_mut().zip(&counts.classes).for_each(|(to, from)| *to += from.load(Relaxed));
-            counts.latencies.add_to(second, &mut sum);
-        }
-        [traffic.p50_ms, traffic.p95_ms, traffic.p99_ms] = sum.quantiles();
+        let mut traffic = sum(&self.lanes, release, second);
+        traffic.compared = self.compared.load().as_ref().map(|lanes| {
+            let ReleaseTraffic { requests, errors, p50_ms, p95_ms, p99_ms, .. } = sum(lanes, release, second);
+            Compared { requests, errors, p50_ms, p95_ms, p99_ms }
+        });
         traffic
     }
+}
+
+fn sum(lanes: &Lanes<Counts>, release: ReleaseNumber, second: u32) -> ReleaseTraffic {
+    let mut sum = Sum::default();
+    let mut traffic = ReleaseTraffic::none(release);
+    for counts in lanes.used() {
+        traffic.requests += counts.requests.load(Relaxed);
+        traffic.failed += counts.failed.load(Relaxed);
+        traffic.errors += counts.errors.load(Relaxed);
+        traffic.bytes_in += counts.bytes_in.load(Relaxed);
+        traffic.bytes_out += counts.bytes_out.load(Relaxed);
+        traffic.classes.iter_mut().zip(&counts.classes).for_each(|(to, from)| *to += from.load(Relaxed));
+        counts.latencies.add_to(second, &mut sum);
+    }
+    [traffic.p50_ms, traffic.p95_ms, traffic.p99_ms] = sum.quantiles();
+    traffic
 }
 
 impl Metrics {
@@ -118,7 +151,7 @@ impl Metrics {
     /// The counts of a release, which go on if it serves again.
     pub(super) fn release(&self, release: ReleaseNumber) -> Arc<ReleaseCounts> {
         let mut releases = self.releases();
-        let counts = || Arc::new(ReleaseCounts(Lanes::new(self.lanes.len())));
+        let counts = || Arc::new(ReleaseCounts::new(self.lanes.len()));
         let counts = Arc::clone(releases.entry(release).or_insert_with(counts));
         while releases.len() > RELEASES {
             releases.pop_first();
@@ -222,6 +255,7 @@ impl Default for Counts {
             requests: AtomicU64::new(0),
             classes: Default::default(),
             failed: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             latencies: Histogram::new(),
@@ -236,8 +270,10 @@ impl Counts {
         if let Some(class) = self.classes.get(usize::from(outcome.status / 100).wrapping_sub(1)) {
             class.fetch_add(1, Relaxed);
         }
-        if outcome.failed {
-            self.failed.fetch_add(1, Relaxed);
+        // Most requests fail in no way.
+        if outcome.failed || outcome.status >= 500 {
+            self.errors.fetch_add(1, Relaxed);
+            self.failed.fetch_add(u64::from(outcome.failed), Relaxed);
         }
         self.bytes_in.fetch_add(outcome.bytes_in, Relaxed);
         self.bytes_out.fetch_add(outcome.bytes_out, Relaxed);

@@ -14,6 +14,7 @@ mod access_log;
 mod answers;
 mod app;
 mod body;
+mod canary;
 mod claim;
 mod client;
 mod clock;

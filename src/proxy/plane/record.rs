@@ -137,10 +137,18 @@ impl Record {
         self.busy.progress();
     }
 
+    /// The release took no connection, and the request goes elsewhere: an error of its own all the same.
+    pub(super) fn note_unreachable(&self) {
+        if let Some(claim) = &self.claim {
+            let outcome = Outcome { status: 502, failed: true, took: None, ..self.outcome(Instant::now()) };
+            claim.upstream().counts.record(self.lane, &outcome);
+        }
+    }
+
     /// Gives the claim away, to an upgraded connection, and remembers whose it was.
     pub(super) fn take_claim(&mut self) -> Option<Claim> {
         let claim = self.claim.take()?;
-        let upstream = &claim.live.upstream;
+        let upstream = claim.upstream();
         upstream.counts.record(self.lane, &self.outcome(Instant::now()));
         self.counts = Some(Arc::clone(&upstream.counts));
         if let Some(log) = &mut self.entry.log {
@@ -169,7 +177,7 @@ impl Drop for Record {
         let ended = Instant::now();
         let outcome = self.outcome(ended);
         if let Some(claim) = &self.claim {
-            claim.live.upstream.counts.record(self.lane, &outcome);
+            claim.upstream().counts.record(self.lane, &outcome);
         }
         if let Some(counts) = &self.counts {
             counts.add_bytes(self.lane, outcome.bytes_in, outcome.bytes_out);
@@ -207,8 +215,8 @@ impl Record {
         text(line, "service", live.as_ref().map_or("", |live| live.route.name.as_str()).as_bytes());
         match (&self.claim, &log.release) {
             (Some(claim), _) => {
-                text(line, "target", claim.live.upstream.target.address.as_bytes());
-                number(line, "release", claim.live.upstream.target.release.0);
+                text(line, "target", claim.upstream().target.address.as_bytes());
+                number(line, "release", claim.upstream().target.release.0);
             }
             (None, Some((target, release))) => {
                 text(line, "target", target.as_bytes());

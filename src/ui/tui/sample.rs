@@ -386,6 +386,7 @@ pub(crate) fn deploy(op: &str, good: bool) -> Vec<Envelope> {
             done(Step::Drain, "release 12 has nothing under way", 4_000),
             done(Step::Retire, "once-shop-12 is kept for a rollback", 300),
             Event::Finished(Finished {
+                canary: None,
                 outcome: Outcome::Updated,
                 release: Some(ReleaseNumber(13)),
                 serving: Some(ReleaseNumber(13)),
@@ -410,6 +411,7 @@ pub(crate) fn deploy(op: &str, good: bool) -> Vec<Envelope> {
             log("Error: bind EADDRINUSE :80"),
             Event::StepFailed { step: Step::Healthy, detail: "GET /up → refused".into(), took_ms: 60_000 },
             Event::Finished(Finished {
+                canary: None,
                 outcome: Outcome::Failed,
                 release: Some(ReleaseNumber(13)),
                 serving: Some(ReleaseNumber(12)),

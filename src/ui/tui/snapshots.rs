@@ -210,6 +210,7 @@ pub(crate) const SCENES: &[Scene] = &[
             panic!("no dry run: {:?}", m.form)
         };
         let finished = crate::app::event::Finished {
+            canary: None,
             outcome: crate::app::event::Outcome::Unchanged,
             release: None,
             serving: None,

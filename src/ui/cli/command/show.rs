@@ -60,6 +60,19 @@ fn identity(view: &AppView, now: jiff::Timestamp) -> Vec<(&'static str, String)>
         pairs.push(("container", format!("{}, port {}", release.container, release.port)));
         pairs.extend(release.revision.clone().map(|r| ("revision", r)));
     }
+    if let Some(canary) = &record.canary {
+        let release = &canary.release;
+        pairs.push((
+            "canary",
+            format!(
+                "release {}, {} ({}), {}",
+                release.number,
+                release.settings.image,
+                canary.rule,
+                words::ago(canary.since, now)
+            ),
+        ));
+    }
     pairs.extend(view.container.as_ref().map(|c| ("engine", c.status.clone())));
     pairs.push(("created", words::ago(record.created_at, now)));
     pairs
