@@ -140,6 +140,10 @@ pub(super) fn to_app<B>(
 
 /// Makes an answer's head fit for the client.
 pub(super) fn to_client(headers: &mut HeaderMap, upgraded: bool) {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        // RFC 9112, 6.1: it says where the body ends, and a length beside it is a lie.
+        headers.remove(CONTENT_LENGTH);
+    }
     let protocol = if upgraded { headers.get(UPGRADE).cloned() } else { None };
     strip(headers);
     if let Some(protocol) = protocol {
