@@ -1,7 +1,7 @@
 //! Settings of the proxy, and what it takes to put them in force.
 
 use super::event::Outcome;
-use super::installation::{HTTP_PORT, Installation, Published};
+use super::installation::{HTTP_PORT, HTTPS_PORT, Installation, ProxyPorts};
 use super::problem::Problem;
 use super::proxy::Activity;
 use super::proxy_config::{ProxyConfig, ProxyDraft, ProxyField};
@@ -26,7 +26,7 @@ pub async fn configure(
     at: &Installation,
     draft: ProxyDraft,
     by: Caller,
-    gap: impl FnOnce(&str),
+    gap: impl FnOnce(ProxyPorts, ProxyPorts),
 ) -> Result<Configured, Problem> {
     let mut proxy = match (at.proxy().await?, draft.http_port) {
         (Some(proxy), _) => proxy,
@@ -35,12 +35,18 @@ pub async fn configure(
     };
     let before = proxy.config().await?;
     let wished = draft.merge(&before);
-    let unset = draft.unset.contains(ProxyField::HttpPort.key()).then_some(at.http_port.unwrap_or(HTTP_PORT));
-    let now = at.published().await?;
-    let http = draft.http_port.map(Port::get).or(unset).unwrap_or(now.http);
-    let next = Published { http, metrics: wished.metrics_port.map(Port::get) };
+    let now = at.public_ports().await?;
+    let is_unset = |field: ProxyField| draft.unset.contains(field.key());
+    let http = draft.http_port.map(Port::get);
+    let http = http.or(is_unset(ProxyField::HttpPort).then_some(at.http_port.unwrap_or(HTTP_PORT))).unwrap_or(now.http);
+    let https = match draft.https_port {
+        Some(port) => Some(port.get()),
+        None if is_unset(ProxyField::HttpsPort) => at.https_port.or((http == HTTP_PORT).then_some(HTTPS_PORT)),
+        None => now.https,
+    };
+    let next = ProxyPorts { http, https, metrics: wished.metrics_port.map(Port::get) };
     if next != now {
-        gap(&moves(now, next));
+        gap(now, next);
         proxy = at.move_proxy(next).await?;
     }
     let told = told(&draft);
@@ -53,16 +59,6 @@ pub async fn configure(
         proxy.record_activity(Activity { at, by, app: None, op: None, outcome, text: told }).await?;
     }
     Ok(Configured { config, changed })
-}
-
-fn moves(from: Published, to: Published) -> String {
-    if from.http != to.http {
-        return format!("the proxy moves from port {} to {}", from.http, to.http);
-    }
-    match to.metrics {
-        Some(port) => format!("the proxy opens port {port} of 127.0.0.1 for metrics"),
-        None => "the proxy closes its port for metrics".to_owned(),
-    }
 }
 
 fn told(draft: &ProxyDraft) -> String {

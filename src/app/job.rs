@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::certificate::CertificatePair;
 use super::draft::Draft;
 use super::host::Hostname;
 use super::name::{AppName, OpId, ReleaseNumber};
@@ -121,6 +122,9 @@ pub struct Deploy {
     pub expected_revision: Option<u64>,
     /// `--upgrade-proxy`.
     pub upgrade_proxy: bool,
+    /// `--tls-cert` and `--tls-key`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificatePair>,
 }
 
 /// When to ask the registry.

@@ -185,6 +185,7 @@ impl Bed {
             clock: Arc::new(Now),
             entropy: Arc::new(Counter::default()),
             http_port: Some(8080),
+            https_port: Some(8443),
             metrics_port: None,
         };
         let ops = AtomicU64::new(1);

@@ -3,6 +3,7 @@
 
 mod adopt;
 mod candidate;
+mod certificate;
 mod close;
 mod context;
 mod handover;

@@ -6,12 +6,13 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::candidate::Wish;
+use super::certificate;
 use super::context::Context;
 use super::{adopt, close, operate};
 use crate::app::draft::Draft;
 use crate::app::event::{Event, Outcome, Step};
 use crate::app::host::Hostname;
-use crate::app::installation::Installation;
+use crate::app::installation::{HTTP_PORT, HTTPS_PORT, Installation};
 use crate::app::job::{Ask, Deploy, Job};
 use crate::app::journal::Journal;
 use crate::app::ledger::{AppRecord, Claim, Ledger, RunState, Transaction};
@@ -133,6 +134,9 @@ async fn dry_run(
     check_revision(record.as_ref(), deploy)?;
     let settings = merge(records, record.as_ref(), deploy, name)?;
     let decided = decide(installation, journal, record.as_ref(), settings, deploy).await?;
+    if let Some(proxy) = proxy {
+        certificate::offer(proxy, journal, installation.clock.now(), deploy, &decided.settings).await?;
+    }
     announce(journal, record.as_ref(), &decided);
     Ok(Outcome::Unchanged)
 }
@@ -148,6 +152,8 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
         let work = decide(context.installation, context.journal, record.as_ref(), settings, deploy);
         context.until_stopped(work).await?
     };
+    let now = context.installation.clock.now();
+    context.certificate = certificate::offer(&*context.proxy, context.journal, now, deploy, &decided.settings).await?;
     announce(context.journal, record.as_ref(), &decided);
     context.report.url = Some(url(context.installation, &decided.settings).await?);
     warn_about_tls(context.journal, &decided.settings);
@@ -164,9 +170,14 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
     let state = if deploy.start { RunState::Running } else { record.state.clone() };
     let app = record.id.clone();
     match decided.view.action {
-        Action::Nothing if state == record.state => return Ok(Outcome::Unchanged),
-        Action::Nothing => return operate::start(context).await,
+        Action::Nothing if state == record.state && context.certificate.is_none() => return Ok(Outcome::Unchanged),
+        Action::Nothing if state == record.state => context.install_certificate().await?,
+        Action::Nothing => {
+            context.install_certificate().await?;
+            return operate::start(context).await;
+        }
         Action::Record | Action::Route => {
+            context.install_certificate().await?;
             context.apply(Transaction::Amend { app, settings: Box::new(decided.settings) }).await?;
         }
         Action::Swap | Action::Create => {
@@ -316,14 +327,16 @@ async fn create(context: &mut Context<'_>) -> Result<AppRecord, Problem> {
 
 /// Where visitors reach an app.
 pub(crate) async fn url(installation: &Installation, settings: &Settings) -> Result<String, Problem> {
-    let port = match installation.public_port().await? {
-        80 => String::new(),
-        port => format!(":{port}"),
+    let ports = installation.public_ports().await?;
+    let (scheme, port) = match ports.https {
+        Some(https) if settings.tls == Tls::Custom => ("https", Some(https).filter(|port| *port != HTTPS_PORT)),
+        _ => ("http", Some(ports.http).filter(|port| *port != HTTP_PORT)),
     };
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
     let host = settings.primary_host();
     let host = if host.as_str().contains(':') { format!("[{host}]") } else { host.to_string() };
     let path = settings.path_prefix.as_ref().map(ToString::to_string).unwrap_or_default();
-    Ok(format!("http://{host}{port}{path}"))
+    Ok(format!("{scheme}://{host}{port}{path}"))
 }
 
 /// It is never replaced unasked.
@@ -338,11 +351,11 @@ fn warn_about_version(journal: &Journal, proxy: &str) {
 }
 
 fn warn_about_tls(journal: &Journal, settings: &Settings) {
-    if settings.tls != Tls::Off
-        && !shape::serves_tls(settings)
+    if settings.tls == Tls::Auto
         && let Some(host) = settings.hosts.iter().find(|h| !h.is_local())
     {
-        journal.warn("tls-not-built", format!("{host} is served over plain HTTP: this version has no TLS yet"));
+        journal
+            .warn("tls-not-built", format!("{host} is served over plain HTTP: this version obtains no certificates"));
     }
 }
 

@@ -22,7 +22,7 @@ use crate::app::proxy::{
     ProxyInfo, ProxyProcesses, Snapshot,
 };
 use crate::app::traffic::TrafficReport;
-use crate::app::{AppId, AppName, OpId, ProxyConfig, ProxyDraft, ReleaseNumber};
+use crate::app::{AppId, AppName, CertificateFacts, CertificateOffer, OpId, ProxyConfig, ProxyDraft, ReleaseNumber};
 use crate::proxy::control::wire::{ActivityQuery, Apply, Drain, Follow, HASH_HEADER, Hold, OFFSET_HEADER, Watch};
 use crate::proxy::service::{HandOver, RouteChange};
 
@@ -204,6 +204,15 @@ impl Proxy for Client {
     async fn configure(&self, draft: ProxyDraft) -> Result<ProxyConfig> {
         // Granted twice it comes to the same.
         self.links.ask("configure", &draft).await
+    }
+
+    async fn check_certificate(&self, offer: CertificateOffer) -> Result<CertificateFacts> {
+        self.links.ask("check-certificate", &offer).await
+    }
+
+    async fn install_certificate(&self, offer: CertificateOffer) -> Result<CertificateFacts> {
+        // Twice is once.
+        self.links.ask("install-certificate", &offer).await
     }
 
     async fn record_activity(&self, activity: Activity) -> Result<()> {

@@ -7,6 +7,7 @@
 //! change protocol go through `tunnel`. What happened is counted by
 //! `metrics` (with `answers`, `paths`, `minutes`, `visitors`) and told by the `access_log`, a line each.
 //!
+//! `secure` is where HTTP and HTTPS part.
 //! Beside it: `drain` and `probe`, which deploys wait for.
 
 mod access_log;
@@ -46,6 +47,7 @@ mod rate;
 mod record;
 mod request_id;
 mod rewrite;
+mod secure;
 mod serve;
 mod table;
 mod tunnel;

@@ -28,7 +28,7 @@ pub(crate) async fn status(session: &mut Session<'_>) -> Answer {
     let container = container(&at).await?;
     let mut ports: Vec<String> = container.ports.values().map(ToString::to_string).collect();
     ports.sort();
-    let (info, processes) = match container.running {
+    let (info, processes, certificates) = match container.running {
         true => {
             let proxy = at.link.connect(&at.namespace).await?;
             let processes = match proxy.processes().await {
@@ -36,9 +36,10 @@ pub(crate) async fn status(session: &mut Session<'_>) -> Answer {
                 Err(ProxyError::Failed { .. }) => ProxyProcesses::default(),
                 processes => processes?,
             };
-            (Some(proxy.info().await?), processes)
+            let snapshot = proxy.snapshot().await?;
+            (Some(snapshot.info), processes, snapshot.certificates)
         }
-        false => (None, ProxyProcesses::default()),
+        false => (None, ProxyProcesses::default(), Vec::new()),
     };
     let well = info.as_ref().is_some_and(|i| i.set_aside.is_empty()) && processes.note.is_none();
     if session.out.is_json() {
@@ -48,6 +49,7 @@ pub(crate) async fn status(session: &mut Session<'_>) -> Answer {
             "version": info.as_ref().map(|i| &i.version), "protocol": info.as_ref().map(|i| i.protocol),
             "instance": info.as_ref().map(|i| &i.instance), "started_at": info.as_ref().map(|i| i.started_at),
             "memory": info.as_ref().map(|i| i.memory), "set_aside": info.as_ref().map(|i| &i.set_aside),
+            "certificates": certificates,
             "supervisor": processes.supervisor, "note": processes.note, "workers": processes.workers,
         }));
         return Ok(if well { 0 } else { FINDINGS });
@@ -76,6 +78,7 @@ pub(crate) async fn status(session: &mut Session<'_>) -> Answer {
     pairs.extend(processes.note.iter().map(|note| ("note", note.clone())));
     let aside = info.iter().flat_map(|i| &i.set_aside).map(|(file, why)| ("set aside", format!("{file}: {why}")));
     pairs.extend(aside);
+    pairs.extend(certificates.iter().map(|view| ("TLS", words::certificate(view, at.clock.now()))));
     for (label, value) in &pairs {
         let label = styled(STRONG, &format!("{label:<10}"));
         session.out.data(&format!("{label} {}", crate::ui::sanitize::line(value)));

@@ -27,6 +27,9 @@ pub(crate) async fn show(session: &mut Session<'_>, app: &str) -> Answer {
         let why = lock.message.as_deref().map(|m| format!(": {m}")).unwrap_or_default();
         pairs.push(("locked", format!("by {} on {} (`{}`){why}", lock.by.user, lock.by.host, lock.by.command)));
     }
+    let hosts = view.record.settings().map(|s| s.hosts.clone()).unwrap_or_default();
+    let views = inventory.snapshot.iter().flat_map(|s| &s.certificates).filter(|c| hosts.contains(&c.name));
+    pairs.extend(views.map(|c| ("certificate", words::certificate(c, at.clock.now()))));
     pairs.extend(traffic(view));
     let settings: Vec<_> = view.record.settings().map(settings).unwrap_or_default();
     let width = pairs.iter().chain(&settings).map(|(label, _)| label.len()).max().unwrap_or(0);
