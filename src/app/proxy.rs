@@ -17,6 +17,10 @@ use super::proxy_config::{ProxyConfig, ProxyDraft};
 use super::release::Caller;
 use super::units::UrlPath;
 
+mod traffic;
+
+pub use traffic::{Compared, ReleaseTraffic};
+
 /// Why the proxy did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {
@@ -200,35 +204,6 @@ pub struct AppTraffic {
     pub releases: Vec<ReleaseTraffic>,
     /// The slowest response since the proxy's start or the last [`Proxy::mark`], milliseconds.
     pub slowest_ms: u64,
-}
-
-/// What a release has answered.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ReleaseTraffic {
-    /// Which.
-    pub release: ReleaseNumber,
-    /// Responses since the proxy's start.
-    pub requests: u64,
-    /// Of these: 5xx, by the release or by the proxy in its place, and those broken off on the app's side.
-    pub errors: u64,
-    /// While it is compared with another one: since that began.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub compared: Option<Compared>,
-}
-
-/// One side of a comparison, since it began (or since the proxy's start, if that was later).
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Compared {
-    /// Responses.
-    pub requests: u64,
-    /// Of these: 5xx and those broken off.
-    pub errors: u64,
-    /// Over the last minute, milliseconds; `None`: no requests.
-    pub p50_ms: Option<f64>,
-    /// The same.
-    pub p95_ms: Option<f64>,
-    /// The same.
-    pub p99_ms: Option<f64>,
 }
 
 /// What a release has under way.
