@@ -17,11 +17,7 @@ async fn change_planes(mix: Mix, lame_duck: Duration) -> once::demo::LoadReport 
     let socket = StdListener::bind("127.0.0.1:0").unwrap();
     let timeouts = Timeouts { lame_duck, ..Timeouts::default() };
     let options = PlaneOptions { timeouts, ..PlaneOptions::default() };
-    let start = || {
-        let house = House::on(socket.try_clone().unwrap(), options.clone());
-        house.plane.set_route(route(1, demo.address));
-        house
-    };
+    let start = || House::routing(socket.try_clone().unwrap(), options.clone(), Some(route(1, demo.address)));
     let mut house = start();
     let stop = CancellationToken::new();
     let load = LoadOptions {

@@ -34,10 +34,16 @@ impl House {
     }
 
     pub fn on(listener: StdListener, options: PlaneOptions) -> Self {
+        Self::routing(listener, options, None)
+    }
+
+    /// Knows its route before anybody can ask, as the worker does.
+    pub fn routing(listener: StdListener, options: PlaneOptions, route: Option<Route>) -> Self {
         let log = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&log);
         let access_log = AccessLog::To(Arc::new(move |block| sink.lock().unwrap().extend_from_slice(block)));
         let plane = Plane::new(PlaneOptions { access_log, threads: 2, ..options });
+        route.into_iter().for_each(|route| plane.set_route(route));
         let stop = CancellationToken::new();
         let serving = plane.serve(listener, stop.clone()).unwrap();
         Self { address: serving.local_addr(), plane, stop, serving, log }
