@@ -1,31 +1,82 @@
-//! The data plane against the bare upstream and against nginx as a proxy, under `wrk`. Everybody shares all cores, as on
-//! a small server, and writes an access log.
+//! The proxy against the bare upstream and against nginx and HAProxy as proxies.
 //!
-//! `cargo bench --bench proxy [-- --rounds N --seconds N]`; needs Debian's `nginx` and `wrk`.
+//! `cargo bench --bench proxy -- [quick] [throughput] [tail] [memory] [routes] [--pinned] [--rounds N]
+//! [--seconds N]`; needs Debian's `nginx`, `haproxy` and `wrk`, and `ONCE_BINARY`. Without names all four are measured.
+//!
+//! How it is measured:
+//! - Throughput: the data plane in a process of its own (`plane.rs`). All else: the release binary as it is installed,
+//!   supervisor and worker.
+//! - All proxies speak HTTP/1.1 to one nginx worker with two files, keep their connections to it, and write an access log
+//!   line of the same fields into a file. Their configurations are in `peers.rs`.
+//! - Nothing is pinned, everybody shares all cores, as on a small server. `--pinned`: the proxy alone on the
+//!   first core with one thread, load and upstream on the second; there the proxy is the limit, not the load.
+//! - Rounds are interleaved and begin with another one each time. A table shows medians.
+//! - CPU time is the scheduler's own count of all threads of all processes of a server, user and kernel: it hardly
+//!   depends on what else the machine does, which cannot be said of requests per second.
+//! - `others` is the part of the machine that processes foreign to the benchmark used meanwhile; a point with more than
+//!   6 % is measured again, up to four times, and the quietest one counts.
+//!
+//! Reading a row that stays under 1: a relay spends most of its time in the kernel, on two reads and two writes a request
+//! and on waking up for them, and these are the same for all. `perf record -g -p <worker>` under the same load shows what
+//! is left: the kernel's part, then hyper's parsing and header maps, then the plane's own work.
 
+mod bed;
 mod machine;
-mod servers;
+mod memory;
+mod once;
+mod peers;
+mod plane;
+mod routes;
+mod tail;
+mod throughput;
 mod wrk;
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use machine::Machine;
-use servers::{Server, Servers};
-use wrk::Point;
+/// What is measured, and how thoroughly.
+struct Options {
+    pub(crate) quick: bool,
+    pub(crate) pinned: bool,
+    pub(crate) rounds: usize,
+    pub(crate) seconds: u64,
+    only: Vec<String>,
+}
 
-const CONNECTIONS: [usize; 3] = [16, 64, 256];
-const NAMES: [&str; 4] = ["upstream", "once", "once, log off", "nginx"];
-/// A point during which others used more of the machine is measured again, a few times; the quietest one counts.
-const QUIET: f64 = 0.06;
-const AGAIN: usize = 4;
+const SECTIONS: [&str; 4] = ["throughput", "tail", "memory", "routes"];
+
+impl Options {
+    fn parse(arguments: &[String]) -> io::Result<Self> {
+        let quick = arguments.iter().any(|argument| argument == "quick");
+        let (rounds, seconds) = if quick { (1, 1) } else { (5, 2) };
+        let mut options = Self { quick, pinned: false, rounds, seconds, only: Vec::new() };
+        let mut rest = arguments.iter();
+        while let Some(argument) = rest.next() {
+            let unknown = || io::Error::other(format!("`{argument}` is not understood; see benches/proxy/main.rs"));
+            let mut number = || rest.next().and_then(|value| value.parse::<u64>().ok()).ok_or_else(unknown);
+            match argument.as_str() {
+                // cargo gives its own.
+                "quick" | "--bench" => {}
+                "--rounds" => options.rounds = usize::try_from(number()?).unwrap_or(1).max(1),
+                "--seconds" => options.seconds = number()?.max(1),
+                "--pinned" => options.pinned = true,
+                name if SECTIONS.contains(&name) => options.only.push(name.to_owned()),
+                _ => return Err(unknown()),
+            }
+        }
+        Ok(options)
+    }
+
+    fn wants(&self, section: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|name| name == section)
+    }
+}
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let done = match arguments.first().map(String::as_str) {
-        Some("plane") => servers::plane(&arguments[1..]),
-        _ => compare(&arguments),
+    let done = match arguments.split_first() {
+        Some((first, rest)) if first == "plane" => plane::run(rest),
+        _ => Options::parse(&arguments).and_then(|options| run(&options)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -36,84 +87,30 @@ fn main() -> ExitCode {
     }
 }
 
-fn number(arguments: &[String], name: &str, default: u64) -> u64 {
-    let at = arguments.iter().position(|argument| argument == name);
-    at.and_then(|at| arguments.get(at + 1)).and_then(|value| value.parse().ok()).unwrap_or(default)
-}
-
-fn compare(arguments: &[String]) -> io::Result<()> {
-    let (rounds, seconds) = (number(arguments, "--rounds", 3), number(arguments, "--seconds", 3));
+fn run(options: &Options) -> io::Result<()> {
+    bed::raise_limits()?;
     let mut out = io::stdout().lock();
-    let servers = Servers::start()?;
-    let mut points: BTreeMap<(usize, usize), Vec<Point>> = BTreeMap::new();
-    for round in 0..usize::try_from(rounds).unwrap_or(3) {
-        for connections in CONNECTIONS {
-            for turn in 0..NAMES.len() {
-                // Nobody is always first.
-                let which = (turn + round) % NAMES.len();
-                let server = servers.get(which);
-                let point = quiet_point(server, connections, seconds)?;
-                points.entry((connections, which)).or_default().push(point);
-            }
-        }
-        writeln!(out, "round {} of {rounds}", round + 1)?;
+    let layout = if options.pinned { "pinned" } else { "free" };
+    let cores = std::thread::available_parallelism()?;
+    writeln!(out, "layout {layout}, {cores} cores, {} rounds of {} s a point", options.rounds, options.seconds)?;
+    if options.wants("throughput") {
+        throughput::measure(options, &mut out)?;
     }
-    print(&mut out, &points)
+    if options.wants("tail") {
+        tail::measure(options, &mut out)?;
+    }
+    if options.wants("memory") {
+        memory::measure(options, &mut out)?;
+    }
+    if options.wants("routes") {
+        routes::measure(options, &mut out)?;
+    }
+    Ok(())
 }
 
-fn quiet_point(server: &Server, connections: usize, seconds: u64) -> io::Result<Point> {
-    let mut best: Option<Point> = None;
-    for _ in 0..AGAIN {
-        wrk::run(server, connections, 1)?;
-        let before = Machine::now(server)?;
-        let mut point = wrk::run(server, connections, seconds)?;
-        let after = Machine::now(server)?;
-        point.cpu_micros = after.server_micros(&before) / point.requests;
-        point.foreign = after.foreign(&before);
-        if point.bad > 0 {
-            return Err(io::Error::other(format!("{} bad answers from {}", point.bad, server.name)));
-        }
-        if best.as_ref().is_none_or(|best| point.foreign < best.foreign) {
-            best = Some(point);
-        }
-        if best.as_ref().is_some_and(|best| best.foreign <= QUIET) {
-            break;
-        }
-    }
-    best.ok_or_else(|| io::Error::other("nothing was measured"))
-}
-
+/// The middle one; the upper of two.
 fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(0.0)
-}
-
-fn print(out: &mut impl Write, points: &BTreeMap<(usize, usize), Vec<Point>>) -> io::Result<()> {
-    writeln!(out, "\nmedians; answers of 1 KiB; CPU of the server in µs a request; others: part of the machine")?;
-    writeln!(
-        out,
-        "{:>5} {:<14} {:>10} {:>9} {:>9} {:>9} {:>9} {:>8} {:>7}",
-        "conn", "", "req/s", "upstream", "nginx", "p50 ms", "p99 ms", "CPU µs", "others"
-    )?;
-    for connections in CONNECTIONS {
-        let of = |which: usize, field: fn(&Point) -> f64| {
-            median(points.get(&(connections, which)).into_iter().flatten().map(field))
-        };
-        let (upstream, nginx) = (of(0, |p| p.rate), of(3, |p| p.rate));
-        for (which, name) in NAMES.iter().enumerate() {
-            let rate = of(which, |p| p.rate);
-            writeln!(
-                out,
-                "{connections:>5} {name:<14} {rate:>10.0} {:>9.2} {:>9.2} {:>9.2} {:>9.2} {:>8.1} {:>6.0}%",
-                rate / upstream,
-                rate / nginx,
-                of(which, |p| p.p50_ms),
-                of(which, |p| p.p99_ms),
-                of(which, |p| p.cpu_micros),
-                of(which, |p| p.foreign) * 100.0,
-            )?;
-        }
-    }
-    Ok(())
 }

@@ -18,15 +18,15 @@ pub struct Configured {
 }
 
 /// Changes the proxy's settings. Where there is no proxy yet it is made. `gap` is told before requests fail for a moment:
-/// another port needs a new container.
+/// other ports need a new container.
 ///
 /// # Errors
-/// The port is taken, or engine or proxy do not answer; the proxy is on its old port then, with its old settings.
+/// A port is taken, or engine or proxy do not answer; the proxy is on its old ports then, with its old settings.
 pub async fn configure(
     at: &Installation,
     draft: ProxyDraft,
     by: Caller,
-    gap: impl FnOnce(ProxyPorts, ProxyPorts),
+    gap: impl FnOnce(&str),
 ) -> Result<Configured, Problem> {
     let mut proxy = match (at.proxy().await?, draft.http_port) {
         (Some(proxy), _) => proxy,
@@ -44,9 +44,9 @@ pub async fn configure(
         None if is_unset(ProxyField::HttpsPort) => at.https_port.or((http == HTTP_PORT).then_some(HTTPS_PORT)),
         None => now.https,
     };
-    let next = ProxyPorts { http, https };
+    let next = ProxyPorts { http, https, metrics: wished.metrics_port.map(Port::get) };
     if next != now {
-        gap(now, next);
+        gap(&moves(now, next));
         proxy = at.move_proxy(next).await?;
     }
     let told = told(&draft);
@@ -59,6 +59,16 @@ pub async fn configure(
         proxy.record_activity(Activity { at, by, app: None, op: None, outcome, text: told }).await?;
     }
     Ok(Configured { config, changed })
+}
+
+fn moves(from: ProxyPorts, to: ProxyPorts) -> String {
+    if (from.http, from.https) != (to.http, to.https) {
+        return format!("the proxy moves from port {from} to {to}");
+    }
+    match to.metrics {
+        Some(port) => format!("the proxy opens port {port} of 127.0.0.1 for metrics"),
+        None => "the proxy closes its port for metrics".to_owned(),
+    }
 }
 
 fn told(draft: &ProxyDraft) -> String {

@@ -6,6 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::canary::CanaryView;
 use super::name::{AppName, OpId, ReleaseNumber};
 use super::plan::PlanView;
 use super::problem::Problem;
@@ -130,6 +131,9 @@ pub struct Finished {
     pub release: Option<ReleaseNumber>,
     /// The release that serves now; `None`: nothing does.
     pub serving: Option<ReleaseNumber>,
+    /// The release that is tried out beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<CanaryView>,
     /// Where to reach the app.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
@@ -158,6 +162,8 @@ pub enum Step {
     Start,
     Healthy,
     Switch,
+    Watch,
+    Return,
     Drain,
     Retire,
 }
@@ -173,6 +179,8 @@ impl fmt::Display for Step {
             Self::Start => "start",
             Self::Healthy => "healthy",
             Self::Switch => "switch",
+            Self::Watch => "watch",
+            Self::Return => "switch back",
             Self::Drain => "drain",
             Self::Retire => "retire",
         })

@@ -138,6 +138,9 @@ impl From<Refusal> for Problem {
                 .hint("another deploy of the app came later; run the command again if it is still wanted"),
             Refusal::Absent { .. } => Self::new(Outcome::Failed, "app-gone", message).hint("it was removed meanwhile"),
             Refusal::Unsound { .. } => Self::new(Outcome::Internal, "unsound", message),
+            Refusal::NoCanary { .. } => {
+                Self::rejected("no-canary", message).hint("it was promoted or aborted meanwhile")
+            }
             Refusal::NothingServes { .. } => Self::rejected("nothing-serves", message),
         }
     }

@@ -39,6 +39,8 @@ pub struct Installation {
     pub http_port: Option<u16>,
     /// Port of the host for HTTPS, in the same way: `ONCE_HTTPS_PORT`; `None`: the remembered one, else 443 beside 80.
     pub https_port: Option<u16>,
+    /// Port of the host's loopback that Prometheus is to find the proxy's traffic on; `None`: no such port.
+    pub metrics_port: Option<u16>,
 }
 
 /// The ports of the host that lead to a proxy.
@@ -48,6 +50,8 @@ pub struct ProxyPorts {
     pub http: u16,
     /// For HTTPS; `None`: nothing leads there.
     pub https: Option<u16>,
+    /// For Prometheus, on the loopback address only; `None`: nothing leads there.
+    pub metrics: Option<u16>,
 }
 
 impl std::fmt::Display for ProxyPorts {
@@ -74,6 +78,8 @@ pub const PROXY_HTTPS: u16 = 8443;
 
 /// The variable by which the proxy in its container knows the host's port for HTTPS.
 pub const PROXY_HTTPS_PORT: &str = "ONCE_PUBLIC_HTTPS_PORT";
+/// Where the proxy tells Prometheus of its traffic inside of its container, to its own machine only.
+pub const PROXY_METRICS: u16 = 9180;
 
 /// Where the proxy keeps the host's memory inside of its container.
 pub const PROXY_STATE: &str = "/state";
@@ -86,6 +92,9 @@ const WORKER_START: Duration = Duration::from_secs(2);
 
 /// Memory bound of the proxy: far above what it needs, far below what would hurt the apps.
 const PROXY_MEMORY: u64 = 512 << 20;
+
+/// Threads and processes of the proxy: far above what it needs, far below what would hurt the apps.
+const PROXY_PIDS: u32 = 4096;
 
 /// The user the proxy runs as: nobody's, by convention of images without users.
 const PROXY_USER: u32 = 65532;
@@ -136,7 +145,8 @@ impl Installation {
         }
         let now = self.public_ports().await?;
         let http = self.http_port.or(kept_http).unwrap_or(now.http);
-        let wished = ProxyPorts { http, https: self.https_port.or(kept_https).or(now.https) };
+        let https = self.https_port.or(kept_https).or(now.https);
+        let wished = ProxyPorts { http, https, metrics: kept.metrics_port.map(Port::get) };
         if wished == now { Ok(proxy) } else { self.move_proxy(wished).await }
     }
 
@@ -146,7 +156,12 @@ impl Installation {
     /// # Errors
     /// A port is taken, or the engine does not do its part; the proxy is back on its ports then.
     pub async fn move_proxy(&self, to: ProxyPorts) -> Result<Arc<dyn Proxy>, Problem> {
-        let at = |ports: ProxyPorts| Self { http_port: Some(ports.http), https_port: ports.https, ..self.clone() };
+        let at = |ports: ProxyPorts| Self {
+            http_port: Some(ports.http),
+            https_port: ports.https,
+            metrics_port: ports.metrics,
+            ..self.clone()
+        };
         let moved = at(to);
         let Some(old) = self.engine.container(&self.namespace.proxy()).await? else {
             moved.make_proxy().await?;
@@ -187,9 +202,10 @@ impl Installation {
         // The new one is to be reached where the old one was, whatever this caller's environment says.
         let http_port = old.ports.get(&PROXY_HTTP).copied().or(self.http_port);
         let https_port = old.ports.get(&PROXY_HTTPS).copied().or(self.https_port);
+        let metrics_port = old.ports.get(&PROXY_METRICS).copied();
         self.engine.stop(&old.id, Duration::from_secs(15)).await?;
         self.engine.remove(&old.id).await?;
-        Self { http_port, https_port, ..self.clone() }.ensure_proxy().await
+        Self { http_port, https_port, metrics_port, ..self.clone() }.ensure_proxy().await
     }
 
     /// The host's ports that lead to the proxy; those it would get where there is none.
@@ -203,7 +219,8 @@ impl Installation {
 
     fn wished_ports(&self) -> ProxyPorts {
         let http = self.http_port.unwrap_or(HTTP_PORT);
-        ProxyPorts { http, https: self.https_port.or((http == HTTP_PORT).then_some(HTTPS_PORT)) }
+        let https = self.https_port.or((http == HTTP_PORT).then_some(HTTPS_PORT));
+        ProxyPorts { http, https, metrics: self.metrics_port }
     }
 
     async fn make_proxy(&self) -> Result<(), Problem> {
@@ -297,7 +314,9 @@ impl Installation {
                 .into_iter()
                 .chain(ports.https.map(|port| (port, PROXY_HTTPS)))
                 .collect(),
+            publish_local: ports.metrics.map(|port| (port, PROXY_METRICS)).into_iter().collect(),
             restart: Restart::UnlessStopped,
+            pids: Some(PROXY_PIDS),
             log_max_size: 20 << 20,
             user: None,
             read_only: true,
@@ -333,5 +352,6 @@ impl Installation {
 }
 
 fn published(ports: &std::collections::BTreeMap<u16, u16>) -> ProxyPorts {
-    ProxyPorts { http: ports.get(&PROXY_HTTP).copied().unwrap_or(HTTP_PORT), https: ports.get(&PROXY_HTTPS).copied() }
+    let of = |inside: u16| ports.get(&inside).copied();
+    ProxyPorts { http: of(PROXY_HTTP).unwrap_or(HTTP_PORT), https: of(PROXY_HTTPS), metrics: of(PROXY_METRICS) }
 }

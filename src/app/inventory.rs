@@ -30,6 +30,8 @@ pub struct AppView {
     pub record: AppRecord,
     /// The serving release's container, where there is one.
     pub container: Option<Container>,
+    /// The canary's container, where there is one.
+    pub canary: Option<Container>,
     /// Its traffic since the proxy's start.
     pub traffic: AppTraffic,
     /// How it stands.
@@ -104,7 +106,8 @@ pub fn join(containers: &[Container], snapshot: Option<Snapshot>) -> Inventory {
     let mut apps: Vec<AppView> = Vec::new();
     for record in snapshot.iter().flat_map(|s| s.apps.iter()).filter(|r| r.is_live()) {
         let name = record.serving_release().map(|r| r.container.as_str());
-        let container = containers.iter().find(|c| Some(c.name.as_str()) == name).cloned();
+        let of = |name: Option<&str>| containers.iter().find(|c| Some(c.name.as_str()) == name).cloned();
+        let container = of(name);
         let locked = snapshot.iter().flat_map(|s| s.locks.iter()).any(|l| l.app == record.name && l.op.is_some());
         let traffic = snapshot.iter().flat_map(|s| s.traffic.iter()).find(|(id, _)| *id == record.id);
         apps.push(AppView {
@@ -112,12 +115,13 @@ pub fn join(containers: &[Container], snapshot: Option<Snapshot>) -> Inventory {
             record: record.clone(),
             traffic: traffic.map(|(_, t)| t.clone()).unwrap_or_default(),
             container,
+            canary: of(record.canary_release().map(|r| r.container.as_str())),
         });
     }
     apps.sort_by(|a, b| a.record.name.cmp(&b.record.name));
     let known = |c: &Container| {
         apps.iter().any(|a| {
-            a.record.releases.iter().any(|r| r.container == c.name)
+            a.record.release_of(&c.name).is_some()
                 || a.record.intent.is_some() && c.identity.as_ref().is_some_and(|i| i.id.as_ref() == Some(&a.record.id))
         })
     };

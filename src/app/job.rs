@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::canary::CanaryRule;
 use super::certificate::CertificatePair;
 use super::draft::Draft;
 use super::host::Hostname;
@@ -48,6 +49,23 @@ pub enum Ask {
     },
     /// A zero-downtime swap of the same image and settings.
     Restart {
+        /// Which app.
+        app: Selector,
+    },
+    /// Move other requests to the release that is tried out.
+    Canary {
+        /// Which app.
+        app: Selector,
+        /// Which requests it gets from now on.
+        rule: CanaryRule,
+    },
+    /// The release that is tried out serves.
+    Promote {
+        /// Which app.
+        app: Selector,
+    },
+    /// The release that is tried out goes.
+    Abort {
         /// Which app.
         app: Selector,
     },
@@ -120,6 +138,8 @@ pub struct Deploy {
     pub dry_run: bool,
     /// The revision a form was opened on; the change is refused if the app has moved since.
     pub expected_revision: Option<u64>,
+    /// `--canary`: beside the serving release, for these requests.
+    pub canary: Option<CanaryRule>,
     /// `--upgrade-proxy`.
     pub upgrade_proxy: bool,
     /// `--tls-cert` and `--tls-key`.

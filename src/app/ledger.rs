@@ -11,6 +11,7 @@ use super::release::{Caller, Release, ReleaseStatus};
 use super::settings::{Settings, Swap};
 use super::units::UrlPath;
 
+mod canary;
 mod record;
 mod transaction;
 
@@ -57,7 +58,12 @@ impl Ledger {
         match transaction {
             Transaction::Create { record } => self.create(*record),
             Transaction::Begin { app, op, by, at, swap, claim } => self.begin(&app, op, by, at, swap, &claim),
-            Transaction::Switch { app, release, state } => self.switch(&app, *release, state),
+            Transaction::Switch { app, release, state, keep_canary } => self.switch(&app, *release, state, keep_canary),
+            Transaction::Canary { app, release, rule, at } => self.begin_canary(&app, *release, rule, at),
+            Transaction::Share { app, rule } => self.share(&app, rule),
+            Transaction::Promote { app, op, by, at } => self.promote(&app, op, by, at),
+            Transaction::Abort { app, op, by, at, why } => self.abort_canary(&app, op, by, at, &why),
+            Transaction::Return { app, op, to, why } => self.return_to(&app, &op, to, &why),
             Transaction::Amend { app, settings } => self.amend(&app, *settings),
             Transaction::Forget { app } => {
                 let replayed = self.apps.remove(&app).is_none();
@@ -85,9 +91,7 @@ impl Ledger {
                 if let Some(release) = release
                     && record.release(release.number).is_none()
                 {
-                    record.releases.push(*release);
-                    record.releases.sort_by_key(|r| r.number);
-                    record.prune();
+                    record.insert(*release);
                 }
                 Ok(())
             }),
@@ -199,7 +203,13 @@ impl Ledger {
         Ok(applied)
     }
 
-    fn switch(&mut self, app: &AppId, mut release: Release, state: RunState) -> Result<Applied, Refusal> {
+    fn switch(
+        &mut self,
+        app: &AppId,
+        mut release: Release,
+        state: RunState,
+        keep_canary: bool,
+    ) -> Result<Applied, Refusal> {
         if let Some(record) = self.get(app)
             && let Some(known) = record.release(release.number).filter(|r| r.op == release.op)
         {
@@ -223,11 +233,13 @@ impl Ledger {
             for older in record.releases.iter_mut().filter(|r| r.container == release.container) {
                 older.container_kept = false;
             }
+            if !keep_canary {
+                record.end_canary(&format!("release {} took the place of both", release.number));
+            }
             record.serving = Some(release.number);
             record.state = state;
             release.status = ReleaseStatus::Serving;
-            record.releases.push(release);
-            record.prune();
+            record.insert(release);
             Ok(())
         })
     }
@@ -249,6 +261,7 @@ impl Ledger {
         }
         self.change(app, |record| {
             record.replace_serving(at);
+            record.end_canary("the app was removed");
             record.removed_at = Some(at);
             record.intent = None;
             record.manual_lock = None;

@@ -1,6 +1,7 @@
 //! What an app is and how it changes. Knows no Docker, no terminal and no HTTP library: the outside world comes in
 //! through the ports [`engine::Engine`], [`proxy::Proxy`], [`Clock`] and [`Entropy`]. `tests/layers.rs` holds it to that.
 
+mod canary;
 mod certificate;
 mod change;
 mod clock;
@@ -35,8 +36,11 @@ mod route;
 mod select;
 mod settings;
 mod shape;
+pub mod traffic;
 mod units;
+mod watch;
 
+pub use canary::{Canary, CanaryRule, CanaryView, Match, RuleError, Share};
 pub use certificate::{
     CertificateFacts, CertificateFailure, CertificateFlaw, CertificateOffer, CertificatePair, CertificateSource,
     CertificateView,
@@ -52,7 +56,8 @@ pub use fold::{DeployView, StepState, StepView};
 pub use host::{HostError, Hostname};
 pub use image::{ImageError, ImageRef, ResolvedImage};
 pub use installation::{
-    HTTP_PORT, HTTPS_PORT, Installation, PROXY_HTTP, PROXY_HTTPS, PROXY_HTTPS_PORT, PROXY_STATE, ProxyLink, ProxyPorts,
+    HTTP_PORT, HTTPS_PORT, Installation, PROXY_HTTP, PROXY_HTTPS, PROXY_HTTPS_PORT, PROXY_METRICS, PROXY_STATE,
+    ProxyLink, ProxyPorts,
 };
 pub use inventory::{AppHealth, AppView, Inventory, join, observe};
 pub use job::{Ask, Deploy, Job, Pull, Selector};
@@ -64,9 +69,10 @@ pub use proxy_config::{Acme, ProxyConfig, ProxyDraft, ProxyField, ProxyFieldErro
 pub use proxy_upgrade::ProxyUpgrade;
 pub use reconcile::{Sight, reconcile};
 pub use release::{Caller, Release, ReleaseStatus};
-pub use route::{Notice, Route, RouteState, Target};
+pub use route::{CanaryRoute, Notice, Route, RouteState, Target};
 pub use settings::{
     AskUrl, AutoUpdate, Cidr, CidrError, EnvKey, EnvKeyError, EnvValue, MASK, MaxAge, MountSource, RateLimit, Secret,
     Settings, Smtp, Swap, Switch, Tls, Upstream, UserName, Web, WebError, WordError, defaults,
 };
 pub use units::{ByteSize, Cpus, Port, Span, UnitError, UrlPath};
+pub use watch::percent;

@@ -15,6 +15,7 @@ use super::ledger::{AppRecord, Applied, Refusal, Transaction};
 use super::name::{AppId, AppName, OpId, ReleaseNumber};
 use super::proxy_config::{ProxyConfig, ProxyDraft};
 use super::release::Caller;
+use super::traffic::{ReleaseTraffic, TrafficReport};
 use super::units::UrlPath;
 
 /// Why the proxy did not do what it was asked to.
@@ -195,8 +196,18 @@ pub struct AppTraffic {
     pub errors_per_second: Vec<u32>,
     /// Responses by release since the proxy's start, for the newest releases: release, requests, failed.
     pub by_release: Vec<(ReleaseNumber, u64, u64)>,
+    /// The same releases, the newest first, in full.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub releases: Vec<ReleaseTraffic>,
     /// The slowest response since the proxy's start or the last [`Proxy::mark`], milliseconds.
     pub slowest_ms: u64,
+    /// Different client addresses since midnight UTC, or since the proxy's start; within about 3 %. Of an IPv6 address
+    /// only the network (/64) counts.
+    #[serde(default)]
+    pub visitors_today: u64,
+    /// The same for the last 24 hours, the current one and 23 whole ones.
+    #[serde(default)]
+    pub visitors_24h: u64,
 }
 
 /// What a release has under way.
@@ -307,10 +318,13 @@ impl std::fmt::Display for ProbeAnswer {
 }
 
 /// How far a drain got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrainProgress {
-    /// Requests under way.
+    /// Requests under way whose answer has not begun or has a known length.
     pub requests: u64,
+    /// Answers that may go on for ever: server-sent events, and those of unknown length.
+    #[serde(default)]
+    pub streams: u64,
     /// Upgraded connections open.
     pub upgraded: u64,
     /// Set in the last one: how many were cut at the limit.
@@ -322,7 +336,8 @@ pub struct DrainProgress {
 pub struct DrainLimits {
     /// For requests, milliseconds.
     pub requests_ms: u64,
-    /// For WebSockets and other upgraded connections, milliseconds; then they are closed.
+    /// For streams, WebSockets and other upgraded connections, milliseconds; then they are closed. Server-sent events
+    /// are known by their type; other answers of unknown length may be ordinary ones, and have the longer of both times.
     pub upgraded_ms: u64,
 }
 
@@ -381,6 +396,8 @@ pub trait Proxy: Send + Sync {
     ) -> BoxStream<'static, Result<DrainProgress>>;
     /// One app's traffic.
     async fn traffic(&self, app: &AppId) -> Result<AppTraffic>;
+    /// What is more than every snapshot could carry.
+    async fn traffic_report(&self, app: &AppId) -> Result<TrafficReport>;
     /// Resets [`AppTraffic::slowest_ms`].
     async fn mark(&self, app: &AppId) -> Result<()>;
 

@@ -27,7 +27,8 @@ pub struct ProxyConfig {
     /// Peers that begin each connection with a PROXY protocol header.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub proxy_protocol_from: BTreeSet<Cidr>,
-    /// Connections that one client address may have open; `None`: no limit.
+    /// Connections that one client address may have open, trusted proxies left out; `None`: 4096, and this machine
+    /// left out, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connections_per_address: Option<NonZeroU32>,
     /// Whether requests are logged.
@@ -351,7 +352,11 @@ fn count(text: &str) -> Result<NonZeroU32, ProxyFieldError> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let count = digits.then(|| text.parse().ok()).flatten();
     count.ok_or_else(|| {
-        wrong(ProxyField::ConnectionsPerAddress, text, "it must be a number of at least 1; unset it for no limit")
+        wrong(
+            ProxyField::ConnectionsPerAddress,
+            text,
+            "it must be a number of at least 1; unset it for the default of 4096",
+        )
     })
 }
 

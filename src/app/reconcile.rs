@@ -3,8 +3,7 @@
 
 use super::engine::{Container, Role, Volume};
 use super::finding::{Finding, Fix, Kind};
-use super::inventory::AppHealth;
-use super::inventory::Inventory;
+use super::inventory::{AppHealth, AppView, Inventory};
 use super::name::{AppId, AppName, Namespace};
 
 /// From so many containers without a record on, it is the record that is missing, not the containers that are too many.
@@ -67,6 +66,7 @@ fn apps(sight: Sight<'_>) -> Vec<Finding> {
                     .fix(Fix::Tidy { app: name.clone() }),
             );
         }
+        found.extend(dead_canary(app));
         match &app.container {
             None if app.health != AppHealth::Changing => {
                 let what =
@@ -102,6 +102,20 @@ fn apps(sight: Sight<'_>) -> Vec<Finding> {
     found
 }
 
+/// A canary that takes no requests: they go to the serving release.
+fn dead_canary(app: &AppView) -> Option<Finding> {
+    let (record, name) = (&app.record, &app.record.name);
+    let release = record.canary_release().filter(|_| app.health != AppHealth::Changing)?;
+    if app.canary.as_ref().is_some_and(|c| c.running && c.state != "restarting") {
+        return None;
+    }
+    let serving = record.serving.map(|r| r.to_string()).unwrap_or_default();
+    let what = format!("{name}'s canary, release {}, is down", release.number);
+    let why = format!("release {serving} gets its requests, so nothing is being tried out");
+    let found = Finding::problem(Kind::Down, &release.container, what, why).of(name);
+    Some(found.mend(format!("once logs {name} --release {}", release.number)).mend(format!("once abort {name}")))
+}
+
 fn lost_volumes(sight: Sight<'_>) -> Vec<Finding> {
     let owned = |id: &AppId| {
         sight
@@ -134,7 +148,7 @@ fn unowned(sight: Sight<'_>) -> Vec<Finding> {
         let owner = identity.id.as_ref().and_then(|id| sight.inventory.apps.iter().find(|a| &a.record.id == id));
         match owner {
             Some(app) => {
-                let needed = app.record.releases.iter().any(|r| r.container == container.name);
+                let needed = app.record.release_of(&container.name).is_some();
                 let changing = matches!(app.health, AppHealth::Changing | AppHealth::Abandoned);
                 if !needed && !changing {
                     strays.push(stray(container, &app.record.name));

@@ -73,7 +73,9 @@ pub enum ReleaseStatus {
         /// When.
         at: Timestamp,
     },
-    /// It never served.
+    /// It is tried out on some of the requests.
+    Canary,
+    /// It never served, or had to give way again at once.
     Failed {
         /// Why, in one sentence.
         why: String,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::canary::CanaryRule;
 use super::host::Hostname;
 use super::name::{AppId, AppName, ReleaseNumber};
 use super::settings::{Tls, Web};
@@ -31,6 +32,18 @@ pub struct Route {
     pub state: RouteState,
     /// Answered with 200 to probes from outside while requests are held.
     pub health_path: UrlPath,
+    /// Some of the requests go elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<CanaryRoute>,
+}
+
+/// Another release for some of the requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CanaryRoute {
+    /// The release that gets them.
+    pub target: Target,
+    /// Which ones.
+    pub rule: CanaryRule,
 }
 
 /// A release as the proxy sees it.

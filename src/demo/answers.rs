@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -24,13 +24,14 @@ const PIECE: usize = 64 * 1024;
 
 pub(super) struct Answers {
     config: DemoConfig,
+    started: Instant,
     /// Keeps two visits from counting as one.
     visits: Mutex<()>,
 }
 
 impl Answers {
     pub(super) fn new(config: DemoConfig) -> Self {
-        Self { config, visits: Mutex::new(()) }
+        Self { config, started: Instant::now(), visits: Mutex::new(()) }
     }
 
     /// An error breaks the connection off, which `/crash` asks for.
@@ -43,6 +44,12 @@ impl Answers {
                 response
             }
             DemoMode::Error => text(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong"),
+            DemoMode::Sour(after) if request.uri().path() != "/up" && self.started.elapsed() >= after => {
+                text(StatusCode::INTERNAL_SERVER_ERROR, "it has gone sour")
+            }
+            DemoMode::Sicken(after) if request.uri().path() == "/up" && self.started.elapsed() >= after => {
+                text(StatusCode::SERVICE_UNAVAILABLE, "it has fallen ill")
+            }
             _ => self.by_path(request).await?,
         };
         if let Ok(version) = HeaderValue::from_str(&self.config.version) {
@@ -64,6 +71,7 @@ impl Answers {
                 text(StatusCode::OK, "that took a while")
             }
             "/stream" => stream_of(number("chunks", 10), Duration::from_millis(number("ms", 100))),
+            "/events" => events(number("n", 10), Duration::from_millis(number("ms", 100))),
             "/upload" => upload(request).await?,
             "/bytes" => bytes(number("n", 1024)),
             "/env" => match value(&query, "key").and_then(|key| std::env::var(key).ok()) {
@@ -121,6 +129,16 @@ fn stream_of(chunks: u64, pause: Duration) -> Response<Body> {
         Ok(Frame::data(Bytes::from(format!("chunk {i}\n"))))
     });
     Response::new(StreamBody::new(chunks).boxed_unsync())
+}
+
+fn events(count: u64, pause: Duration) -> Response<Body> {
+    let events = stream::iter(0..count).then(move |i| async move {
+        tokio::time::sleep(pause).await;
+        Ok(Frame::data(Bytes::from(format!("data: {i}\n\n"))))
+    });
+    let mut response = Response::new(StreamBody::new(events).boxed_unsync());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    response
 }
 
 fn bytes(count: u64) -> Response<Body> {

@@ -48,6 +48,12 @@ pub enum DemoMode {
     Error,
     /// It accepts connections and never answers.
     Hang,
+    /// It is fine for so long, then everything but `/up` answers 500.
+    Sour(Duration),
+    /// It is fine for so long, then `/up` answers 503.
+    Sicken(Duration),
+    /// It is fine for so long, then it exits with code 1.
+    Collapse(Duration),
 }
 
 /// Why there is no [`DemoConfig`].
@@ -73,8 +79,8 @@ impl Default for DemoConfig {
 }
 
 impl DemoConfig {
-    /// From `DEMO_VERSION`, `PORT`, `DEMO_BOOT_MS`, `DEMO_MODE` (`ok`, `never-healthy`, `exit`, `301`, `500`, `hang`) and
-    /// `DEMO_TERM_MS`, as `get` gives them.
+    /// From `DEMO_VERSION`, `PORT`, `DEMO_BOOT_MS`, `DEMO_MODE` (`ok`, `never-healthy`, `exit`, `301`, `500`, `hang`, and
+    /// after `DEMO_MODE_AFTER_MS`: `sour`, `sicken`, `collapse`) and `DEMO_TERM_MS`, as `get` gives them.
     ///
     /// # Errors
     ///
@@ -92,6 +98,7 @@ impl DemoConfig {
         })?);
         config.boot = Duration::from_millis(number(&get, "DEMO_BOOT_MS", 0)?);
         config.term_delay = Duration::from_millis(number(&get, "DEMO_TERM_MS", 0)?);
+        let after = Duration::from_millis(number(&get, "DEMO_MODE_AFTER_MS", 0)?);
         config.mode = match get("DEMO_MODE").as_deref() {
             None | Some("" | "ok") => DemoMode::Ok,
             Some("never-healthy") => DemoMode::NeverHealthy,
@@ -99,8 +106,11 @@ impl DemoConfig {
             Some("301") => DemoMode::Redirect,
             Some("500") => DemoMode::Error,
             Some("hang") => DemoMode::Hang,
+            Some("sour") => DemoMode::Sour(after),
+            Some("sicken") => DemoMode::Sicken(after),
+            Some("collapse") => DemoMode::Collapse(after),
             Some(other) => {
-                let expected = "ok, never-healthy, exit, 301, 500 or hang";
+                let expected = "ok, never-healthy, exit, 301, 500, hang, sour, sicken or collapse";
                 return Err(ConfigError { name: "DEMO_MODE", value: other.to_owned(), expected });
             }
         };
@@ -141,13 +151,23 @@ pub async fn run(config: DemoConfig, stop: CancellationToken, mut out: impl Writ
     writeln!(out, "Listening on http://{}", listener.local_addr()?)?;
     out.flush()?;
     let delay = config.term_delay;
+    let collapse = match config.mode {
+        DemoMode::Collapse(after) => Some(after),
+        _ => None,
+    };
     let ended = async {
         tokio::select! {
             () = stop.cancelled() => {}
             () = term => tokio::time::sleep(delay).await,
         }
     };
-    serve(listener, config, ended).await;
+    tokio::select! {
+        () = serve(listener, config, ended) => {}
+        () = tokio::time::sleep(collapse.unwrap_or_default()), if collapse.is_some() => {
+            writeln!(out, "Error: out of ideas")?;
+            return Ok(1);
+        }
+    }
     writeln!(out, "Goodbye")?;
     Ok(0)
 }

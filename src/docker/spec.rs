@@ -19,7 +19,9 @@ pub(super) fn body(spec: &ContainerSpec) -> ContainerCreateBody {
         env: Some(spec.env.iter().map(|(key, value)| format!("{key}={value}")).collect()),
         labels: Some(spec.labels.clone().into_iter().collect()),
         user: spec.user.clone(),
-        exposed_ports: Some(spec.publish.iter().map(|(_, inside)| format!("{inside}/tcp")).collect()),
+        exposed_ports: Some(
+            spec.publish.iter().chain(&spec.publish_local).map(|(_, inside)| format!("{inside}/tcp")).collect(),
+        ),
         stop_timeout: Some(saturate(spec.stop_timeout)),
         host_config: Some(host_config(spec)),
         networking_config: spec.networks.first().map(|first| NetworkingConfig {
@@ -40,6 +42,7 @@ fn host_config(spec: &ContainerSpec) -> HostConfig {
         // Equal: no swap beside it, so that the limit is one.
         memory_swap: memory,
         nano_cpus: spec.nano_cpus,
+        pids_limit: spec.pids.map(i64::from),
         restart_policy: Some(RestartPolicy {
             name: Some(match spec.restart {
                 Restart::No => RestartPolicyNameEnum::NO,
@@ -56,10 +59,10 @@ fn host_config(spec: &ContainerSpec) -> HostConfig {
         }),
         network_mode: spec.networks.first().cloned(),
         port_bindings: Some(
-            spec.publish
-                .iter()
-                .map(|(outside, inside)| {
-                    let binding = PortBinding { host_ip: None, host_port: Some(outside.to_string()) };
+            (spec.publish.iter().map(|ports| (None, ports)))
+                .chain(spec.publish_local.iter().map(|ports| (Some("127.0.0.1".to_owned()), ports)))
+                .map(|(host_ip, (outside, inside))| {
+                    let binding = PortBinding { host_ip, host_port: Some(outside.to_string()) };
                     (format!("{inside}/tcp"), Some(vec![binding]))
                 })
                 .collect(),

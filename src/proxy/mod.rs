@@ -4,6 +4,7 @@
 //! - [`worker`]: the process all of this runs in; [`parent`] is its line to the supervisor, [`binaries`] the newer
 //!   programs it may be relieved by.
 //! - [`plane`]: routes, requests, draining, traffic.
+//! - [`scrape`]: the traffic, for Prometheus.
 //! - [`store`]: the ledger on disk.
 //! - [`tls`]: certificates and handshakes.
 //! - [`service`]: memory, locks and data plane as one [`Proxy`](crate::app::proxy::Proxy), in process.
@@ -16,6 +17,7 @@ pub mod control;
 pub mod ctl;
 pub mod parent;
 pub mod plane;
+pub mod scrape;
 pub mod service;
 pub mod store;
 pub mod supervisor;

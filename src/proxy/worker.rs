@@ -17,6 +17,7 @@ use super::client::Client;
 use super::control::Server;
 use super::parent::{Line, Order, Report};
 use super::plane::{Plane, PlaneOptions, Serving};
+use super::scrape;
 use super::service::{HandOver, Service};
 use super::store::StoreError;
 use crate::app::proxy::ProxyError;
@@ -45,6 +46,8 @@ pub struct WorkerOptions {
     pub line: Option<Line>,
     /// Whether another worker serves and is to be relieved.
     pub relieves: bool,
+    /// The port for Prometheus, open while [`ProxyConfig::metrics_port`](crate::app::ProxyConfig::metrics_port) is set.
+    pub metrics: u16,
 }
 
 /// Why a worker could not begin.
@@ -104,7 +107,7 @@ pub async fn run(options: WorkerOptions) -> Result<(), WorkerError> {
 /// # Errors
 /// It could not begin.
 pub async fn serve(options: WorkerOptions, stop: CancellationToken) -> Result<(), WorkerError> {
-    let WorkerOptions { state, listeners, tls_listeners, plane, mut line, relieves } = options;
+    let WorkerOptions { state, listeners, tls_listeners, plane, mut line, relieves, metrics } = options;
     let limits = plane.timeouts.clone();
     let plane = Plane::new(plane);
     let socket = state.join(SOCKET);
@@ -136,11 +139,15 @@ pub async fn serve(options: WorkerOptions, stop: CancellationToken) -> Result<()
         let service = service.clone();
         tokio::spawn(async move { service.serve_for(line).await });
     }
+    let shown = plane.clone();
+    let exposition = Arc::new(move || shown.exposition());
+    let scraped = tokio::spawn(scrape::follow(metrics, plane.metrics_wanted(), exposition));
     let told = tokio::spawn(server.run(service.clone(), end.clone()));
     let relieved = tokio::select! {
         () = stop.cancelled() => false,
         () = service.moved() => true,
     };
+    scraped.abort();
     if relieved {
         plane.leave();
     }

@@ -111,6 +111,7 @@ fn route(app: SocketAddr) -> Route {
         tls: Default::default(),
         web: Default::default(),
         target: Target { release: ReleaseNumber(1), address: app.to_string() },
+        canary: None,
         state: RouteState::Serving,
         health_path: UrlPath::up(),
     }

@@ -119,7 +119,12 @@ async fn refuses_by_type(rig: Rig) {
     assert_eq!(apply(shop, switch("shop", 5, "a2")).await, outdated);
     let mut hostless = release("shop", 2, "a2");
     hostless.settings.hosts.clear();
-    let hostless = Transaction::Switch { app: id("shop"), release: Box::new(hostless), state: RunState::Running };
+    let hostless = Transaction::Switch {
+        app: id("shop"),
+        release: Box::new(hostless),
+        state: RunState::Running,
+        keep_canary: false,
+    };
     assert!(matches!(apply(shop, hostless).await, Refusal::Unsound { .. }));
     assert_eq!(rig.routes.target("shop"), Some(1), "nothing changed");
 }
@@ -222,6 +227,7 @@ fn envelope(change: &str, seq: u64, event: Event) -> Envelope {
 
 fn finished() -> Event {
     Event::Finished(Finished {
+        canary: None,
         outcome: Outcome::Updated,
         release: None,
         serving: None,

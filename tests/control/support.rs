@@ -88,8 +88,8 @@ impl Routes for FakeRoutes {
     }
 
     fn drain(&self, _: &AppId, _: ReleaseNumber, limits: DrainLimits) -> BoxStream<'static, DrainProgress> {
-        let last = DrainProgress { requests: 0, upgraded: 0, cut: Some(limits.requests_ms) };
-        stream::iter([DrainProgress { requests: 2, upgraded: 1, cut: None }, last]).boxed()
+        let last = DrainProgress { requests: 0, streams: 0, upgraded: 0, cut: Some(limits.requests_ms) };
+        stream::iter([DrainProgress { requests: 2, streams: 0, upgraded: 1, cut: None }, last]).boxed()
     }
 
     fn probe(&self, request: ProbeRequest) -> BoxStream<'static, ProbeAnswer> {
@@ -99,6 +99,10 @@ impl Routes for FakeRoutes {
 
     fn traffic(&self, app: &AppId) -> AppTraffic {
         AppTraffic { requests: app.0.len() as u64, p50_ms: Some(1.5), ..AppTraffic::default() }
+    }
+
+    fn traffic_report(&self, _: &AppId) -> once::app::traffic::TrafficReport {
+        once::app::traffic::TrafficReport::default()
     }
 
     fn traffic_all(&self) -> Vec<(AppId, AppTraffic)> {
@@ -223,7 +227,12 @@ pub fn begin(app: &str, change: &str) -> Transaction {
 }
 
 pub fn switch(app: &str, number: u64, change: &str) -> Transaction {
-    Transaction::Switch { app: id(app), release: Box::new(release(app, number, change)), state: RunState::Running }
+    Transaction::Switch {
+        app: id(app),
+        release: Box::new(release(app, number, change)),
+        state: RunState::Running,
+        keep_canary: false,
+    }
 }
 
 pub fn retire(app: &str, change: &str) -> Transaction {

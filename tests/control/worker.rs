@@ -63,6 +63,7 @@ async fn start(state: &Path, listener: &TcpListener) -> Running {
         plane,
         line: None,
         relieves: false,
+        metrics: 0,
     };
     let serving = serve(options, stop.clone());
     let worker = tokio::spawn(async move { serving.await.unwrap() });
@@ -92,7 +93,12 @@ async fn deploy_to(client: &Client, change: &str, address: SocketAddr) -> u64 {
     };
     let answers: Vec<_> = client.probe(probe).try_collect().await.unwrap();
     assert!(matches!(answers.last(), Some(ProbeAnswer::Healthy { status: 200, .. })), "{answers:?}");
-    let switch = Transaction::Switch { app: id("shop"), release: Box::new(release), state: RunState::Running };
+    let switch = Transaction::Switch {
+        app: id("shop"),
+        release: Box::new(release),
+        state: RunState::Running,
+        keep_canary: false,
+    };
     client.apply(lease.fence(), switch).await.unwrap();
     client.apply(lease.fence(), retire("shop", change)).await.unwrap();
     lease.release().await.unwrap();

@@ -17,6 +17,7 @@ mod host;
 mod support;
 
 mod alone;
+mod attempts;
 mod doomed;
 mod engine_restart;
 mod frozen;
@@ -24,4 +25,5 @@ mod kills;
 mod loss;
 mod proxies;
 mod steps;
+mod trials;
 mod upgrades;

@@ -3,7 +3,7 @@
 //! deploy without a fault puts everything in order. The engine is in memory, the ledger is the real one.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,9 +14,10 @@ use jiff::Timestamp;
 use once::app::event::{Envelope, Event, Finished, Outcome};
 use once::app::ledger::{AppRecord, Generated, Transaction};
 use once::app::proxy::{AppTraffic, DrainLimits, DrainProgress, ProbeAnswer, ProbeRequest, Proxy, ProxyError};
+use once::app::traffic::ReleaseTraffic;
 use once::app::{
     AppId, AppName, Ask, Caller, Clock, Deploy, Draft, Entropy, EnvValue, Installation, Job, Namespace, OpId,
-    ProxyConfig, ProxyLink, ReleaseNumber, ReleaseStatus, Route, Secret, Swap,
+    ProxyConfig, ProxyLink, ReleaseNumber, ReleaseStatus, Route, Secret, Selector, Span, Swap,
 };
 use once::proxy::service::{Routes, Service};
 use tempfile::TempDir;
@@ -24,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::fake_engine::{FakeEngine, Fault, Health, When, Which};
 
-const SECRETS: [&str; 3] = ["planted-in-env", "planted-key-base", "planted-vapid"];
+pub const SECRETS: [&str; 3] = ["planted-in-env", "planted-key-base", "planted-vapid"];
 
 /// Time a change that got no answer has before it is killed; longer than anything in it waits.
 const LIFE: Duration = Duration::from_secs(600);
@@ -34,6 +35,9 @@ struct Plane {
     engine: FakeEngine,
     routes: Mutex<BTreeMap<AppId, Route>>,
     held: Mutex<Option<AppId>>,
+    /// Half of what release 2 is asked for fails.
+    sour: AtomicBool,
+    asked: AtomicU64,
 }
 
 impl Routes for Plane {
@@ -68,7 +72,7 @@ impl Routes for Plane {
     }
 
     fn drain(&self, _: &AppId, _: ReleaseNumber, _: DrainLimits) -> BoxStream<'static, DrainProgress> {
-        stream::iter([DrainProgress { requests: 0, upgraded: 0, cut: Some(0) }]).boxed()
+        stream::iter([DrainProgress { requests: 0, streams: 0, upgraded: 0, cut: Some(0) }]).boxed()
     }
 
     fn probe(&self, request: ProbeRequest) -> BoxStream<'static, ProbeAnswer> {
@@ -93,7 +97,14 @@ impl Routes for Plane {
     }
 
     fn traffic(&self, _: &AppId) -> AppTraffic {
-        AppTraffic::default()
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed) * u64::from(self.sour.load(Ordering::Relaxed));
+        let release = ReleaseNumber(2);
+        let seen = ReleaseTraffic { requests: 100 * asked, errors: 50 * asked, ..ReleaseTraffic::none(release) };
+        AppTraffic { releases: vec![seen], ..AppTraffic::default() }
+    }
+
+    fn traffic_report(&self, _: &AppId) -> once::app::traffic::TrafficReport {
+        once::app::traffic::TrafficReport::default()
     }
 
     fn traffic_all(&self) -> Vec<(AppId, AppTraffic)> {
@@ -139,36 +150,74 @@ impl Entropy for Counter {
 
 /// What is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Change {
+pub enum Change {
     First,
     Overlap,
     Handover,
+    /// A release is tried out beside the serving one.
+    Canary,
+    /// It serves then.
+    Promote,
+    /// Or goes.
+    Abort,
+    /// The switch is watched, and all is well.
+    Watched,
+    /// It is not, and the old release takes over again.
+    Back,
+    /// The same where two must never run at once.
+    BackInHandover,
 }
 
-struct Bed {
+impl Change {
+    fn is_handover(self) -> bool {
+        matches!(self, Self::Handover | Self::BackInHandover)
+    }
+
+    fn goes_back(self) -> bool {
+        matches!(self, Self::Back | Self::BackInHandover)
+    }
+
+    /// How it ends where nothing goes wrong but what it is about.
+    fn end(self) -> Outcome {
+        match self {
+            Self::First => Outcome::Created,
+            Self::Back | Self::BackInHandover => Outcome::Failed,
+            _ => Outcome::Updated,
+        }
+    }
+}
+
+pub struct Bed {
     change: Change,
     engine: FakeEngine,
     plane: Arc<Plane>,
-    service: Service,
+    pub service: Service,
     installation: Installation,
     ops: AtomicU64,
     _directory: TempDir,
 }
 
 /// What came of a deploy: its answer, or that it was killed; and everything it said.
-struct Told {
-    finished: Option<Finished>,
-    events: Vec<Envelope>,
+#[derive(Debug)]
+pub struct Told {
+    pub finished: Option<Finished>,
+    pub events: Vec<Envelope>,
 }
 
 impl Bed {
     /// A host on which the change is about to be made.
-    async fn new(change: Change) -> Self {
+    pub async fn new(change: Change) -> Self {
         let engine = FakeEngine::new();
         for tag in ["shop:1", "shop:2", "shop:3"] {
             engine.hold_image(tag);
         }
-        let plane = Arc::new(Plane { engine: engine.clone(), routes: Mutex::default(), held: Mutex::default() });
+        let plane = Arc::new(Plane {
+            engine: engine.clone(),
+            routes: Mutex::default(),
+            held: Mutex::default(),
+            sour: AtomicBool::new(false),
+            asked: AtomicU64::new(1),
+        });
         // Hundreds of ledgers, each synced with every change: in memory, where there is such a place.
         let memory = std::path::Path::new("/dev/shm");
         let place = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
@@ -182,6 +231,7 @@ impl Bed {
             entropy: Arc::new(Counter::default()),
             http_port: Some(8080),
             https_port: Some(8443),
+            metrics_port: None,
         };
         let ops = AtomicU64::new(1);
         let bed = Self { change, engine, plane, service, installation, ops, _directory: directory };
@@ -189,20 +239,46 @@ impl Bed {
             let told = bed.deploy("shop:1").await;
             assert_eq!(told.finished.unwrap().outcome, Outcome::Created);
         }
+        if matches!(change, Change::Promote | Change::Abort) {
+            let told = bed.ask(bed.wish("shop:2", Some("10%"))).await;
+            assert_eq!(told.finished.unwrap().outcome, Outcome::Updated);
+        }
+        bed.plane.sour.store(change.goes_back(), Ordering::Relaxed);
         bed
     }
 
+    /// Makes the change this is about.
+    pub async fn act(&self) -> Told {
+        let app = || Selector("shop".into());
+        match self.change {
+            Change::Canary => self.ask(self.wish("shop:2", Some("10%"))).await,
+            Change::Promote => self.ask(Ask::Promote { app: app() }).await,
+            Change::Abort => self.ask(Ask::Abort { app: app() }).await,
+            _ => self.deploy("shop:2").await,
+        }
+    }
+
     async fn deploy(&self, image: &str) -> Told {
+        self.ask(self.wish(image, None)).await
+    }
+
+    pub fn wish(&self, image: &str, canary: Option<&str>) -> Ask {
         let mut draft = Draft { image: Some(image.parse().unwrap()), ..Draft::default() };
-        draft.swap = (self.change == Change::Handover).then_some(Swap::Handover);
+        draft.swap = self.change.is_handover().then_some(Swap::Handover);
         // The word of the engine in memory for a program that ends well.
-        draft.release_command = (self.change != Change::Handover).then(|| "exit 0".to_owned());
+        draft.release_command = (!self.change.is_handover()).then(|| "exit 0".to_owned());
+        let watched = self.change == Change::Watched || self.change.goes_back();
+        draft.watch_time = watched.then(|| Span::seconds(4));
         draft.env.insert("TOKEN".parse().unwrap(), EnvValue::secret(SECRETS[0]));
-        let deploy = Deploy { name: Some(name()), draft, ..Deploy::default() };
+        let canary = canary.map(|rule| rule.parse().unwrap());
+        Ask::Deploy(Box::new(Deploy { name: Some(name()), draft, canary, ..Deploy::default() }))
+    }
+
+    pub async fn ask(&self, ask: Ask) -> Told {
         let job = Job {
             op: OpId(format!("{:016x}", self.ops.fetch_add(1, Ordering::Relaxed))),
             by: Caller { user: "ann".into(), host: "desk".into(), command: "deploy".into() },
-            ask: Ask::Deploy(Box::new(deploy)),
+            ask,
             wait_ms: 0,
         };
         let events = Arc::new(Mutex::new(Vec::new()));
@@ -215,19 +291,19 @@ impl Bed {
         Told { finished, events }
     }
 
-    async fn record(&self) -> Option<AppRecord> {
+    pub async fn record(&self) -> Option<AppRecord> {
         self.service.record(&name()).await.unwrap().filter(AppRecord::is_live)
     }
 
     /// Containers of releases and tasks, by whether they run.
-    fn containers(&self) -> (Vec<String>, Vec<String>) {
+    pub fn containers(&self) -> (Vec<String>, Vec<String>) {
         let all = self.engine.running().into_iter().filter(|(name, _)| *name != self.installation.namespace.proxy());
         let (run, rest): (Vec<_>, Vec<_>) = all.partition(|(_, runs)| *runs);
         (run.into_iter().map(|(name, _)| name).collect(), rest.into_iter().map(|(name, _)| name).collect())
     }
 
     /// The container requests go to.
-    fn target(&self) -> Option<String> {
+    pub fn target(&self) -> Option<String> {
         let routes = self.plane.routes.lock().unwrap();
         assert!(routes.len() <= 1, "{routes:?}");
         routes.values().next().map(|route| route.target.address.rsplit_once(':').unwrap().0.to_owned())
@@ -275,21 +351,22 @@ impl Bed {
             assert!(!self.is_held(), "requests wait for ever: {finished:#?}");
         }
         let (running, _) = self.containers();
-        let must_serve = honest.is_some() || (told.finished.is_none() && self.change == Change::Overlap);
+        let must_serve = honest.is_some() || (told.finished.is_none() && !self.change.is_handover());
         if let (true, Some(release)) = (must_serve, serving) {
             assert!(running.contains(&release.container), "{} should run: {running:?}", release.container);
         }
     }
 
     /// One further deploy without a fault puts everything in order.
-    async fn mends(&self) {
+    pub async fn mends(&self) {
         self.engine.no_more_faults();
+        self.plane.sour.store(false, Ordering::Relaxed);
         let told = self.deploy("shop:3").await;
         let finished = told.finished.as_ref().expect("it ends");
         assert!(finished.outcome.is_success(), "{finished:#?}");
         self.check(&told, false).await;
         let record = self.record().await.unwrap();
-        assert_eq!(record.intent, None);
+        assert_eq!((&record.intent, &record.canary), (&None, &None));
         let serving = record.serving_release().unwrap();
         assert_eq!(serving.settings.image.to_string(), "shop:3");
         let (running, rest) = self.containers();
@@ -301,7 +378,7 @@ impl Bed {
     }
 }
 
-fn name() -> AppName {
+pub fn name() -> AppName {
     "shop".parse().unwrap()
 }
 
@@ -309,14 +386,14 @@ fn name() -> AppName {
 async fn calls(change: Change) -> Vec<&'static str> {
     let bed = Bed::new(change).await;
     let before = bed.engine.calls().len();
-    let told = bed.deploy("shop:2").await;
-    assert!(told.finished.unwrap().outcome.is_success());
+    let told = bed.act().await;
+    assert_eq!(told.finished.unwrap().outcome, change.end());
     bed.engine.calls()[before..].to_vec()
 }
 
-async fn faults_everywhere(change: Change, when: fn(usize) -> When, may_be_down: bool) {
+pub async fn faults_everywhere(change: Change, when: fn(usize) -> When, may_be_down: bool) {
     let calls = calls(change).await;
-    assert!(calls.len() > 10, "{calls:?}");
+    assert!(calls.len() > 3, "{calls:?}");
     let mut outcomes = BTreeMap::<String, usize>::new();
     for (n, call) in calls.iter().enumerate() {
         for fault in [Fault::Fails, Fault::DoesButFails, Fault::Hangs, Fault::DoesButHangs] {
@@ -324,7 +401,7 @@ async fn faults_everywhere(change: Change, when: fn(usize) -> When, may_be_down:
             eprintln!("{change:?}: {fault:?} at call {} ({call})", n + 1);
             let bed = Bed::new(change).await;
             bed.engine.fault(Which::Any, when(n + 1), fault);
-            let told = bed.deploy("shop:2").await;
+            let told = bed.act().await;
             let outcome = told.finished.as_ref().map_or("killed".to_owned(), |f| f.outcome.to_string());
             *outcomes.entry(outcome).or_default() += 1;
             bed.check(&told, may_be_down).await;
@@ -332,7 +409,7 @@ async fn faults_everywhere(change: Change, when: fn(usize) -> When, may_be_down:
         }
     }
     eprintln!("{change:?}: {} calls, {outcomes:?}", calls.len());
-    assert!(outcomes.len() > 2, "{outcomes:?}");
+    assert!(outcomes.len() > 1, "{outcomes:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -73,8 +73,51 @@ fn the_proxys_container() {
     assert!(config["CapAdd"].as_array().is_none_or(Vec::is_empty), "{}", config["CapAdd"]);
     assert_eq!(config["SecurityOpt"], serde_json::json!(["no-new-privileges"]));
     assert_eq!(config["RestartPolicy"]["Name"], "unless-stopped");
+    assert_eq!((&config["Memory"], &config["MemorySwap"]), (&(512 << 20).into(), &(512 << 20).into()));
+    assert_eq!(config["PidsLimit"], 4096);
+    assert_eq!(config["Privileged"], false);
     assert!(container["Config"]["User"].as_str().unwrap().starts_with("65532"), "{}", container["Config"]["User"]);
     let mounts = mounts(&container);
     assert_eq!(mounts.len(), 1, "its volume alone, and never the engine's socket: {mounts:?}");
     assert_eq!(mounts[0].2, host.proxy());
+}
+
+/// The demo load's exit code from a container of its own in the apps' network.
+fn from_the_apps_network(host: &Host, image: &str, address: &str) -> Option<i32> {
+    let label = format!("once.namespace={}", host.namespace);
+    let run = ["run", "--rm", "--network", &host.namespace, "--label", &label, image];
+    let load = ["demo-load", "--address", address, "--host", "app.localhost", "--seconds", "2", "--mix", "close"];
+    std::process::Command::new("docker").args(run).args(load).output().unwrap().status.code()
+}
+
+#[test]
+fn metrics_are_for_the_host_itself_and_for_no_app() {
+    let host = Host::new();
+    let image = host.image("1", &[]);
+    host.deploy(&image, &[]).expect(0, "created");
+    host.version();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let said = host.once(&["proxy", "configure", "--metrics-port", &port]);
+    assert_eq!(said.code, 0, "{said:#?}");
+    let bindings = &inspect(&host.proxy())["HostConfig"]["PortBindings"]["9180/tcp"];
+    assert_eq!(*bindings, serde_json::json!([{"HostIp": "127.0.0.1", "HostPort": port}]));
+
+    host.version();
+    let scrape = || {
+        let url = format!("http://127.0.0.1:{port}/metrics");
+        let output = std::process::Command::new("curl").args(["-s", "-m", "10", &url]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.contains("kamal_proxy_http_requests_total{method=\"GET\",service=\"app\",status=\"200\"}").then_some(text)
+    };
+    let text = crate::host::eventually("a scrape", std::time::Duration::from_secs(60), scrape);
+    assert!(text.contains("once_app_up{service=\"app\",release=\"1\"} 1"), "{text}");
+
+    let (web, metrics) = (format!("{}:8080", host.proxy()), format!("{}:9180", host.proxy()));
+    assert_eq!(from_the_apps_network(&host, &image, &web), Some(0), "the network itself works");
+    assert_ne!(from_the_apps_network(&host, &image, &metrics), Some(0), "an app reads everybody's traffic");
+
+    let said = host.once(&["proxy", "configure", "--unset", "metrics-port"]);
+    assert_eq!(said.code, 0, "{said:#?}");
+    assert!(inspect(&host.proxy())["HostConfig"]["PortBindings"]["9180/tcp"].is_null());
+    host.version();
 }

@@ -8,6 +8,7 @@
     reason = "clippy.toml allows these in tests, but does not know that functions tests call are tests"
 )]
 
+mod canaries;
 mod certificates;
 mod closed;
 mod concurrency;
@@ -26,3 +27,4 @@ mod remote;
 mod scale;
 mod secrets;
 mod state;
+mod watches;

@@ -7,20 +7,25 @@
     reason = "clippy.toml allows these in tests, but does not know that functions tests call are tests"
 )]
 
+mod canaries;
 mod canonical;
 mod closed;
+mod crowds;
 mod drains;
+mod guards;
 mod heads;
 mod holds;
 mod http2;
 mod limits;
 mod lives;
 mod logs;
+mod packs;
 mod prefixes;
 mod probes;
 mod proxy_protocol;
 mod raw;
 mod routes;
+mod seen;
 mod streams;
 mod supervisors;
 mod support;

@@ -96,7 +96,7 @@ async fn the_log_names_client_and_port() {
     let (house, _demo) = named().await;
     client(&house, V1).await;
     let line = house.lines(1).await.remove(0);
-    assert_eq!((&line["client_addr"], &line["client_port"]), (&"192.0.2.7".into(), &4711.into()), "{line}");
+    assert_eq!((&line["client_addr"], &line["client_port"]), (&"192.0.2.7".into(), &"4711".into()), "{line}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

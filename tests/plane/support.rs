@@ -135,6 +135,7 @@ pub fn route_of(app: &str, host: &str, prefix: Option<&str>, release: u64, addre
         target: Target { release: ReleaseNumber(release), address: address.to_owned() },
         state: RouteState::Serving,
         health_path: UrlPath::up(),
+        canary: None,
     }
 }
 

@@ -6,10 +6,11 @@ use futures_util::StreamExt;
 use once::app::ReleaseNumber;
 use once::app::proxy::DrainLimits;
 use once::demo::{LoadOptions, LoadReport, Mix, load};
-use once::proxy::plane::PlaneOptions;
+use once::proxy::plane::{PlaneOptions, Timeouts};
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Demo, House, app, route};
+use crate::support::{Demo, House, app, request, route, until};
 
 const GENTLE: DrainLimits = DrainLimits { requests_ms: 10_000, upgraded_ms: 50 };
 const NONE: DrainLimits = DrainLimits { requests_ms: 0, upgraded_ms: 0 };
@@ -73,4 +74,35 @@ async fn fifty_swaps_lose_nothing_over_new_connections() {
 async fn without_a_drain_the_load_notices() {
     let report = swap(10, Mix::ALL, NONE).await;
     assert!(report.failed > 0, "{report}");
+}
+
+/// A release whose connections are never taken: what waits for one goes to the release that serves by then, with its
+/// body, since nothing of it was sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_never_sent_goes_to_the_release_that_serves_by_then() {
+    let full = tokio::net::TcpSocket::new_v4().unwrap();
+    full.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let full = full.listen(1).unwrap();
+    let address = full.local_addr().unwrap();
+    let mut fill = Vec::new();
+    // Until its queue is full: then connections wait for an answer that does not come.
+    while let Ok(stream) = tokio::time::timeout(Duration::from_millis(300), TcpStream::connect(address)).await {
+        fill.push(stream.unwrap());
+    }
+    let new = Demo::start("new").await;
+    let connect = Duration::from_secs(2);
+    let timeouts = Timeouts { connect, ..Timeouts::default() };
+    let house = House::with(PlaneOptions { timeouts, ..PlaneOptions::default() });
+    house.plane.set_route(route(1, address));
+    let switched = async {
+        until("both wait", || house.plane.traffic(&app()).in_flight.iter().any(|f| f.requests == 2)).await;
+        house.plane.set_route(route(2, new.address));
+    };
+    let post = "POST /upload HTTP/1.1\r\nHost: app.test\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
+    let (get, post, ()) = tokio::join!(house.get("app.test", "/version"), request(house.address, post), switched);
+    assert_eq!((get.status, get.text().as_str()), (200, "new"));
+    assert!(post.text().starts_with("5 "), "{post:?}");
+    let traffic = house.plane.traffic(&app());
+    assert_eq!((traffic.failed, traffic.in_flight.len()), (0, 0), "{traffic:?}");
+    drop(full);
 }

@@ -89,6 +89,8 @@ pub fn container(namespace: &Namespace, what: &str, image: &str) -> ContainerSpe
         memory: None,
         nano_cpus: None,
         publish: vec![],
+        pids: None,
+        publish_local: Vec::new(),
         restart: Restart::No,
         log_max_size: 1024 * 1024,
         user: None,

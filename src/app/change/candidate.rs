@@ -1,6 +1,7 @@
 //! A candidate: a release on its way, with everything that has to be undone if it does not get there.
 
 use super::context::Context;
+use crate::app::canary::CanaryRule;
 use crate::app::engine::EngineError;
 use crate::app::event::{Event, Outcome, Step};
 use crate::app::image::ResolvedImage;
@@ -24,6 +25,10 @@ pub(crate) struct Wish {
     pub(crate) rollback_to: Option<ReleaseNumber>,
     /// The stopped container of an earlier release that is just what is wished for.
     pub(crate) kept_container: Option<String>,
+    /// A canary goes on beside the new release.
+    pub(crate) keep_canary: bool,
+    /// It is to be a canary itself, for these requests.
+    pub(crate) canary: Option<CanaryRule>,
 }
 
 /// What was made on the way, in the order it is undone.

@@ -85,6 +85,7 @@ impl<'a> Context<'a> {
             let error = match self.proxy.apply(self.lease.fence(), transaction.clone()).await {
                 Ok(applied) => {
                     self.report.serving = applied.record.as_ref().and_then(|r| r.serving);
+                    self.report.canary = applied.record.as_ref().and_then(|r| r.canary.as_deref()).map(Into::into);
                     return Ok(applied);
                 }
                 Err(error) => error,

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 
-use super::candidate::Candidate;
+use super::candidate::{Candidate, Wish};
 use super::context::Context;
 use super::healthy::probe_host;
 use crate::app::event::{Outcome, Step};
-use crate::app::ledger::{AppRecord, Phase, RunState, Transaction};
+use crate::app::ledger::{AppRecord, Phase, Transaction};
 use crate::app::problem::Problem;
 use crate::app::proxy::{DrainLimits, ProbeAnswer, ProbeRequest};
 use crate::app::release::Release;
@@ -26,7 +26,7 @@ impl Context<'_> {
         &mut self,
         record: &AppRecord,
         candidate: &Candidate,
-        state: RunState,
+        wish: &Wish,
     ) -> Result<(), Problem> {
         let Some(old) = record.serving_release().cloned() else {
             return Err(Problem::rejected("nothing-serves", "there is nothing to hand over"));
@@ -34,7 +34,7 @@ impl Context<'_> {
         let advance = |phase| Transaction::Advance { app: record.id.clone(), op: self.job.op.clone(), phase };
         let handing_over = advance(Phase::HandingOver);
         self.apply(handing_over).await?;
-        let result = self.hold_and_replace(record, &old, candidate, state).await;
+        let result = self.hold_and_replace(record, &old, candidate, wish).await;
         let Err(problem) = result else { return Ok(()) };
         // The candidate must be gone before the old one may touch the volume.
         let engine = &*self.installation.engine;
@@ -59,7 +59,7 @@ impl Context<'_> {
         record: &AppRecord,
         old: &Release,
         candidate: &Candidate,
-        state: RunState,
+        wish: &Wish,
     ) -> Result<(), Problem> {
         let journal = self.journal;
         let grace = old.settings.stop_timeout.duration();
@@ -78,7 +78,7 @@ impl Context<'_> {
         self.start_candidate(candidate).await?;
         let healthy = self.wait_healthy(candidate);
         self.until_stopped(healthy).await?;
-        self.switch(record, candidate, state).await
+        self.switch(record, candidate, wish).await
     }
 
     /// Starts the old release again and gives it the requests that wait.
@@ -110,11 +110,12 @@ impl Context<'_> {
         Err(Problem::new(Outcome::Failed, "unhealthy", message))
     }
 
-    /// Lets a release finish what it has under way. WebSockets and streams get twice the time of requests, or none
-    /// while everybody waits for them.
+    /// Lets a release finish what it has under way. WebSockets and streams get their own time, or none while everybody
+    /// waits for them. Somebody has to stop the container when they are done, so the change lasts as long as they may.
     pub(crate) async fn drain(&self, record: &AppRecord, release: &Release, held: bool) -> Result<String, Problem> {
         let requests_ms = release.settings.drain_timeout.duration().as_millis() as u64;
-        let limits = DrainLimits { requests_ms, upgraded_ms: if held { 0 } else { requests_ms * 2 } };
+        let streams_ms = release.settings.stream_limit().duration().as_millis() as u64;
+        let limits = DrainLimits { requests_ms, upgraded_ms: if held { 0 } else { streams_ms } };
         let step = if held { Step::Hold } else { Step::Drain };
         let number = release.number;
         let mut progress = self.proxy.drain(&record.id, number, limits);
@@ -123,8 +124,10 @@ impl Context<'_> {
             let item = item?;
             cut = item.cut.unwrap_or(cut);
             if item.cut.is_none() {
-                let text =
-                    format!("release {number} still has {} requests, {} websockets", item.requests, item.upgraded);
+                let text = format!(
+                    "release {number} still has {} requests, {} streams, {} websockets",
+                    item.requests, item.streams, item.upgraded
+                );
                 self.journal.progress(step, text, None);
             }
         }

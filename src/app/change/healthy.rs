@@ -175,7 +175,7 @@ fn exited(candidate: &Candidate, detail: &ContainerDetail) -> Problem {
     Problem::new(Outcome::Failed, "exited", format!("the new container ended{code} before it was healthy"))
 }
 
-async fn last_lines(engine: &dyn Engine, container: &str) -> Vec<String> {
+pub(crate) async fn last_lines(engine: &dyn Engine, container: &str) -> Vec<String> {
     let query = LogQuery { follow: false, tail: Some(LOG_LINES as u64), since: None };
     let mut lines = VecDeque::new();
     let mut stream = engine.logs(container, query);

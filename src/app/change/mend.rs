@@ -4,7 +4,7 @@ use super::context::Context;
 use crate::app::event::{Event, Outcome};
 use crate::app::ledger::{AppRecord, Intent, Phase, Transaction};
 use crate::app::problem::Problem;
-use crate::app::release::Release;
+use crate::app::settings::Swap;
 
 impl Context<'_> {
     /// Finishes or undoes a change whose holder died.
@@ -21,17 +21,43 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// The switch was made: the new release serves, the old one is put away.
+    /// The switch was made: what serves now stays, all else is put away.
     async fn finish_abandoned(&mut self, record: &AppRecord, intent: &Intent) -> Result<String, Problem> {
-        let others = record.releases.iter().filter(|r| Some(r.number) != record.serving && r.container_kept);
-        for old in others.rev().cloned().collect::<Vec<Release>>() {
-            if self.is_running(&old).await? {
-                self.drain(record, &old, false).await?;
-                self.installation.engine.stop(&old.container, old.settings.stop_timeout.duration()).await?;
+        let canary = record.canary_release().map(|r| r.number);
+        let running: Vec<String> =
+            self.containers(record).await?.into_iter().filter(|c| c.running).map(|c| c.name).collect();
+        let others = record.releases.iter().rev().filter(|r| Some(r.number) != record.serving);
+        for old in others.filter(|r| running.contains(&r.container)) {
+            // A rollback may have taken over the container of an older release.
+            if record.serving_release().is_none_or(|serving| serving.container != old.container) {
+                self.drain(record, old, false).await?;
+                self.put_away(old).await?;
             }
         }
+        self.bring_back(record, intent).await;
         self.settle(record).await?;
-        Ok(format!("it had been switched, so the release before {} was retired", intent.release))
+        let number = intent.release;
+        Ok(if record.serving == Some(number) {
+            let watched = record.settings().is_some_and(|s| !s.watch_time.is_zero());
+            let watched = if watched { "; whatever was left of its watch was skipped" } else { "" };
+            format!("it had been switched, so it stays and the release before it was retired{watched}")
+        } else if canary == Some(number) {
+            "it had begun as a canary, and goes on as one".to_owned()
+        } else {
+            "it had been taken off again, so its container was removed".to_owned()
+        })
+    }
+
+    /// A watch that was going back in a handover may have stopped what serves, and let requests wait.
+    async fn bring_back(&self, record: &AppRecord, intent: &Intent) {
+        let Some(serving) = record.serving_release().filter(|_| record.state.runs()) else { return };
+        if intent.swap != Swap::Handover {
+            return;
+        }
+        if let Err(problem) = self.restore(record, serving).await {
+            let text = format!("release {} does not come back: {problem}", serving.number);
+            self.journal.warn("serving-down", text);
+        }
     }
 
     /// Requests may be held and the old release stopped: it is started again, after the candidate is gone.
@@ -61,7 +87,8 @@ impl Context<'_> {
 
     /// Removes containers that no release in the ledger names.
     async fn remove_candidates(&self, record: &AppRecord) -> Result<String, Problem> {
-        let known = |name: &str| record.releases.iter().any(|r| r.container_kept && r.container == name);
+        let releases = || record.releases.iter().chain(record.canary_release());
+        let known = |name: &str| releases().any(|r| r.container_kept && r.container == name);
         let mut removed = 0;
         for container in self.containers(record).await?.iter().filter(|c| !known(&c.name)) {
             self.installation.engine.remove(&container.id).await?;
@@ -72,9 +99,5 @@ impl Context<'_> {
             1 => "its container was removed".to_owned(),
             n => format!("its {n} containers were removed"),
         })
-    }
-
-    async fn is_running(&self, release: &Release) -> Result<bool, Problem> {
-        Ok(self.installation.engine.container(&release.container).await?.is_some_and(|c| c.running))
     }
 }

@@ -2,6 +2,7 @@
 //! up here, so there is no second way to change an app.
 
 mod adopt;
+mod canary;
 mod candidate;
 mod certificate;
 mod close;
@@ -16,5 +17,6 @@ mod retire;
 mod run;
 mod task;
 mod traffic;
+mod watch;
 
 pub use run::run;

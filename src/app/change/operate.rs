@@ -52,6 +52,9 @@ pub(crate) async fn stop(context: &mut Context<'_>) -> Result<Outcome, Problem> 
     if record.state == RunState::Stopped && !runs {
         return Ok(Outcome::Unchanged);
     }
+    if let Some(canary) = &record.canary {
+        context.end_canary(&record, canary, "the app was stopped".to_owned()).await?;
+    }
     context.apply(Transaction::SetState { app: record.id.clone(), state: RunState::Stopped }).await?;
     let drain = async { context.drain(&record, &release, false).await.map(|text| ((), text)) };
     if let Err(problem) = context.journal.step(Step::Drain, drain).await {
@@ -76,7 +79,7 @@ pub(crate) async fn rollback(context: &mut Context<'_>, to: Option<ReleaseNumber
         return Ok(Outcome::Unchanged);
     }
     let decided = decide_rollback(context, &record, to).await?;
-    announce(context.journal, Some(&record), &decided);
+    announce(context.journal, Some(&record), &decided, false);
     debug_assert_eq!(decided.view.action, Action::Swap);
     context.report.url = Some(url(context.installation, &decided.settings).await?);
     let release = record.release(to).filter(|r| r.container_kept);
@@ -91,8 +94,10 @@ pub(crate) async fn rollback(context: &mut Context<'_>, to: Option<ReleaseNumber
         revision: record.release(to).and_then(|r| r.revision.clone()),
         rollback_to: Some(to),
         kept_container,
+        keep_canary: false,
+        canary: None,
     };
-    context.swap(record, wish).await?;
+    Box::pin(context.swap(record, wish)).await?;
     Ok(Outcome::Updated)
 }
 

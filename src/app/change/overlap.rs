@@ -3,50 +3,64 @@
 use super::candidate::{Candidate, Made, Wish};
 use super::context::Context;
 use super::traffic::Teller;
+use super::watch::{Baseline, is_watched};
 use crate::app::event::{Outcome, Step};
 use crate::app::ledger::{AppRecord, RunState, Transaction};
 use crate::app::name::ReleaseNumber;
 use crate::app::problem::Problem;
 use crate::app::proxy::ProxyError;
+use crate::app::release::Release;
 use crate::app::settings::Swap;
 
 impl Context<'_> {
-    /// Replaces the serving release, or makes the first one. On an error nothing has changed but a burnt number.
-    pub(crate) async fn swap(&mut self, record: AppRecord, wish: Wish) -> Result<(), Problem> {
-        let (proxy, journal, app) = (std::sync::Arc::clone(&self.proxy), self.journal, record.id.clone());
-        let teller = Teller::new(&*proxy, journal, &app, record.serving);
-        let result = tokio::select! {
-            result = self.swap_watched(record, wish) => result,
-            never = teller.go_on() => match never {},
-        };
-        // A swap can be over before the new release's first requests were told of.
-        teller.tell().await;
-        result
+    /// Replaces the serving release, makes the first one, or a canary. On an error nothing has changed but a burnt
+    /// number; or the watch went back, and the release is remembered as failed.
+    pub(crate) async fn swap(&mut self, mut record: AppRecord, wish: Wish) -> Result<(), Problem> {
+        if wish.settings.swap == Swap::Handover
+            && let Some(canary) = record.canary.take()
+        {
+            // It would run on the volume beside the release that takes over.
+            Box::pin(self.end_canary(&record, &canary, "a release took over that must run alone".to_owned())).await?;
+            self.journal.warn("canary-ended", format!("the canary, release {}, ended first", canary.release.number));
+        }
+        let (proxy, journal) = (std::sync::Arc::clone(&self.proxy), self.journal);
+        let teller = Teller::new(&*proxy, journal, &record.id, record.serving);
+        // On the heap, as are its longer ways: else each change would carry all that any change may need on its stack.
+        teller.during(Box::pin(self.swap_watched(&record, wish))).await
     }
 
-    async fn swap_watched(&mut self, record: AppRecord, wish: Wish) -> Result<(), Problem> {
-        let replaces = record.serving.is_some() && record.state.runs();
-        let number = match self.begin(&record, &wish).await {
+    async fn swap_watched(&mut self, record: &AppRecord, wish: Wish) -> Result<(), Problem> {
+        let replaces = record.serving.is_some() && record.state.runs() && wish.canary.is_none();
+        let number = match self.begin(record, &wish).await {
             Ok(number) => number,
             Err(problem) => {
                 // A first deploy whose hostname is taken leaves no record behind.
                 if record.releases.is_empty() {
-                    self.abandon(&record, ReleaseNumber(0), Made::default(), None, &problem).await;
+                    self.abandon(record, ReleaseNumber(0), Made::default(), None, &problem).await;
                 }
                 return Err(problem);
             }
         };
         let mut made = Made::default();
         let mut failed = None;
+        let mut baseline = None;
         let handover = replaces && wish.settings.swap == Swap::Handover;
         let work = async {
-            let candidate = self.prepare(&record, number, &wish, &mut made).await?;
+            let candidate = Box::pin(self.prepare(record, number, &wish, &mut made)).await?;
             failed = Some(candidate.release.clone());
-            self.release_command(&record, &wish, &candidate).await?;
+            self.release_command(record, &wish, &candidate).await?;
             if handover {
-                self.hand_over(&record, &candidate, wish.state.clone()).await?;
+                baseline = self.baseline(record, &candidate.release, replaces).await;
+                Box::pin(self.hand_over(record, &candidate, &wish)).await?;
             } else {
-                self.start_and_switch(&record, &candidate, wish.state.clone()).await?;
+                self.start_candidate(&candidate).await?;
+                let healthy = self.wait_healthy(&candidate);
+                self.until_stopped(healthy).await?;
+                baseline = self.baseline(record, &candidate.release, replaces).await;
+                match &wish.canary {
+                    Some(rule) => self.begin_canary(record, &candidate, rule).await?,
+                    None => self.switch(record, &candidate, &wish).await?,
+                }
             }
             Ok(candidate)
         };
@@ -57,28 +71,50 @@ impl Context<'_> {
                     // It stays for another try; only stopped again.
                     self.installation.engine.stop(kept, wish.settings.stop_timeout.duration()).await.ok();
                 }
-                self.abandon(&record, number, made, failed, &problem).await;
+                self.abandon(record, number, made, failed, &problem).await;
                 return Err(problem);
             }
         };
         // The commit point is behind: from here on everything is tidying, and its failure a warning.
-        if replaces && !handover {
-            self.drain_old(&record).await;
+        if !wish.keep_canary {
+            self.retire_canary(record).await;
         }
-        self.retire(&record, &candidate, &wish.state).await;
-        Ok(())
+        if wish.canary.is_some() {
+            if let Err(problem) = self.settle(record).await {
+                self.journal.warn("retire-failed", format!("what is left is put away by the next command: {problem}"));
+            }
+            return Ok(());
+        }
+        Box::pin(self.conclude(record, &candidate, &wish.state, baseline)).await
     }
 
-    async fn start_and_switch(
+    /// What to compare with, where the switch will be watched.
+    pub(crate) async fn baseline(&self, record: &AppRecord, new: &Release, replaces: bool) -> Option<Baseline> {
+        if !is_watched(record, new, replaces) {
+            return None;
+        }
+        Some(Baseline::take(&*self.proxy, record, new.number).await)
+    }
+
+    /// From the switch to the end: watch, drain, retire.
+    pub(crate) async fn conclude(
         &mut self,
         record: &AppRecord,
         candidate: &Candidate,
-        state: RunState,
+        state: &RunState,
+        baseline: Option<Baseline>,
     ) -> Result<(), Problem> {
-        self.start_candidate(candidate).await?;
-        let healthy = self.wait_healthy(candidate);
-        self.until_stopped(healthy).await?;
-        self.switch(record, candidate, state).await
+        if let Some(baseline) = baseline
+            && let Err(worse) = Box::pin(self.watch(record, candidate, &baseline)).await
+        {
+            return Err(Box::pin(self.go_back(record, candidate, worse)).await);
+        }
+        let replaces = record.serving.is_some() && record.state.runs();
+        if replaces && candidate.release.settings.swap == Swap::Overlap {
+            self.drain_old(record).await;
+        }
+        self.retire(record, candidate, state).await;
+        Ok(())
     }
 
     pub(crate) async fn start_candidate(&self, candidate: &Candidate) -> Result<(), Problem> {
@@ -93,24 +129,39 @@ impl Context<'_> {
         self.journal.step(Step::Start, self.until_stopped(start)).await
     }
 
-    /// The commit point. Not to be stopped: the answer is asked for until it is known.
+    /// The commit point.
     pub(crate) async fn switch(
         &mut self,
         record: &AppRecord,
         candidate: &Candidate,
-        state: RunState,
+        wish: &Wish,
+    ) -> Result<(), Problem> {
+        let number = candidate.release.number;
+        let transaction = Transaction::Switch {
+            app: record.id.clone(),
+            release: Box::new(candidate.release.clone()),
+            state: wish.state.clone(),
+            keep_canary: wish.keep_canary,
+        };
+        self.commit(record, number, transaction, format!("new requests go to release {number}")).await
+    }
+
+    /// Not to be stopped: the answer is asked for until it is known.
+    pub(crate) async fn commit(
+        &mut self,
+        record: &AppRecord,
+        number: ReleaseNumber,
+        transaction: Transaction,
+        done: String,
     ) -> Result<(), Problem> {
         // The last moment at which a wish to stop still counts.
         self.until_stopped(async { Ok(()) }).await?;
         self.install_certificate().await?;
-        let release = candidate.release.clone();
-        let number = release.number;
         let journal = self.journal;
-        let transaction = Transaction::Switch { app: record.id.clone(), release: Box::new(release), state };
         let commit = async {
             match self.insist(transaction).await {
-                Ok(_) => Ok(((), format!("new requests go to release {number}"))),
-                Err(error) => self.ask_whether_switched(record, number, error).await,
+                Ok(_) => Ok(((), done)),
+                Err(error) => self.ask_whether_switched(record, number, done, error).await,
             }
         };
         journal.step(Step::Switch, commit).await
@@ -121,12 +172,13 @@ impl Context<'_> {
         &mut self,
         record: &AppRecord,
         number: ReleaseNumber,
+        done: String,
         error: ProxyError,
     ) -> Result<((), String), Problem> {
         match self.proxy.record(&record.name).await {
             Ok(Some(now)) if now.serving == Some(number) => {
                 self.report.serving = Some(number);
-                Ok(((), format!("new requests go to release {number}")))
+                Ok(((), done))
             }
             Ok(_) => Err(Problem { outcome: Outcome::Failed, ..Problem::from(error) }),
             Err(unknown) => Err(Problem::from(unknown)

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::canary;
 use super::candidate::Wish;
 use super::certificate;
 use super::context::Context;
 use super::{adopt, close, operate};
+use crate::app::canary::CanaryView;
 use crate::app::draft::Draft;
 use crate::app::event::{Event, Outcome, Step};
 use crate::app::host::Hostname;
@@ -31,6 +33,7 @@ use crate::app::units::Port;
 pub(crate) struct Report {
     pub(crate) release: Option<ReleaseNumber>,
     pub(crate) serving: Option<ReleaseNumber>,
+    pub(crate) canary: Option<CanaryView>,
     pub(crate) url: Option<String>,
     pub(crate) release_command_ran: Option<bool>,
 }
@@ -68,6 +71,9 @@ pub(crate) async fn perform(
         | Ask::Start { app }
         | Ask::Stop { app }
         | Ask::Restart { app }
+        | Ask::Canary { app, .. }
+        | Ask::Promote { app }
+        | Ask::Abort { app }
         | Ask::Tidy { app }
         | Ask::Maintenance { app, .. }
         | Ask::Pause { app, .. }
@@ -78,7 +84,9 @@ pub(crate) async fn perform(
     };
     journal.about(&name);
     // Said also by a change that never gets the lock: what served before serves on.
-    report.serving = records.iter().find(|r| r.name == name && r.is_live()).and_then(|r| r.serving);
+    let known = records.iter().find(|r| r.name == name && r.is_live());
+    report.serving = known.and_then(|r| r.serving);
+    report.canary = known.and_then(|r| r.canary.as_deref()).map(Into::into);
     if let Ask::Deploy(deploy) = &job.ask
         && deploy.dry_run
     {
@@ -100,14 +108,17 @@ pub(crate) async fn perform(
 async fn act(context: &mut Context<'_>) -> Result<Outcome, Problem> {
     context.mend().await?;
     match &context.job.ask {
-        Ask::Deploy(deploy) => deploy_locked(context, deploy).await,
+        Ask::Deploy(deploy) => Box::pin(deploy_locked(context, deploy)).await,
         Ask::Rollback { to, .. } => operate::rollback(context, *to).await,
         Ask::Restart { .. } => {
             // A stopped app starts; one that is paused or under maintenance stays that.
             let start = context.record().await?.is_some_and(|record| !record.state.runs());
             let wish = Deploy { force: true, start, ..Deploy::default() };
-            deploy_locked(context, &wish).await
+            Box::pin(deploy_locked(context, &wish)).await
         }
+        Ask::Canary { rule, .. } => canary::share(context, rule).await,
+        Ask::Promote { .. } => canary::promote(context).await,
+        Ask::Abort { .. } => canary::abort(context).await,
         Ask::Start { .. } => operate::start(context).await,
         Ask::Stop { .. } => operate::stop(context).await,
         Ask::Tidy { .. } => adopt::tidy(context).await,
@@ -134,10 +145,13 @@ async fn dry_run(
     check_revision(record.as_ref(), deploy)?;
     let settings = merge(records, record.as_ref(), deploy, name)?;
     let decided = decide(installation, journal, record.as_ref(), settings, deploy).await?;
+    if deploy.canary.is_some() {
+        canary::guard(record.as_ref(), &decided)?;
+    }
     if let Some(proxy) = proxy {
         certificate::offer(proxy, journal, installation.clock.now(), deploy, &decided.settings).await?;
     }
-    announce(journal, record.as_ref(), &decided);
+    announce(journal, record.as_ref(), &decided, deploy.canary.is_some());
     Ok(Outcome::Unchanged)
 }
 
@@ -152,9 +166,12 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
         let work = decide(context.installation, context.journal, record.as_ref(), settings, deploy);
         context.until_stopped(work).await?
     };
+    if deploy.canary.is_some() {
+        canary::guard(record.as_ref(), &decided)?;
+    }
     let now = context.installation.clock.now();
     context.certificate = certificate::offer(&*context.proxy, context.journal, now, deploy, &decided.settings).await?;
-    announce(context.journal, record.as_ref(), &decided);
+    announce(context.journal, record.as_ref(), &decided, deploy.canary.is_some());
     context.report.url = Some(url(context.installation, &decided.settings).await?);
     warn_about_tls(context.journal, &decided.settings);
 
@@ -167,11 +184,19 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
         let applied = context.apply(Transaction::Sequence { app: record.id.clone(), number }).await?;
         record = applied.record.unwrap_or(record);
     }
+    if let Some(rule) = &deploy.canary {
+        return Box::pin(canary::deploy(context, record, decided, rule, deploy)).await;
+    }
     let state = if deploy.start { RunState::Running } else { record.state.clone() };
     let app = record.id.clone();
     match decided.view.action {
-        Action::Nothing if state == record.state && context.certificate.is_none() => return Ok(Outcome::Unchanged),
-        Action::Nothing if state == record.state => context.install_certificate().await?,
+        Action::Nothing if state == record.state && context.certificate.is_none() && record.canary.is_none() => {
+            return Ok(Outcome::Unchanged);
+        }
+        Action::Nothing if state == record.state => {
+            context.install_certificate().await?;
+            end_canary(context, &record).await?;
+        }
         Action::Nothing => {
             context.install_certificate().await?;
             return operate::start(context).await;
@@ -179,6 +204,7 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
         Action::Record | Action::Route => {
             context.install_certificate().await?;
             context.apply(Transaction::Amend { app, settings: Box::new(decided.settings) }).await?;
+            end_canary(context, &record).await?;
         }
         Action::Swap | Action::Create => {
             let wish = Wish {
@@ -188,11 +214,22 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
                 revision: deploy.revision.clone(),
                 rollback_to: None,
                 kept_container: None,
+                keep_canary: matches!(context.job.ask, Ask::Restart { .. }),
+                canary: None,
             };
-            context.swap(record, wish).await?;
+            Box::pin(context.swap(record, wish)).await?;
         }
     }
     Ok(if created { Outcome::Created } else { Outcome::Updated })
+}
+
+/// A canary is resolved by the next deploy of its app: what was tried out rests on settings that hold no longer.
+async fn end_canary(context: &mut Context<'_>, record: &AppRecord) -> Result<(), Problem> {
+    let Some(canary) = &record.canary else { return Ok(()) };
+    let number = canary.release.number;
+    context.end_canary(record, canary, format!("{} changed the app", context.job.by.command)).await?;
+    context.journal.warn("canary-ended", format!("the canary, release {number}, ended with this change"));
+    Ok(())
 }
 
 /// A wish that was turned into settings, an image, and a plan.
@@ -265,8 +302,9 @@ async fn decide(
     Ok(Decided { view, settings, resolved })
 }
 
-pub(crate) fn announce(journal: &Journal, record: Option<&AppRecord>, decided: &Decided) {
+pub(crate) fn announce(journal: &Journal, record: Option<&AppRecord>, decided: &Decided, canary: bool) {
     let steps = match decided.view.action {
+        _ if canary => canary_steps(&decided.settings),
         Action::Nothing => vec![],
         Action::Record | Action::Route => vec![Step::Lock],
         Action::Swap | Action::Create => steps(record, &decided.settings),
@@ -287,11 +325,20 @@ fn steps(record: Option<&AppRecord>, settings: &Settings) -> Vec<Step> {
         steps.push(Step::Hold);
     }
     steps.extend([Step::Start, Step::Healthy, Step::Switch]);
+    if replaces && !settings.watch_time.is_zero() {
+        steps.push(Step::Watch);
+    }
     if replaces && settings.swap == Swap::Overlap {
         steps.push(Step::Drain);
     }
     steps.push(Step::Retire);
     steps
+}
+
+fn canary_steps(settings: &Settings) -> Vec<Step> {
+    let command = settings.release_command.as_ref().map(|_| Step::ReleaseCommand);
+    let before = [Step::Lock, Step::Pull].into_iter().chain(command);
+    before.chain([Step::Start, Step::Healthy, Step::Switch]).collect()
 }
 
 fn check_revision(record: Option<&AppRecord>, deploy: &Deploy) -> Result<(), Problem> {

@@ -7,6 +7,7 @@ use crate::app::event::Step;
 use crate::app::ledger::{AppRecord, RunState, Transaction};
 use crate::app::name::ReleaseNumber;
 use crate::app::problem::Problem;
+use crate::app::release::Release;
 
 /// Stopped containers kept beside the serving one, so that a rollback takes a second (DESIGN.md).
 const KEPT: usize = 2;
@@ -43,9 +44,9 @@ impl Context<'_> {
         let now = self.proxy.record(&record.name).await?.unwrap_or_else(|| record.clone());
         let kept: Vec<_> = now.kept().take(KEPT).map(|r| r.number).collect();
         let needed = |name: &str| {
-            now.releases
-                .iter()
-                .any(|r| r.container == name && (Some(r.number) == now.serving || kept.contains(&r.number)))
+            let named = |r: &&Release| r.container == name;
+            let stays = |r: &Release| Some(r.number) == now.serving || kept.contains(&r.number);
+            now.canary_release().filter(named).is_some() || now.releases.iter().filter(named).any(stays)
         };
         for container in self.containers(&now).await?.iter().filter(|c| !needed(&c.name)) {
             self.installation.engine.remove(&container.id).await?;

@@ -49,6 +49,7 @@ fn finish(result: Result<Outcome, Problem>, report: Report, journal: &Journal) -
         outcome,
         release: report.release,
         serving: report.serving,
+        canary: report.canary,
         url: report.url,
         warnings: journal.warnings(),
         retryable: problem.as_ref().is_some_and(|p| p.retryable),
@@ -72,6 +73,9 @@ const fn verb(ask: &Ask) -> &'static str {
         Ask::Pause { .. } => "pause",
         Ask::Resume { .. } => "resume",
         Ask::Remove { .. } => "remove",
+        Ask::Canary { .. } => "canary",
+        Ask::Promote { .. } => "promote",
+        Ask::Abort { .. } => "abort",
     }
 }
 

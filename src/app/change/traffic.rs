@@ -45,8 +45,19 @@ impl<'a> Teller<'a> {
         Self { proxy, journal, app, before, seen: Mutex::default() }
     }
 
+    /// Tells while the work is done.
+    pub(crate) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
+        let result = tokio::select! {
+            result = work => result,
+            never = self.go_on() => match never {},
+        };
+        // A swap can be over before the new release's first requests were told of.
+        self.tell().await;
+        result
+    }
+
     /// Tells every half second, until dropped.
-    pub(crate) async fn go_on(&self) -> Infallible {
+    async fn go_on(&self) -> Infallible {
         // Where the proxy cannot be asked there is nothing to tell; the change itself will say so.
         self.proxy.mark(self.app).await.ok();
         loop {
@@ -56,7 +67,7 @@ impl<'a> Teller<'a> {
     }
 
     /// Looks, and writes an event if there have been requests.
-    pub(crate) async fn tell(&self) {
+    async fn tell(&self) {
         let Ok(traffic) = self.proxy.traffic(self.app).await else { return };
         let view = {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);

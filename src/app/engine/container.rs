@@ -156,8 +156,12 @@ pub struct ContainerSpec {
     pub memory: Option<u64>,
     /// Billionths of a processor.
     pub nano_cpus: Option<i64>,
+    /// Threads and processes at the same time.
+    pub pids: Option<u32>,
     /// Host port → container port, on all addresses of the host.
     pub publish: Vec<(u16, u16)>,
+    /// The same, on the host's loopback address only.
+    pub publish_local: Vec<(u16, u16)>,
     /// Restart policy.
     pub restart: Restart,
     /// Log rotation: bytes a file; three files are kept.

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::app::canary::Canary;
 use crate::app::name::{AppId, AppName, OpId, ReleaseNumber};
 use crate::app::release::{Caller, Release, ReleaseStatus};
-use crate::app::route::{Notice, Route, RouteState, Target};
+use crate::app::route::{CanaryRoute, Notice, Route, RouteState, Target};
 use crate::app::settings::{Secret, Settings, Swap};
 use crate::app::units::Span;
 
@@ -50,6 +51,9 @@ pub struct AppRecord {
     /// The change under way, or abandoned by a holder that died.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<Intent>,
+    /// A release that is tried out on some of the requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Box<Canary>>,
     /// Held on purpose by `once lock`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manual_lock: Option<ManualLock>,
@@ -155,6 +159,7 @@ impl AppRecord {
             generated,
             releases: Vec::new(),
             intent: None,
+            canary: None,
             manual_lock: None,
             created_at: at,
             removed_at: None,
@@ -167,10 +172,16 @@ impl AppRecord {
         self.releases.iter().find(|r| r.number == number)
     }
 
-    /// The release a container was made for, or taken over by.
+    /// The release that is tried out.
+    #[must_use]
+    pub fn canary_release(&self) -> Option<&Release> {
+        self.canary.as_ref().map(|canary| &canary.release)
+    }
+
+    /// The release a container was made for, or taken over by; the one that is tried out included.
     #[must_use]
     pub fn release_of(&self, container: &str) -> Option<&Release> {
-        self.releases.iter().rev().find(|r| r.container == container)
+        self.canary_release().into_iter().chain(self.releases.iter().rev()).find(|r| r.container == container)
     }
 
     /// The serving release.
@@ -214,6 +225,10 @@ impl AppRecord {
                 RunState::Paused { max_wait } => RouteState::Paused { max_wait: *max_wait },
             },
             health_path: settings.health_path.clone(),
+            canary: self.canary.as_ref().map(|canary| CanaryRoute {
+                target: Target { release: canary.release.number, address: canary.release.address() },
+                rule: canary.rule.clone(),
+            }),
         })
     }
 
@@ -231,7 +246,7 @@ impl AppRecord {
             return Some("its id is not made of letters, digits and `-`".to_owned());
         }
         let mut numbers = BTreeSet::new();
-        for release in &self.releases {
+        for release in self.releases.iter().chain(self.canary_release()) {
             if !numbers.insert(release.number) {
                 return Some(format!("release {} is there twice", release.number));
             }

@@ -1,5 +1,7 @@
 use proptest::prelude::*;
 
+mod canary;
+
 use super::record::HISTORY;
 use super::*;
 use crate::app::image::ResolvedImage;
@@ -68,7 +70,8 @@ fn switch(app: &str, number: u64, change: &str) -> Transaction {
 }
 
 fn switch_to(app: &str, release: Release) -> Transaction {
-    Transaction::Switch { app: id(app), release: Box::new(release), state: RunState::Running }
+    let (app, release, state) = (id(app), Box::new(release), RunState::Running);
+    Transaction::Switch { app, release, state, keep_canary: false }
 }
 
 fn retire(app: &str, change: &str) -> Transaction {

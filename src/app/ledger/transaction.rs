@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::record::{AppRecord, ManualLock, Phase, RunState};
+use crate::app::canary::CanaryRule;
 use crate::app::host::Hostname;
 use crate::app::name::{AppId, AppName, OpId, ReleaseNumber};
 use crate::app::release::{Caller, Release};
@@ -54,6 +55,65 @@ pub enum Transaction {
         release: Box<Release>,
         /// What the app is meant to do from now on.
         state: RunState,
+        /// A canary goes on beside the new release; else it ends.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        keep_canary: bool,
+    },
+    /// The commit point of a canary: the release gets the requests of the rule, the serving one all others. Ends an
+    /// earlier canary. May be applied twice.
+    Canary {
+        /// Which app.
+        app: AppId,
+        /// The release.
+        release: Box<Release>,
+        /// Which requests it gets.
+        rule: CanaryRule,
+        /// When.
+        at: Timestamp,
+    },
+    /// Other requests for the canary.
+    Share {
+        /// Which app.
+        app: AppId,
+        /// Which requests it gets from now on.
+        rule: CanaryRule,
+    },
+    /// The canary serves. Records an intent that [`Transaction::Retire`] clears. May be applied twice.
+    Promote {
+        /// Which app.
+        app: AppId,
+        /// The change.
+        op: OpId,
+        /// Who.
+        by: Caller,
+        /// When.
+        at: Timestamp,
+    },
+    /// The canary gets no more requests and is remembered as failed. Records an intent that [`Transaction::Retire`]
+    /// clears once its container is gone. May be applied twice.
+    Abort {
+        /// Which app.
+        app: AppId,
+        /// The change.
+        op: OpId,
+        /// Who.
+        by: Caller,
+        /// When.
+        at: Timestamp,
+        /// Why, in one sentence.
+        why: String,
+    },
+    /// Back to the release before, by the change that had switched away from it and not retired it yet. The release it
+    /// made is remembered as failed. May be applied twice.
+    Return {
+        /// Which app.
+        app: AppId,
+        /// The change.
+        op: OpId,
+        /// The release that serves again.
+        to: ReleaseNumber,
+        /// What was wrong with the other one, in one sentence.
+        why: String,
     },
     /// New settings for the serving release without a new container.
     Amend {
@@ -127,6 +187,11 @@ impl Transaction {
             Self::Begin { app, .. }
             | Self::Advance { app, .. }
             | Self::Switch { app, .. }
+            | Self::Canary { app, .. }
+            | Self::Share { app, .. }
+            | Self::Promote { app, .. }
+            | Self::Abort { app, .. }
+            | Self::Return { app, .. }
             | Self::Amend { app, .. }
             | Self::SetState { app, .. }
             | Self::Sequence { app, .. }
@@ -225,6 +290,12 @@ pub enum Refusal {
     /// The app has never served, so there is nothing to amend or stop.
     #[error("{name} has no serving release")]
     NothingServes {
+        /// Which app.
+        name: AppName,
+    },
+    /// No release is being tried out.
+    #[error("{name} has no canary")]
+    NoCanary {
         /// Which app.
         name: AppName,
     },

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::*;
+use crate::app::canary::Canary;
 use crate::app::engine::Identity;
 use crate::app::finding::Severity;
 use crate::app::image::ResolvedImage;
@@ -41,7 +42,7 @@ pub(in crate::app) fn view(name: &str, hosts: &[&str]) -> AppView {
     });
     record.serving = Some(ReleaseNumber(1));
     let container = Some(container(name, 1, true));
-    AppView { record, container, traffic: AppTraffic::default(), health: AppHealth::Running }
+    AppView { record, container, canary: None, traffic: AppTraffic::default(), health: AppHealth::Running }
 }
 
 fn container(app: &str, release: u64, running: bool) -> Container {
@@ -120,6 +121,23 @@ fn each_misfit_has_its_own_word_and_remedy() {
         assert_eq!(findings[0].severity, Severity::Problem);
         assert!(!findings[0].mend.is_empty() && !findings[0].why.is_empty());
     }
+}
+
+#[test]
+fn a_canary_is_needed_and_missed() {
+    let mut shop = view("shop", &["a.example.com"]);
+    let release =
+        Release { number: ReleaseNumber(2), container: "once-shop-2".into(), ..shop.record.releases[0].clone() };
+    let canary = Canary { release, rule: "10%".parse().unwrap(), since: Timestamp::UNIX_EPOCH };
+    shop.record.canary = Some(Box::new(canary));
+    shop.canary = Some(container("shop", 2, true));
+    let both = [container("shop", 1, true), container("shop", 2, true)];
+    assert_eq!(found(std::slice::from_ref(&shop), &both, &[volume("shop")]), []);
+    shop.canary = Some(container("shop", 2, false));
+    let both = [container("shop", 1, true), container("shop", 2, false)];
+    let findings = found(&[shop], &both, &[volume("shop")]);
+    assert_eq!(kinds(&findings), [(Kind::Down, "once-shop-2")]);
+    assert_eq!(findings[0].fix, None, "whether it goes is for people to say");
 }
 
 #[test]

@@ -21,6 +21,7 @@ use crate::app::proxy::{
     Activity, AppTraffic, DrainLimits, DrainProgress, Lease, LockRequest, ProbeAnswer, ProbeRequest, Proxy, ProxyError,
     ProxyInfo, ProxyProcesses, Snapshot,
 };
+use crate::app::traffic::TrafficReport;
 use crate::app::{AppId, AppName, CertificateFacts, CertificateOffer, OpId, ProxyConfig, ProxyDraft, ReleaseNumber};
 use crate::proxy::control::wire::{ActivityQuery, Apply, Drain, Follow, HASH_HEADER, Hold, OFFSET_HEADER, Watch};
 use crate::proxy::service::{HandOver, RouteChange};
@@ -173,6 +174,10 @@ impl Proxy for Client {
 
     async fn traffic(&self, app: &AppId) -> Result<AppTraffic> {
         self.links.ask("traffic", app).await
+    }
+
+    async fn traffic_report(&self, app: &AppId) -> Result<TrafficReport> {
+        self.links.ask("traffic-report", app).await
     }
 
     async fn mark(&self, app: &AppId) -> Result<()> {

@@ -225,6 +225,7 @@ impl Call<'_> {
             "hold" => self.with(call, async |h: Hold| service.hold(&h.app, h.limit).await).await,
             "resume" => self.with(call, async |app: AppId| service.resume(&app).await).await,
             "traffic" => self.with(call, async |app: AppId| service.traffic(&app).await).await,
+            "traffic-report" => self.with(call, async |app: AppId| service.traffic_report(&app).await).await,
             "mark" => self.with(call, async |app: AppId| service.mark(&app).await).await,
             "publish" => self.with(call, async |events: Vec<Envelope>| service.publish(events).await).await,
             "config" => document(service.config().await),

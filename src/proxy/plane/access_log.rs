@@ -46,7 +46,9 @@ thread_local! {
 /// The sending end.
 pub(super) struct LogWriter {
     blocks: SyncSender<Vec<u8>>,
+    /// Not told of yet.
     dropped: Arc<AtomicU64>,
+    dropped_in_all: AtomicU64,
 }
 
 impl LogWriter {
@@ -76,7 +78,12 @@ impl LogWriter {
             }
         };
         std::thread::Builder::new().name("access-log".to_owned()).spawn(run).ok()?;
-        Some(Self { blocks, dropped })
+        Some(Self { blocks, dropped, dropped_in_all: AtomicU64::new(0) })
+    }
+
+    /// Lines lost since the start, as their reader was too slow.
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped_in_all.load(Ordering::Relaxed)
     }
 
     /// Lets `format` append one line.
@@ -105,6 +112,7 @@ impl LogWriter {
         if let Err(TrySendError::Full(block) | TrySendError::Disconnected(block)) = self.blocks.try_send(block) {
             let lines = block.iter().filter(|b| **b == b'\n').count();
             self.dropped.fetch_add(lines as u64, Ordering::Relaxed);
+            self.dropped_in_all.fetch_add(lines as u64, Ordering::Relaxed);
         }
     }
 }

@@ -4,12 +4,14 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
+use super::canary::Canary;
+use super::guard::Guard;
 use super::metrics::Metrics;
 use super::upstream::Upstream;
-use crate::app::{AppId, ReleaseNumber, Route};
+use crate::app::{AppId, ReleaseNumber, Route, Target};
 
 pub(super) struct App {
     pub(super) id: AppId,
@@ -28,7 +30,10 @@ pub(super) struct App {
 pub(super) struct Live {
     pub(super) route: Route,
     pub(super) upstream: Arc<Upstream>,
+    pub(super) canary: Option<Arc<Canary>>,
     pub(super) gate: Gate,
+    /// What requests have to get past first.
+    pub(super) guard: Option<Arc<Guard>>,
 }
 
 #[derive(Clone, Copy)]
@@ -44,19 +49,19 @@ const REMEMBERED: usize = 4;
 impl App {
     pub(super) fn new(route: Route, lanes: usize) -> Self {
         let metrics = Metrics::new(lanes);
-        let upstream = Arc::new(Upstream::new(route.target.clone(), metrics.release(route.target.release), lanes));
+        let live = live(route, None, &mut Vec::new(), &metrics, lanes);
         Self {
-            id: route.app.clone(),
+            id: live.route.app.clone(),
             metrics,
             held: AtomicU64::new(0),
             changed: Notify::new(),
-            live: ArcSwap::from_pointee(Live { route, upstream, gate: Gate::Open }),
+            live: ArcSwap::from_pointee(live),
             retired: Mutex::new(Vec::new()),
             lanes,
         }
     }
 
-    pub(super) fn live(&self) -> Guard<Arc<Live>> {
+    pub(super) fn live(&self) -> arc_swap::Guard<Arc<Live>> {
         self.live.load()
     }
 
@@ -64,15 +69,9 @@ impl App {
     pub(super) fn switch(&self, route: Route) {
         let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.live.load_full();
-        let upstream = if old.upstream.target == route.target {
-            Arc::clone(&old.upstream)
-        } else {
-            let known = retired.iter().position(|u| u.target == route.target).map(|at| retired.remove(at));
-            let counts = || self.metrics.release(route.target.release);
-            retired.push(Arc::clone(&old.upstream));
-            known.unwrap_or_else(|| Arc::new(Upstream::new(route.target.clone(), counts(), self.lanes)))
-        };
-        self.put(Live { route, upstream, gate: Gate::Open });
+        // What is taken up again leaves the retired ones, what is not joins them.
+        retired.extend(old.upstreams());
+        self.put(live(route, Some(&old), &mut retired, &self.metrics, self.lanes));
         forget(&mut retired);
     }
 
@@ -99,7 +98,8 @@ impl App {
     fn set_gate(&self, gate: Gate) {
         let _order = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.live.load_full();
-        self.put(Live { route: old.route.clone(), upstream: Arc::clone(&old.upstream), gate });
+        let (upstream, canary, guard) = (Arc::clone(&old.upstream), old.canary.clone(), old.guard.clone());
+        self.put(Live { route: old.route.clone(), upstream, canary, gate, guard });
     }
 
     fn put(&self, live: Live) {
@@ -110,7 +110,7 @@ impl App {
     /// All upstreams that may have something under way, the serving one first.
     pub(super) fn upstreams(&self) -> Vec<Arc<Upstream>> {
         let retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all = vec![Arc::clone(&self.live().upstream)];
+        let mut all: Vec<_> = self.live().upstreams().collect();
         all.extend(retired.iter().cloned());
         all
     }
@@ -118,6 +118,39 @@ impl App {
     pub(super) fn of_release(&self, release: ReleaseNumber) -> Vec<Arc<Upstream>> {
         self.upstreams().into_iter().filter(|upstream| upstream.target.release == release).collect()
     }
+}
+
+impl Live {
+    /// Those that get requests, the serving one first.
+    pub(super) fn upstreams(&self) -> impl Iterator<Item = Arc<Upstream>> {
+        std::iter::once(Arc::clone(&self.upstream)).chain(self.canary.iter().map(|canary| Arc::clone(&canary.upstream)))
+    }
+}
+
+/// What a route comes to: upstreams that are known are taken from `known`.
+fn live(route: Route, before: Option<&Live>, known: &mut Vec<Arc<Upstream>>, metrics: &Metrics, lanes: usize) -> Live {
+    let mut take = |target: &Target| match known.iter().position(|upstream| upstream.target == *target) {
+        Some(at) => known.remove(at),
+        None => Arc::new(Upstream::new(target.clone(), metrics.release(target.release), lanes)),
+    };
+    let upstream = take(&route.target);
+    let canary = route.canary.as_ref().map(|canary| Arc::new(Canary::new(canary, take(&canary.target))));
+    let compared = before.and_then(|before| Some((&before.upstream, &before.canary.as_ref()?.upstream)));
+    match (&canary, compared) {
+        // The same two as before: their comparison goes on.
+        (Some(canary), Some((old, new))) if Arc::ptr_eq(old, &upstream) && Arc::ptr_eq(new, &canary.upstream) => {}
+        (Some(canary), _) => {
+            upstream.counts.compare();
+            canary.upstream.counts.compare();
+        }
+        (None, Some((old, new))) => {
+            old.counts.stop_comparing();
+            new.counts.stop_comparing();
+        }
+        (None, None) => {}
+    }
+    let guard = Guard::new(&route.web, before.and_then(|before| before.guard.as_deref()));
+    Live { route, upstream, canary, gate: Gate::Open, guard }
 }
 
 fn forget(retired: &mut Vec<Arc<Upstream>>) {

@@ -12,7 +12,10 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::sync::futures::OwnedNotified;
 
 use super::clock;
+use super::encoder::EncodeError;
 use super::headers;
+use super::linger::linger;
+use super::packed::Packed;
 use super::pool::Wire;
 use super::pulse::Pulse;
 use super::record::Record;
@@ -22,6 +25,17 @@ use super::streams::Flow;
 pub(super) struct RequestBody {
     inner: Option<Incoming>,
     meter: Option<Arc<Meter>>,
+    /// Bytes that may still come.
+    left: u64,
+}
+
+/// Why a request's body ends early; the app sees a broken connection, as it must.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unsendable {
+    #[error("the client broke off")]
+    Client(#[from] hyper::Error),
+    #[error("the body is larger than the app's limit")]
+    TooLarge,
 }
 
 /// What is known of a request's body while it passes.
@@ -32,6 +46,7 @@ pub(super) struct Meter {
     starved: AtomicBool,
     broken: AtomicBool,
     pulse: Arc<Pulse>,
+    too_large: AtomicBool,
 }
 
 impl Meter {
@@ -42,6 +57,11 @@ impl Meter {
     /// The client's end broke.
     pub(super) fn is_broken(&self) -> bool {
         self.broken.load(Ordering::Relaxed)
+    }
+
+    /// More came than the app takes.
+    pub(super) fn is_too_large(&self) -> bool {
+        self.too_large.load(Ordering::Relaxed)
     }
 
     /// Whether it is the client that is waited for.
@@ -73,21 +93,35 @@ impl RequestBody {
                 starved: AtomicBool::new(false),
                 broken: AtomicBool::new(false),
                 pulse: Arc::clone(pulse),
+                too_large: AtomicBool::new(false),
             })
         });
-        (Self { inner: meter.is_some().then_some(inner), meter: meter.clone() }, meter)
+        (Self { inner: meter.is_some().then_some(inner), meter: meter.clone(), left: u64::MAX }, meter)
+    }
+
+    /// The same body, which breaks off behind so many bytes.
+    pub(super) fn limited(self, bytes: Option<u64>) -> Self {
+        Self { left: bytes.unwrap_or(u64::MAX), ..self }
+    }
+
+    fn overflow(&mut self) -> Unsendable {
+        if let Some(meter) = &self.meter {
+            meter.too_large.store(true, Ordering::Relaxed);
+        }
+        self.inner.take().into_iter().for_each(linger);
+        Unsendable::TooLarge
     }
 
     pub(super) fn empty() -> Self {
-        Self { inner: None, meter: None }
+        Self { inner: None, meter: None, left: u64::MAX }
     }
 }
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Unsendable;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Unsendable>>> {
         let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
         let mut polled = Pin::new(&mut *inner).poll_frame(cx);
         clean(&mut polled);
@@ -99,7 +133,14 @@ impl Body for RequestBody {
                 Poll::Ready(None) | Poll::Pending => {}
             }
         }
-        polled
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            let passed = frame.data_ref().map_or(0, |data| data.len() as u64);
+            match self.left.checked_sub(passed) {
+                Some(left) => self.left = left,
+                None => return Poll::Ready(Some(Err(self.overflow()))),
+            }
+        }
+        polled.map_err(Into::into)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -124,6 +165,7 @@ fn clean<E>(polled: &mut Poll<Option<Result<Frame<Bytes>, E>>>) {
 pub(super) enum AnswerBody {
     Own { rest: Bytes, record: Option<Record> },
     Passed(Box<Passed>),
+    Packed(Box<Packed>),
 }
 
 /// An answer that comes from the app, and the connection it comes over.
@@ -134,6 +176,8 @@ pub(super) struct Passed {
     pub(super) lane: usize,
     pub(super) record: Record,
     pub(super) cut: Option<Pin<Box<OwnedNotified>>>,
+    /// It was ended here, before its end.
+    pub(super) over: bool,
     /// Set where many answers share a connection.
     pub(super) flow: Option<Arc<Flow>>,
 }
@@ -145,10 +189,15 @@ pub(super) enum Broken {
     App(#[from] hyper::Error),
     #[error("the drain's limit has passed")]
     Cut,
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
 }
 
 impl Passed {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
         let mut driven = false;
         loop {
             let mut polled = Pin::new(&mut self.body).poll_frame(cx);
@@ -190,9 +239,15 @@ impl Passed {
         }
         let Some(claim) = &self.record.claim else { return Poll::Pending };
         // Most answers are over before they have to wait even once.
-        let cut = self.cut.get_or_insert_with(|| Box::pin(claim.live.upstream.cut_signal(self.lane).notified_owned()));
+        let cut = self.cut.get_or_insert_with(|| Box::pin(claim.upstream().cut_signal(self.lane).notified_owned()));
         let signalled = cut.as_mut().poll(cx).is_ready();
         if claim.is_cut() {
+            if claim.ends_well() {
+                // A client of events asks again by itself, and gets the release that serves by then.
+                self.wire = None;
+                self.over = true;
+                return Poll::Ready(None);
+            }
             return Poll::Ready(Some(Err(self.broke(Broken::Cut))));
         }
         if signalled {
@@ -211,7 +266,7 @@ impl Passed {
     /// Nothing more comes over the connection: lets it rest.
     pub(super) fn let_go(&mut self, cx: &mut Context<'_>) {
         if let (Some(wire), Some(claim)) = (self.wire.take(), &self.record.claim) {
-            claim.live.upstream.rest(self.lane, wire, cx);
+            claim.upstream().rest(self.lane, wire, cx);
         }
     }
 }
@@ -230,6 +285,7 @@ impl Body for AnswerBody {
                 Poll::Ready(Some(Ok(Frame::data(std::mem::take(rest)))))
             }
             Self::Passed(passed) => passed.poll(cx),
+            Self::Packed(packed) => packed.poll(cx),
         }
     }
 
@@ -237,6 +293,7 @@ impl Body for AnswerBody {
         match self {
             Self::Own { rest, .. } => rest.is_empty(),
             Self::Passed(passed) => passed.body.is_end_stream(),
+            Self::Packed(packed) => packed.is_end(),
         }
     }
 
@@ -244,6 +301,7 @@ impl Body for AnswerBody {
         match self {
             Self::Own { rest, .. } => SizeHint::with_exact(rest.len() as u64),
             Self::Passed(passed) => passed.body.size_hint(),
+            Self::Packed(_) => SizeHint::default(),
         }
     }
 }

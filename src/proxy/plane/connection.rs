@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::body::AnswerBody;
+use super::crowd;
 use super::exchange::Context;
 use super::handle::Shared;
 use super::options::{PlaneOptions, Timeouts};
@@ -42,6 +43,13 @@ pub(super) async fn connection(lane: usize, shared: Arc<Shared>, mut stream: Tcp
         }
     }
     let client = address.ip().to_canonical();
+    let Some(_place) = shared.crowd.admit(client, &config) else {
+        if listening.tls.is_none() {
+            // Whether it arrives or not, the connection ends here.
+            let _ = stream.try_write(crowd::BUSY);
+        }
+        return;
+    };
     let trusted = forwarded::is_named(&config.trusted_proxies, client);
     let mut peer = Peer { address, client, trusted, ip: ip(client), scheme, local_port, sni: None };
     match &listening.tls {

@@ -22,15 +22,35 @@ struct Drain {
     upstreams: Vec<Arc<Upstream>>,
     app: Option<Arc<App>>,
     requests: Limit,
-    upgraded: Limit,
-    told: Option<(u64, u64)>,
+    /// For streams and upgraded connections.
+    streams: Limit,
+    /// What was cut so far.
+    cut: u64,
+    told: Option<Counts>,
     next: Instant,
     over: bool,
 }
 
 struct Limit {
     at: Instant,
-    cut: Option<u64>,
+    passed: bool,
+}
+
+/// What is under way.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Counts {
+    /// Not begun, or of a known length.
+    requests: u64,
+    events: u64,
+    open: u64,
+    upgraded: u64,
+}
+
+impl Counts {
+    const fn progress(self, cut: Option<u64>) -> DrainProgress {
+        let streams = self.events + self.open;
+        DrainProgress { requests: self.requests, streams, upgraded: self.upgraded, cut }
+    }
 }
 
 pub(super) fn drain(
@@ -44,12 +64,13 @@ pub(super) fn drain(
         // The time begins with the first poll, not with the call.
         let mut drain = drain.unwrap_or_else(|| {
             let now = Instant::now();
-            let limit = |ms| Limit { at: now + Duration::from_millis(ms), cut: None };
+            let limit = |ms| Limit { at: now + Duration::from_millis(ms), passed: false };
             Drain {
                 upstreams: upstreams.clone(),
                 app: app.clone(),
                 requests: limit(limits.requests_ms),
-                upgraded: limit(limits.upgraded_ms),
+                streams: limit(limits.upgraded_ms),
+                cut: 0,
                 told: None,
                 next: now,
                 over: false,
@@ -70,29 +91,22 @@ impl Drain {
         loop {
             let upstreams = self.upstreams.clone();
             let changed: Vec<_> = upstreams.iter().map(|upstream| Box::pin(upstream.quieter.notified())).collect();
-            let (requests, upgraded) = self.under_way();
+            let counts = self.under_way();
             let now = Instant::now();
-            if requests + upgraded == 0 || self.given_up(now) {
-                return Some(self.end(requests, upgraded));
+            if counts == Counts::default() || self.given_up(now) {
+                return Some(self.end(counts));
             }
-            if self.requests.cut.is_none() && now >= self.requests.at {
-                self.requests.cut = Some(requests);
-                self.upstreams.iter().for_each(|upstream| upstream.cut_requests());
-            }
-            if self.upgraded.cut.is_none() && now >= self.upgraded.at {
-                self.upgraded.cut = Some(upgraded);
-                self.upstreams.iter().for_each(|upstream| upstream.cut_upgraded());
-            }
-            if self.told != Some((requests, upgraded)) && now >= self.next {
-                self.told = Some((requests, upgraded));
+            self.cut_what_is_due(now, counts);
+            if self.told != Some(counts) && now >= self.next {
+                self.told = Some(counts);
                 self.next = now + EVERY;
-                return Some(DrainProgress { requests, upgraded, cut: None });
+                return Some(counts.progress(None));
             }
             let mut wake = now + GOODBYE;
-            for limit in [&self.requests, &self.upgraded] {
-                wake = wake.min(if limit.cut.is_none() { limit.at } else { limit.at + GOODBYE });
+            for limit in [&self.requests, &self.streams] {
+                wake = wake.min(if limit.passed { limit.at + GOODBYE } else { limit.at });
             }
-            if self.told != Some((requests, upgraded)) {
+            if self.told != Some(counts) {
                 wake = wake.min(self.next);
             }
             tokio::select! {
@@ -102,24 +116,51 @@ impl Drain {
         }
     }
 
-    fn under_way(&self) -> (u64, u64) {
-        self.upstreams.iter().map(|upstream| upstream.under_way()).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
+    /// Requests at their limit, events and upgraded connections at that of streams, answers of unknown length at the
+    /// later of both.
+    fn cut_what_is_due(&mut self, now: Instant, counts: Counts) {
+        if !self.streams.passed && now >= self.streams.at {
+            self.streams.passed = true;
+            self.cut += counts.events + counts.upgraded + if self.requests.passed { counts.open } else { 0 };
+            self.upstreams.iter().for_each(|upstream| upstream.cut_streams());
+        }
+        if !self.requests.passed && now >= self.requests.at {
+            self.requests.passed = true;
+            self.cut += counts.requests + if self.streams.passed { counts.open } else { 0 };
+            self.upstreams.iter().for_each(|upstream| upstream.cut_requests());
+        }
+    }
+
+    fn under_way(&self) -> Counts {
+        self.upstreams.iter().fold(Counts::default(), |sum, upstream| {
+            // Read one after the other, all requests last: a stream that ends in between is none of them any more.
+            let (events, open) = upstream.streams();
+            let (all, upgraded) = upstream.under_way();
+            let events = events.min(all);
+            let open = open.min(all - events);
+            Counts {
+                requests: sum.requests + all - events - open,
+                events: sum.events + events,
+                open: sum.open + open,
+                upgraded: sum.upgraded + upgraded,
+            }
+        })
     }
 
     /// What was cut does not end. The release is stopped next, which ends it.
     fn given_up(&self, now: Instant) -> bool {
-        [&self.requests, &self.upgraded].iter().all(|limit| limit.cut.is_some() && now >= limit.at + GOODBYE)
+        [&self.requests, &self.streams].iter().all(|limit| limit.passed && now >= limit.at + GOODBYE)
     }
 
-    fn end(&mut self, requests: u64, upgraded: u64) -> DrainProgress {
+    fn end(&mut self, counts: Counts) -> DrainProgress {
         self.over = true;
         for upstream in &self.upstreams {
-            let serves = self.app.as_ref().is_some_and(|app| Arc::ptr_eq(&app.live().upstream, upstream));
+            let is = |live: Arc<Upstream>| Arc::ptr_eq(&live, upstream);
+            let serves = self.app.as_ref().is_some_and(|app| app.live().upstreams().any(is));
             if !serves {
                 upstream.close_idle();
             }
         }
-        let cut = self.requests.cut.unwrap_or(0) + self.upgraded.cut.unwrap_or(0);
-        DrainProgress { requests, upgraded, cut: Some(cut) }
+        counts.progress(Some(self.cut))
     }
 }

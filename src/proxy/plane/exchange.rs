@@ -6,15 +6,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Instant;
 
-use http::header::{ACCEPT, CONNECTION, HeaderValue, STRICT_TRANSPORT_SECURITY};
+use http::header::{ACCEPT, CONNECTION, EXPECT, HeaderValue, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body, Incoming};
 
 use super::app::{App, Gate, Live};
 use super::body::{AnswerBody, Passed, RequestBody};
+use super::canary::{Draw, Visitor};
 use super::claim::{Claim, Refused};
+use super::compress::Wish;
 use super::forward::{Failure, Handshaken, Sent, answer, connect, handshake};
+use super::guard::Refusal;
 use super::handle::Shared;
+use super::linger::linger;
+use super::packed::Packed;
 use super::pages::Page;
 use super::pool::Wire;
 use super::pulse::Pulse;
@@ -23,8 +28,9 @@ use super::serve::Listening;
 use super::soundness;
 use super::streams::Flow;
 use super::table::{Found, fold_host};
+use super::upstream::Kind;
 use super::{closed, forwarded, headers, rewrite, secure, tunnel};
-use crate::app::RouteState;
+use crate::app::{RouteState, UrlPath};
 
 /// What all requests of one client's connection share.
 pub(super) struct Context {
@@ -95,6 +101,14 @@ impl Context {
             return own((status, headers, bytes::Bytes::new()), record);
         }
         let port = port.map(str::to_owned);
+        let guard = live.guard.clone();
+        let wish = guard.as_ref().filter(|guard| guard.compress).map(|_| Wish::of(&request));
+        if let Some(guard) = &guard
+            && let Err(refusal) = guard.check(&mut request, peer.client, record.started)
+        {
+            record.app = Some(app);
+            return refuse(&refusal, request, record);
+        }
         let accept = request.headers().get(ACCEPT).cloned();
         let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
         let chunked = !request.body().is_end_stream();
@@ -107,6 +121,7 @@ impl Context {
         record.request_id(&id);
         let (head, body) = request.into_parts();
         let (body, meter) = RequestBody::new(body, &self.pulse);
+        let body = body.limited(guard.and_then(|guard| guard.max_body));
         record.meter = meter;
         let request = Request::from_parts(head, body);
 
@@ -122,7 +137,7 @@ impl Context {
                     Some(_) if self.pulse.is_multiplexed() && response.status().is_success() => {
                         page(Page::BadGateway, record)
                     }
-                    _ => self.pass(response, wire, record).await,
+                    _ => self.pass(response, wire, wish, record).await,
                 },
             };
         if let Some(strict) = strict {
@@ -151,14 +166,16 @@ impl Context {
         record: &mut Record,
     ) -> Result<(Response<Incoming>, Option<Box<Wire>>), Page> {
         let (mut tries, mut fresh) = (0, upgrade);
+        let mut draw = Draw::default();
         loop {
             record.app = Some(Arc::clone(&app));
-            let claim = match self.admit(&app, &request).await {
+            let claim = match self.admit(&app, &request, &mut draw.visitor(request.headers())).await {
                 Ok(claim) => claim,
                 Err(Page::NoHost) => {
                     app = self.find(host, original.path())?;
                     let live = Arc::clone(&app.live());
-                    if matches!(live.gate, Gate::Removed) {
+                    // What another app asks of its visitors this one has not been asked for.
+                    if matches!(live.gate, Gate::Removed) || live.guard.is_some() {
                         return Err(Page::NoHost);
                     }
                     rewrite::readdress(&mut request, original, &live.route);
@@ -166,10 +183,14 @@ impl Context {
                 }
                 Err(no) => return Err(no),
             };
-            let live = Arc::clone(&claim.live);
+            let (live, canary) = (Arc::clone(&claim.live), claim.canary);
             record.claim = Some(claim);
             match self.attempt(request, upgrade, fresh, record).await {
-                Ok((Sent::Answer(response), wire)) => return Ok((response, wire)),
+                Ok((Sent::Answer(mut response), wire)) => {
+                    let prefix = live.route.path_prefix.as_ref().map(UrlPath::as_str);
+                    draw.remember(&mut response, prefix, self.peer.scheme == "https");
+                    return Ok((response, wire));
+                }
                 Ok((Sent::Unsent(back), wire)) if tries < TRIES => {
                     tries += u32::from(!wire.is_some_and(|wire| wire.reused));
                     request = *back;
@@ -179,9 +200,16 @@ impl Context {
                     request = *copy;
                 }
                 Ok((Sent::Failed(Failure::Client), _)) => return Err(Page::BadRequest),
+                Ok((Sent::Failed(Failure::TooLarge), _)) => return Err(Page::TooLarge),
                 Ok((Sent::Failed(Failure::SlowClient), _)) => return Err(Page::RequestTooSlow),
                 Ok((Sent::Failed(Failure::Cut | Failure::TimedOut), _)) => return Err(Page::NoAnswer),
                 Ok((Sent::Unsent(_) | Sent::Failed(Failure::App), _)) => return Err(Page::BadGateway),
+                Err(Unconnected(back)) if canary => {
+                    // Nobody is to suffer from a candidate that is gone.
+                    record.note_unreachable();
+                    draw.stays = true;
+                    request = *back;
+                }
                 Err(Unconnected(back)) => {
                     // The route may have changed since this release ended; else there is nobody to ask.
                     if tries == TRIES || Arc::ptr_eq(&live, &app.live()) {
@@ -198,7 +226,7 @@ impl Context {
     /// `fresh`: not over a connection that has rested.
     async fn attempt(&self, request: Request<RequestBody>, upgrade: bool, fresh: bool, record: &Record) -> Attempt {
         let Some(claim) = &record.claim else { return Err(Unconnected(Box::new(request))) };
-        let (upstream, timeouts) = (&claim.live.upstream, &self.shared.options.timeouts);
+        let (upstream, timeouts) = (claim.upstream(), &self.shared.options.timeouts);
         let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) && record.meter.is_none();
         let rested = match fresh {
             true => None,
@@ -247,7 +275,13 @@ impl Context {
         answer(send, None, claim, record.meter.as_deref(), self.shared.options.timeouts.response_head).await
     }
 
-    async fn pass(&self, response: Response<Incoming>, wire: Option<Box<Wire>>, mut record: Record) -> Answer {
+    async fn pass(
+        &self,
+        response: Response<Incoming>,
+        wire: Option<Box<Wire>>,
+        wish: Option<Wish>,
+        mut record: Record,
+    ) -> Answer {
         let (mut head, body) = response.into_parts();
         // Another protocol that nobody asked for, or a coding that nobody can undo.
         if head.status.is_informational() || !soundness::is_plainly_chunked(&head.headers) {
@@ -255,9 +289,13 @@ impl Context {
         }
         headers::to_client(&mut head.headers, false);
         head.version = Version::default();
+        let coding = wish.filter(|_| !body.is_end_stream()).and_then(|wish| wish.grant(&mut head));
         record.answered(head.status.as_u16(), &head.headers);
+        if let (Some(kind), Some(claim)) = (kind(&head.headers, &body), &mut record.claim) {
+            claim.becomes(kind);
+        }
         let flow = if self.pulse.is_multiplexed() { Flow::here() } else { None };
-        let mut passed = Passed { body, wire, lane: self.lane, record, cut: None, flow };
+        let mut passed = Passed { body, wire, lane: self.lane, record, cut: None, over: false, flow };
         if passed.body.is_end_stream() {
             poll_fn(|cx| {
                 passed.let_go(cx);
@@ -265,7 +303,11 @@ impl Context {
             })
             .await;
         }
-        Response::from_parts(head, AnswerBody::Passed(Box::new(passed)))
+        let body = match coding {
+            None => AnswerBody::Passed(Box::new(passed)),
+            Some(coding) => AnswerBody::Packed(Box::new(Packed::new(passed, coding))),
+        };
+        Response::from_parts(head, body)
     }
 
     fn upgrade(
@@ -300,24 +342,24 @@ impl Context {
     }
 
     /// A place at the serving release, at once or when a hold ends.
-    async fn admit<B>(&self, app: &Arc<App>, request: &Request<B>) -> Result<Claim, Page> {
-        match Claim::take(app, self.lane) {
+    async fn admit<B>(&self, app: &Arc<App>, request: &Request<B>, visitor: &mut Visitor<'_>) -> Result<Claim, Page> {
+        match Claim::take(app, self.lane, visitor) {
             Ok(claim) => Ok(claim),
             Err(Refused::Stopped) => Err(Page::Stopped),
             Err(Refused::Removed) => Err(Page::NoHost),
             Err(Refused::Held { live, .. } | Refused::Paused { live, .. }) if is_health_check(&live, request) => {
                 Err(Page::Alive)
             }
-            Err(Refused::Held { .. } | Refused::Paused { .. }) => Box::pin(self.wait(app)).await,
+            Err(Refused::Held { .. } | Refused::Paused { .. }) => Box::pin(self.wait(app, visitor)).await,
         }
     }
 
-    async fn wait(&self, app: &Arc<App>) -> Result<Claim, Page> {
+    async fn wait(&self, app: &Arc<App>, visitor: &mut Visitor<'_>) -> Result<Claim, Page> {
         let _held = Held::enter(&self.shared, app).ok_or(Page::TooManyHeld)?;
         let came = Instant::now();
         loop {
             let changed = app.changed.notified();
-            match Claim::take(app, self.lane) {
+            match Claim::take(app, self.lane, visitor) {
                 Ok(claim) => return Ok(claim),
                 Err(Refused::Stopped) => return Err(Page::Stopped),
                 Err(Refused::Removed) => return Err(Page::NoHost),
@@ -335,6 +377,18 @@ impl Context {
     }
 }
 
+/// What the answer is where it may go on for ever.
+fn kind(head: &http::HeaderMap, body: &Incoming) -> Option<Kind> {
+    if body.size_hint().exact().is_some() {
+        return None;
+    }
+    let events = head.get(http::header::CONTENT_TYPE).is_some_and(|value| {
+        let essence = value.as_bytes().split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
+        essence.eq_ignore_ascii_case(b"text/event-stream")
+    });
+    Some(if events { Kind::Events } else { Kind::Open })
+}
+
 fn is_health_check<B>(live: &Live, request: &Request<B>) -> bool {
     matches!(*request.method(), Method::GET | Method::HEAD) && request.uri().path() == live.route.health_path.as_str()
 }
@@ -350,9 +404,22 @@ fn copy_of(request: &Request<RequestBody>) -> Request<RequestBody> {
 /// An answer of the proxy's own.
 fn page(page: Page, record: Record) -> Answer {
     let mut response = own(page.parts(), record);
-    if matches!(page, Page::BadRequest | Page::MethodNotAllowed | Page::RequestTooSlow | Page::NotImplemented) {
+    let unclear =
+        [Page::BadRequest, Page::MethodNotAllowed, Page::RequestTooSlow, Page::NotImplemented, Page::TooLarge];
+    if unclear.contains(&page) {
         // Where one request is not understood, the next one may not begin where it seems to.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// The answer to a request that the app never sees.
+fn refuse(refusal: &Refusal, request: Request<Incoming>, record: Record) -> Answer {
+    let mut response = page(refusal.page(), record);
+    refusal.add_to(response.headers_mut());
+    // Whoever waits to be told to go on is told no, and sends nothing.
+    if !request.headers().contains_key(EXPECT) {
+        linger(request.into_body());
     }
     response
 }

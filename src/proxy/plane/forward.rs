@@ -37,6 +37,8 @@ pub(super) enum Failure {
     Client,
     /// The client stopped sending its body.
     SlowClient,
+    /// The body is larger than the app's limit.
+    TooLarge,
     /// The app closed the connection, or what it said is not HTTP.
     App,
 }
@@ -67,7 +69,7 @@ pub(super) async fn answer(
     let started = Instant::now();
     let mut send = pin!(send);
     let mut due = pin!(tokio::time::sleep_until((started + limit).into()));
-    let mut cut = pin!(claim.live.upstream.cut_signal(claim.lane).notified_owned());
+    let mut cut = pin!(claim.upstream().cut_signal(claim.lane).notified_owned());
     poll_fn(|cx| {
         let open = wire.as_mut().is_none_or(|wire| wire.drive(cx));
         match send.as_mut().poll(cx) {
@@ -75,12 +77,11 @@ pub(super) async fn answer(
             Poll::Ready(Err(mut error)) => {
                 let sent = match error.take_message() {
                     Some(request) => Sent::Unsent(Box::new(request)),
-                    None if meter.is_some_and(Meter::is_broken) => Sent::Failed(Failure::Client),
-                    None => Sent::Failed(Failure::App),
+                    None => Sent::Failed(blame(meter)),
                 };
                 return Poll::Ready(sent);
             }
-            Poll::Pending if !open => return Poll::Ready(Sent::Failed(Failure::App)),
+            Poll::Pending if !open => return Poll::Ready(Sent::Failed(blame(meter))),
             Poll::Pending => {}
         }
         let signalled = cut.as_mut().poll(cx).is_ready();
@@ -89,7 +90,7 @@ pub(super) async fn answer(
         }
         if signalled {
             // It was meant for an earlier request.
-            cut.set(claim.live.upstream.cut_signal(claim.lane).notified_owned());
+            cut.set(claim.upstream().cut_signal(claim.lane).notified_owned());
             cx.waker().wake_by_ref();
         }
         while due.as_mut().poll(cx).is_ready() {
@@ -103,4 +104,13 @@ pub(super) async fn answer(
         Poll::Pending
     })
     .await
+}
+
+/// Whose fault it is that the connection to the app broke.
+fn blame(meter: Option<&Meter>) -> Failure {
+    match meter {
+        Some(meter) if meter.is_too_large() => Failure::TooLarge,
+        Some(meter) if meter.is_broken() => Failure::Client,
+        _ => Failure::App,
+    }
 }

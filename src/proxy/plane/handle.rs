@@ -7,18 +7,23 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use futures_core::stream::BoxStream;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::access_log::LogWriter;
 use super::app::App;
+use super::crowd::Crowd;
 use super::departure::Departure;
 use super::drain;
+use super::exposition;
+use super::metrics::Metrics;
 use super::options::PlaneOptions;
 use super::probe;
 use super::serve::{Listening, Serving};
 use super::table::Table;
 use super::worker::Threads;
 use crate::app::proxy::{AppTraffic, DrainLimits, DrainProgress, InFlight, ProbeAnswer, ProbeRequest};
+use crate::app::traffic::TrafficReport;
 use crate::app::{AppId, ProxyConfig, ReleaseNumber, Route};
 use crate::proxy::tls::{Certificates, TlsServer};
 
@@ -42,8 +47,12 @@ pub(super) struct Shared {
     /// Removed, and may still have something under way.
     pub(super) removed: Mutex<Vec<Arc<App>>>,
     pub(super) log: Option<LogWriter>,
+    /// Of requests that are for no app.
+    pub(super) strays: Metrics,
     /// Requests held, over all apps.
     pub(super) held: AtomicU64,
+    pub(super) crowd: Arc<Crowd>,
+    metrics_wanted: watch::Sender<bool>,
     pub(super) departure: Arc<Departure>,
     pub(super) certificates: Certificates,
 }
@@ -54,6 +63,7 @@ impl Plane {
     pub fn new(options: PlaneOptions) -> Self {
         let options = PlaneOptions { buffer: options.buffer.max(8192), threads: options.threads.max(1), ..options };
         let log = LogWriter::start(&options.access_log);
+        let strays = Metrics::new(options.threads);
         let shared = Shared {
             options,
             table: ArcSwap::default(),
@@ -61,7 +71,10 @@ impl Plane {
             apps: Mutex::default(),
             removed: Mutex::default(),
             log,
+            strays,
             held: AtomicU64::new(0),
+            crowd: Arc::default(),
+            metrics_wanted: watch::Sender::new(false),
             departure: Arc::default(),
             certificates: Certificates::default(),
         };
@@ -70,6 +83,7 @@ impl Plane {
 
     /// Sets what holds for all apps, for every connection and request that comes after.
     pub fn configure(&self, config: ProxyConfig) {
+        self.shared.metrics_wanted.send_replace(config.metrics_port.is_some());
         self.shared.config.store(Arc::new(config));
     }
 
@@ -167,12 +181,32 @@ impl Plane {
         self.app(app).map(|app| traffic(&app)).unwrap_or_default()
     }
 
+    /// An app's traffic over time, its paths and visitors; all empty for one that is not known.
+    #[must_use]
+    pub fn traffic_report(&self, app: &AppId) -> TrafficReport {
+        self.app(app).map(|app| app.metrics.report(Instant::now())).unwrap_or_default()
+    }
+
     /// The traffic of all apps, by id.
     #[must_use]
     pub fn traffic_all(&self) -> Vec<(AppId, AppTraffic)> {
         let mut apps: Vec<Arc<App>> = self.apps().values().cloned().collect();
         apps.sort_by(|a, b| a.id.cmp(&b.id));
         apps.iter().map(|app| (app.id.clone(), traffic(app))).collect()
+    }
+
+    /// Whether a port for Prometheus is wanted, now and whenever that changes.
+    #[must_use]
+    pub fn metrics_wanted(&self) -> watch::Receiver<bool> {
+        self.shared.metrics_wanted.subscribe()
+    }
+
+    /// The counters of all apps in Prometheus' text format.
+    #[must_use]
+    pub fn exposition(&self) -> String {
+        let mut apps: Vec<Arc<App>> = self.apps().values().cloned().collect();
+        apps.sort_by(|a, b| a.live().route.name.cmp(&b.live().route.name));
+        exposition::text(&apps, &self.shared)
     }
 
     /// Resets [`AppTraffic::slowest_ms`].
@@ -258,7 +292,7 @@ impl Plane {
     }
 }
 
-fn traffic(app: &App) -> AppTraffic {
+pub(super) fn traffic(app: &App) -> AppTraffic {
     let mut traffic = app.metrics.traffic(Instant::now());
     traffic.held = app.held.load(Ordering::Relaxed);
     for upstream in app.upstreams() {

@@ -64,6 +64,11 @@ impl Default for Sum {
 }
 
 impl Sum {
+    /// The median, and what 95 and 99 of a hundred requests stayed under.
+    pub(super) fn quantiles(&self) -> [Option<f64>; 3] {
+        [0.50, 0.95, 0.99].map(|share| self.quantile(share))
+    }
+
     /// The latency that `share` of the requests stayed under, in milliseconds.
     pub(super) fn quantile(&self, share: f64) -> Option<f64> {
         let total: u64 = self.0.iter().sum();

@@ -4,33 +4,49 @@
 //! The life of a request, file by file: `serve` accepts the connection on one of the `worker` threads, `connection`
 //! finds out what it speaks and watches over it (`pulse`, `socket`, `streams`), `exchange` looks its app up in the `table` and claims the serving `upstream` (`claim`), `headers` makes the head fit for
 //! the app, `forward` sends it over a connection of the `pool` and `body` streams the answer back. Connections that
-//! change protocol go through `tunnel`. What happened ends up in `metrics` and the `access_log`.
+//! change protocol go through `tunnel`. What happened is counted by
+//! `metrics` (with `answers`, `paths`, `minutes`, `visitors`) and told by the `access_log`, a line each.
 //!
 //! `secure` is where HTTP and HTTPS part.
 //! Beside it: `drain` and `probe`, which deploys wait for.
 
 mod access_log;
+mod answers;
 mod app;
 mod body;
+mod canary;
 mod claim;
+mod client;
 mod clock;
 mod closed;
+mod compress;
 mod connection;
+mod crowd;
 mod departure;
 mod drain;
+mod encoder;
 mod exchange;
+mod exposition;
 mod forward;
 mod forwarded;
+mod guard;
 mod handle;
 mod headers;
 mod histogram;
+mod lanes;
+mod linger;
 mod metrics;
+mod minutes;
 mod options;
+mod packed;
 mod pages;
+mod password;
+mod paths;
 mod pool;
 mod probe;
 mod proxy_protocol;
 mod pulse;
+mod rate;
 mod record;
 mod request_id;
 mod rewrite;
@@ -42,6 +58,7 @@ mod streams;
 mod table;
 mod tunnel;
 mod upstream;
+mod visitors;
 mod websocket;
 mod worker;
 

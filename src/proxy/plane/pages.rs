@@ -22,15 +22,19 @@ pub(super) enum Page {
     HeldTooLong,
     NoAnswer,
     Paused,
+    Forbidden,
+    Unauthorized,
+    TooMany,
+    TooLarge,
     /// Not a page: the answer to a health check from outside while requests are held.
     Alive,
 }
 
 const TEMPLATE: &str = include_str!("../../../assets/pages/page.html");
 
-static RENDERED: LazyLock<[(Bytes, HeaderValue); 15]> = LazyLock::new(|| ALL.map(render));
+static RENDERED: LazyLock<[(Bytes, HeaderValue); ALL.len()]> = LazyLock::new(|| ALL.map(render));
 
-const ALL: [Page; 15] = [
+const ALL: [Page; 19] = [
     Page::BadRequest,
     Page::MethodNotAllowed,
     Page::RequestTooSlow,
@@ -45,6 +49,10 @@ const ALL: [Page; 15] = [
     Page::HeldTooLong,
     Page::NoAnswer,
     Page::Paused,
+    Page::Forbidden,
+    Page::Unauthorized,
+    Page::TooMany,
+    Page::TooLarge,
     Page::Alive,
 ];
 
@@ -62,6 +70,10 @@ impl Page {
             Self::BadGateway => StatusCode::BAD_GATEWAY,
             Self::Stopped | Self::TooManyHeld | Self::Paused => StatusCode::SERVICE_UNAVAILABLE,
             Self::HeldTooLong | Self::NoAnswer => StatusCode::GATEWAY_TIMEOUT,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Alive => StatusCode::OK,
         }
     }
@@ -81,6 +93,10 @@ impl Page {
             Self::Paused => ("Back in a moment", "This app is paused. Please try again."),
             Self::TooManyHeld => ("Too busy", "Please try again in a moment."),
             Self::HeldTooLong | Self::NoAnswer => ("The app took too long", "Please try again in a moment."),
+            Self::Forbidden => ("Not from here", "This app is not open to your address."),
+            Self::Unauthorized => ("Password needed", "This app is only for people who have one."),
+            Self::TooMany => ("Too many requests", "Please wait a moment."),
+            Self::TooLarge => ("Too large", "The app does not take as much as that."),
             Self::Alive => ("", ""),
         }
     }

@@ -14,7 +14,7 @@ use super::body::Meter;
 use super::claim::Claim;
 use super::exchange::Context;
 use super::handle::Shared;
-use super::metrics::Outcome;
+use super::metrics::{Outcome, ReleaseCounts};
 use super::pulse::Busy;
 
 /// Dropping it writes it down.
@@ -24,13 +24,18 @@ pub(super) struct Record {
     pub(super) status: u16,
     pub(super) failed: bool,
     pub(super) bytes_out: u64,
+    /// Over an upgraded connection.
+    pub(super) bytes_in: u64,
     /// Set for bodies, which are counted while they pass.
     pub(super) meter: Option<Arc<Meter>>,
     /// A WebSocket's life is no latency.
     pub(super) upgraded: bool,
-    started: Instant,
+    pub(super) started: Instant,
     lane: usize,
-    entry: Option<Box<Entry>>,
+    /// On the heap: a record moves often.
+    entry: Box<Entry>,
+    /// Of an upgraded connection, which has given its claim away.
+    counts: Option<Arc<ReleaseCounts>>,
     busy: Busy,
     /// Given back last: when a drain ends, everything has been written down.
     pub(super) claim: Option<Claim>,
@@ -54,19 +59,24 @@ pub(super) struct Peer {
     pub(super) sni: Option<Arc<str>>,
 }
 
-/// What only the log wants to know. Header values share their memory with the head.
+/// What the request was. Everything shares its memory with the head.
 struct Entry {
     method: Method,
     uri: Uri,
     version: Version,
     peer: Peer,
+    log: Option<Log>,
+}
+
+/// What only the log wants to know.
+#[derive(Default)]
+struct Log {
     host: Option<HeaderValue>,
     user_agent: Option<HeaderValue>,
     content_type: Option<HeaderValue>,
     content_length: Option<HeaderValue>,
     request_id: Option<HeaderValue>,
     answer_type: Option<HeaderValue>,
-    answer_length: Option<HeaderValue>,
     release: Option<(String, u64)>,
 }
 
@@ -77,49 +87,48 @@ impl Record {
     pub(super) fn new<B>(context: &Context, peer: &Peer, request: &Request<B>) -> Self {
         let shared = &context.shared;
         let get = |name| request.headers().get(name).cloned();
-        let entry = shared.log.is_some().then(|| {
-            Box::new(Entry {
-                method: request.method().clone(),
-                uri: request.uri().clone(),
-                version: request.version(),
-                peer: peer.clone(),
-                host: get(HOST),
-                user_agent: get(USER_AGENT),
-                content_type: get(CONTENT_TYPE),
-                content_length: get(CONTENT_LENGTH),
-                request_id: None,
-                answer_type: None,
-                answer_length: None,
-                release: None,
-            })
-        });
+        let log = || Log {
+            host: get(HOST),
+            user_agent: get(USER_AGENT),
+            content_type: get(CONTENT_TYPE),
+            content_length: get(CONTENT_LENGTH),
+            ..Log::default()
+        };
+        let entry = Entry {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            version: request.version(),
+            peer: peer.clone(),
+            log: (shared.log.is_some() && shared.config.load().access_log).then(log),
+        };
         Self {
             shared: Arc::clone(shared),
             app: None,
             status: CLIENT_LEFT,
             failed: false,
             bytes_out: 0,
+            bytes_in: 0,
             meter: None,
             upgraded: false,
             started: Instant::now(),
             lane: context.lane,
-            entry,
+            entry: Box::new(entry),
+            counts: None,
             busy: context.pulse.busy(),
             claim: None,
         }
     }
 
     pub(super) fn request_id(&mut self, id: &HeaderValue) {
-        if let Some(entry) = &mut self.entry {
-            entry.request_id = Some(id.clone());
+        if let Some(log) = &mut self.entry.log {
+            log.request_id = Some(id.clone());
         }
     }
 
     pub(super) fn answered(&mut self, status: u16, headers: &HeaderMap) {
         self.status = status;
-        if let Some(entry) = &mut self.entry {
-            entry.answer_type = headers.get(CONTENT_TYPE).cloned();
-            entry.answer_length = headers.get(CONTENT_LENGTH).cloned();
+        if let Some(log) = &mut self.entry.log {
+            log.answer_type = headers.get(CONTENT_TYPE).cloned();
         }
     }
 
@@ -128,69 +137,86 @@ impl Record {
         self.busy.progress();
     }
 
+    /// The release took no connection, and the request goes elsewhere: an error of its own all the same.
+    pub(super) fn note_unreachable(&self) {
+        if let Some(claim) = &self.claim {
+            let outcome = Outcome { status: 502, failed: true, took: None, ..self.outcome(Instant::now()) };
+            claim.upstream().counts.record(self.lane, &outcome);
+        }
+    }
+
     /// Gives the claim away, to an upgraded connection, and remembers whose it was.
     pub(super) fn take_claim(&mut self) -> Option<Claim> {
         let claim = self.claim.take()?;
-        claim.live.upstream.counts.record(self.lane, false);
-        if let Some(entry) = &mut self.entry {
-            let target = &claim.live.upstream.target;
-            entry.release = Some((target.address.clone(), target.release.0));
+        let upstream = claim.upstream();
+        upstream.counts.record(self.lane, &self.outcome(Instant::now()));
+        self.counts = Some(Arc::clone(&upstream.counts));
+        if let Some(log) = &mut self.entry.log {
+            log.release = Some((upstream.target.address.clone(), upstream.target.release.0));
         }
         Some(claim)
+    }
+
+    fn outcome(&self, ended: Instant) -> Outcome<'_> {
+        Outcome {
+            ended,
+            took: (!self.upgraded).then(|| ended.saturating_duration_since(self.started)),
+            method: &self.entry.method,
+            path: self.entry.uri.path(),
+            client: self.entry.peer.client,
+            status: self.status,
+            failed: self.failed,
+            bytes_in: self.bytes_in + self.meter.as_ref().map_or(0, |meter| meter.bytes()),
+            bytes_out: self.bytes_out,
+        }
     }
 }
 
 impl Drop for Record {
     fn drop(&mut self) {
         let ended = Instant::now();
-        let took = ended.saturating_duration_since(self.started);
-        let bytes_in = self.meter.as_ref().map_or(0, |meter| meter.bytes());
+        let outcome = self.outcome(ended);
         if let Some(claim) = &self.claim {
-            claim.live.upstream.counts.record(self.lane, self.failed);
+            claim.upstream().counts.record(self.lane, &outcome);
         }
-        if let Some(app) = &self.app {
-            let outcome = Outcome {
-                ended,
-                took: (!self.upgraded).then_some(took),
-                status: self.status,
-                failed: self.failed,
-                bytes_in,
-                bytes_out: self.bytes_out,
-            };
-            app.metrics.record(self.lane, &outcome);
+        if let Some(counts) = &self.counts {
+            counts.add_bytes(self.lane, outcome.bytes_in, outcome.bytes_out);
         }
-        if let Some(log) = &self.shared.log
-            && let Some(entry) = &self.entry
+        self.app.as_ref().map_or(&self.shared.strays, |app| &app.metrics).record(self.lane, &outcome);
+        if let Some(writer) = &self.shared.log
+            && let Some(log) = &self.entry.log
         {
-            log.line(|line| self.write(entry, took, bytes_in, line));
+            let took = ended.saturating_duration_since(self.started);
+            writer.line(|line| self.write(log, took, outcome.bytes_in, line));
         }
     }
 }
 
 impl Record {
-    fn write(&self, entry: &Entry, took: Duration, bytes_in: u64, line: &mut Vec<u8>) {
+    fn write(&self, log: &Log, took: Duration, bytes_in: u64, line: &mut Vec<u8>) {
         line.extend_from_slice(b"{\"time\":\"");
         timestamp(line);
         line.extend_from_slice(b"\",\"level\":\"INFO\",\"msg\":\"Request\"");
+        let entry = &self.entry;
         let bytes = |value: &'_ Option<HeaderValue>, line: &mut Vec<u8>| {
             escape(value.as_ref().map_or(b"".as_slice(), HeaderValue::as_bytes), line);
         };
         key(line, "host");
-        match (&entry.host, entry.uri.authority()) {
+        match (&log.host, entry.uri.authority()) {
             (_, Some(authority)) => escape(authority.as_str().as_bytes(), line),
             (host, None) => bytes(host, line),
         }
         number(line, "port", u64::from(entry.peer.local_port));
         text(line, "path", entry.uri.path().as_bytes());
         key(line, "request_id");
-        bytes(&entry.request_id, line);
+        bytes(&log.request_id, line);
         number(line, "status", u64::from(self.status));
         let live = self.app.as_ref().map(|app| app.live());
         text(line, "service", live.as_ref().map_or("", |live| live.route.name.as_str()).as_bytes());
-        match (&self.claim, &entry.release) {
+        match (&self.claim, &log.release) {
             (Some(claim), _) => {
-                text(line, "target", claim.live.upstream.target.address.as_bytes());
-                number(line, "release", claim.live.upstream.target.release.0);
+                text(line, "target", claim.upstream().target.address.as_bytes());
+                number(line, "release", claim.upstream().target.release.0);
             }
             (None, Some((target, release))) => {
                 text(line, "target", target.as_bytes());
@@ -200,24 +226,28 @@ impl Record {
         }
         number(line, "duration", u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
         text(line, "method", entry.method.as_str().as_bytes());
-        match length(entry.content_length.as_ref()) {
+        match length(log.content_length.as_ref()) {
             Some(length) => number(line, "req_content_length", length),
             None => number(line, "req_content_length", bytes_in),
         }
         key(line, "req_content_type");
-        bytes(&entry.content_type, line);
-        match length(entry.answer_length.as_ref()) {
-            Some(length) => number(line, "resp_content_length", length),
-            None => number(line, "resp_content_length", self.bytes_out),
-        }
+        bytes(&log.content_type, line);
+        number(line, "resp_content_length", self.bytes_out);
         key(line, "resp_content_type");
-        bytes(&entry.answer_type, line);
-        key(line, "client_addr");
-        escape(entry.peer.client.to_string().as_bytes(), line);
-        number(line, "client_port", u64::from(entry.peer.address.port()));
-        text(line, "remote_addr", entry.peer.ip.as_bytes());
+        bytes(&log.answer_type, line);
+        text(line, "client_addr", entry.peer.ip.as_bytes());
+        // A text, as kamal-proxy has it.
+        line.extend_from_slice(b",\"client_port\":\"");
+        digits(line, u64::from(entry.peer.address.port()));
+        line.push(b'"');
+        // For most, the same.
+        if entry.peer.trusted {
+            text(line, "remote_addr", entry.peer.client.to_string().as_bytes());
+        } else {
+            text(line, "remote_addr", entry.peer.ip.as_bytes());
+        }
         key(line, "user_agent");
-        bytes(&entry.user_agent, line);
+        bytes(&log.user_agent, line);
         text(line, "proto", version(entry.version).as_bytes());
         text(line, "scheme", entry.peer.scheme.as_bytes());
         key(line, "query");
@@ -250,8 +280,12 @@ fn text(line: &mut Vec<u8>, name: &str, value: &[u8]) {
     escape(value, line);
 }
 
-fn number(line: &mut Vec<u8>, name: &str, mut value: u64) {
+fn number(line: &mut Vec<u8>, name: &str, value: u64) {
     key(line, name);
+    digits(line, value);
+}
+
+fn digits(line: &mut Vec<u8>, mut value: u64) {
     let mut digits = [0_u8; 20];
     let mut at = digits.len();
     loop {

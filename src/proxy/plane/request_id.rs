@@ -34,9 +34,15 @@ pub(super) fn new() -> HeaderValue {
 /// Unique, not secret.
 pub(super) fn random() -> [u8; 16] {
     let mut random = [0; 16];
-    random[..8].copy_from_slice(&next().to_be_bytes());
-    random[8..].copy_from_slice(&next().to_be_bytes());
+    random[..8].copy_from_slice(&number().to_be_bytes());
+    random[8..].copy_from_slice(&number().to_be_bytes());
     random
+}
+
+/// 64 random bits; unpredictable to nobody who tries hard.
+pub(super) fn number() -> u64 {
+    // The lowest bits of this generator are its weakest.
+    next().rotate_right(32)
 }
 
 /// xoroshiro128+, seeded by the system once a thread.

@@ -188,6 +188,7 @@ mod tests {
             target: Target { release: ReleaseNumber(1), address: "127.0.0.1:1".into() },
             state: RouteState::Serving,
             health_path: UrlPath::up(),
+            canary: None,
         };
         Arc::new(App::new(route, 1))
     }

@@ -15,8 +15,9 @@ use tokio_util::sync::CancellationToken;
 use super::claim::UpgradedClaim;
 use super::pulse::Pulse;
 use super::record::Record;
+use super::request_id;
 use super::serve::Open;
-use super::websocket::{FrameTracker, GOING_AWAY};
+use super::websocket::{FrameTracker, going_away, going_away_masked};
 
 pub(super) struct Tunnel {
     pub(super) websocket: bool,
@@ -42,14 +43,14 @@ impl Tunnel {
         let (client_read, client_write) = tokio::io::split(TokioIo::new(client));
         let (app_read, app_write) = tokio::io::split(TokioIo::new(app));
         let end = CancellationToken::new();
-        let passed = AtomicU64::new(0);
+        let (asked, passed) = (AtomicU64::new(0), AtomicU64::new(0));
         let pulse = Arc::clone(&self.pulse);
-        let note = |bytes: usize| {
-            passed.fetch_add(bytes as u64, Ordering::Relaxed);
-            pulse.progress();
-        };
-        let up = upward(client_read, app_write, &pulse, end.clone());
-        let down = downward(app_read, client_write, self.websocket, note, end.clone());
+        let masked = || going_away_masked(request_id::number().to_be_bytes()[..4].try_into().unwrap_or_default());
+        let goodbye = self.websocket.then(masked);
+        let up = Direction { from: client_read, to: app_write, goodbye, passed: &asked, pulse: &pulse };
+        let goodbye = self.websocket.then(going_away);
+        let down = Direction { from: app_read, to: client_write, goodbye, passed: &passed, pulse: &pulse };
+        let (up, down) = (up.run(&end), down.run(&end));
         let both = async {
             let (mut up, mut down) = (pin!(up), pin!(down));
             // What is left of a direction after its time is dropped, which closes it.
@@ -66,6 +67,7 @@ impl Tunnel {
                 let _ = timeout(2 * GOODBYE, both).await;
             }
         }
+        self.record.bytes_in = asked.load(Ordering::Relaxed);
         self.record.bytes_out = passed.load(Ordering::Relaxed);
     }
 }
@@ -77,65 +79,69 @@ async fn cut(claim: &UpgradedClaim, listening: &Open) {
     }
 }
 
-/// From the client to the app.
-async fn upward(mut from: Reader, mut to: Writer, pulse: &Pulse, end: CancellationToken) {
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        let read = tokio::select! {
-            read = from.read(&mut buffer) => read,
-            () = end.cancelled() => break,
-        };
-        match read {
-            Ok(read) if read > 0 && to.write_all(&buffer[..read]).await.is_ok() => pulse.progress(),
-            _ => break,
-        }
-    }
-    let _ = to.shutdown().await;
-    if end.is_cancelled() {
-        // Until the client closes in turn; its last words have no reader.
-        let _ = timeout(GOODBYE, async { while from.read(&mut buffer).await.is_ok_and(|n| n > 0) {} }).await;
-    }
+/// What goes from one end to the other.
+struct Direction<'a> {
+    from: Reader,
+    to: Writer,
+    /// The Close frame for a WebSocket's end; `None`: another protocol, which is just cut.
+    goodbye: Option<Vec<u8>>,
+    passed: &'a AtomicU64,
+    pulse: &'a Pulse,
 }
 
-/// From the app to the client.
-async fn downward(mut from: Reader, mut to: Writer, websocket: bool, note: impl Fn(usize), end: CancellationToken) {
-    let mut buffer = vec![0; BUFFER];
-    let mut tracker = FrameTracker::default();
-    loop {
-        let read = tokio::select! {
-            biased;
-            () = end.cancelled() => {
-                let goodbye = close(&mut from, &mut to, websocket, &mut tracker);
-                let _ = timeout(GOODBYE, goodbye).await;
+impl Direction<'_> {
+    async fn run(mut self, end: &CancellationToken) {
+        let mut buffer = vec![0; BUFFER];
+        let mut tracker = FrameTracker::default();
+        loop {
+            let read = tokio::select! {
+                biased;
+                () = end.cancelled() => {
+                    // In vain where an end does not listen; what is left is dropped, which closes it.
+                    let _ = timeout(GOODBYE, self.close(&mut tracker, &mut buffer)).await;
+                    break;
+                }
+                read = self.from.read(&mut buffer) => read,
+            };
+            let Some(data) = read.ok().filter(|read| *read > 0).map(|read| &buffer[..read]) else { break };
+            if self.to.write_all(data).await.is_err() {
                 break;
             }
-            read = from.read(&mut buffer) => read,
-        };
-        let Some(data) = read.ok().filter(|read| *read > 0).map(|read| &buffer[..read]) else { break };
-        if to.write_all(data).await.is_err() {
-            break;
+            self.passed.fetch_add(data.len() as u64, Ordering::Relaxed);
+            self.pulse.progress();
+            if self.goodbye.is_some() {
+                tracker.advance(data);
+            }
         }
-        note(data.len());
-        if websocket {
-            tracker.advance(data);
-        }
+        let _ = self.to.shutdown().await;
     }
-    let _ = to.shutdown().await;
-}
 
-/// Lets the frame under way end, then says that this end goes away.
-async fn close(from: &mut Reader, to: &mut Writer, websocket: bool, tracker: &mut FrameTracker) -> io::Result<()> {
-    if !websocket {
-        return Ok(());
-    }
-    let mut buffer = vec![0; BUFFER];
-    while !tracker.at_boundary() {
-        let read = from.read(&mut buffer).await?;
-        if read == 0 {
-            return Ok(());
+    /// Lets the frame under way end, says that this end goes away, and listens for the other's goodbye. What else comes
+    /// after that has no reader: the Close frame was the last word.
+    async fn close(&mut self, tracker: &mut FrameTracker, buffer: &mut [u8]) -> io::Result<()> {
+        let Some(goodbye) = &self.goodbye else { return Ok(()) };
+        let mut rest = 0..0;
+        while !tracker.at_boundary() {
+            let read = self.from.read(buffer).await?;
+            if read == 0 {
+                return Ok(());
+            }
+            let whole = tracker.advance_to_boundary(&buffer[..read]);
+            self.to.write_all(&buffer[..whole]).await?;
+            rest = whole..read;
         }
-        let end = tracker.advance_to_boundary(&buffer[..read]);
-        to.write_all(&buffer[..end]).await?;
+        // It may have said goodbye just now, and that was passed on.
+        if !tracker.is_closed() {
+            self.to.write_all(goodbye).await?;
+        }
+        tracker.advance(&buffer[rest]);
+        while !tracker.is_closed() {
+            let read = self.from.read(buffer).await?;
+            if read == 0 {
+                break;
+            }
+            tracker.advance(&buffer[..read]);
+        }
+        Ok(())
     }
-    to.write_all(&GOING_AWAY).await
 }

@@ -19,24 +19,50 @@ pub(super) struct Upstream {
     /// Woken on each change of the counts while `drained` is set.
     pub(super) quieter: Notify,
     requests_cut: AtomicU64,
-    upgraded_cut: AtomicU64,
+    streams_cut: AtomicU64,
     pub(super) upgraded_end: Notify,
+}
+
+/// What a request's answer is, for the limits of a drain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Not begun, or of a known length: it has the time of requests.
+    Request,
+    /// Server-sent events: it has the time of streams, also where that is shorter.
+    Events,
+    /// Of unknown length: a stream, or an ordinary page that is being made. It has the longer of both times.
+    Open,
 }
 
 /// What one worker thread does with the upstream; apart from the others' so that they do not share cache lines.
 #[repr(align(128))]
 struct Lane {
     requests: AtomicU64,
+    /// Of these: server-sent events, and answers of unknown length.
+    events: AtomicU64,
+    open: AtomicU64,
     upgraded: AtomicU64,
     cut: Arc<Notify>,
     #[expect(clippy::vec_box, reason = "a wire is large, and is moved in and out for each request")]
     idle: Mutex<Vec<Box<Wire>>>,
 }
 
+impl Lane {
+    const fn of(&self, kind: Kind) -> Option<&AtomicU64> {
+        match kind {
+            Kind::Request => None,
+            Kind::Events => Some(&self.events),
+            Kind::Open => Some(&self.open),
+        }
+    }
+}
+
 impl Upstream {
     pub(super) fn new(target: Target, counts: Arc<ReleaseCounts>, lanes: usize) -> Self {
         let lane = || Lane {
             requests: AtomicU64::new(0),
+            events: AtomicU64::new(0),
+            open: AtomicU64::new(0),
             upgraded: AtomicU64::new(0),
             cut: Arc::new(Notify::new()),
             idle: Mutex::new(Vec::new()),
@@ -48,7 +74,7 @@ impl Upstream {
             drained: AtomicBool::new(false),
             quieter: Notify::new(),
             requests_cut: AtomicU64::new(0),
-            upgraded_cut: AtomicU64::new(0),
+            streams_cut: AtomicU64::new(0),
             upgraded_end: Notify::new(),
         }
     }
@@ -63,7 +89,16 @@ impl Upstream {
         fence(Ordering::SeqCst);
     }
 
-    pub(super) fn count_out(&self, lane: usize) {
+    pub(super) fn count_stream_in(&self, lane: usize, kind: Kind) {
+        if let Some(count) = self.lane(lane).of(kind) {
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    pub(super) fn count_out(&self, lane: usize, kind: Kind) {
+        if let Some(count) = self.lane(lane).of(kind) {
+            count.fetch_sub(1, Ordering::SeqCst);
+        }
         self.lane(lane).requests.fetch_sub(1, Ordering::SeqCst);
         self.tell();
     }
@@ -88,7 +123,13 @@ impl Upstream {
         self.drained.store(true, Ordering::SeqCst);
     }
 
-    /// Requests and upgraded connections.
+    /// Of the requests under way: server-sent events, and answers of unknown length.
+    pub(super) fn streams(&self) -> (u64, u64) {
+        let sum = |of: fn(&Lane) -> &AtomicU64| self.lanes.iter().map(|lane| of(lane).load(Ordering::SeqCst)).sum();
+        (sum(|lane| &lane.events), sum(|lane| &lane.open))
+    }
+
+    /// Requests, streams among them, and upgraded connections.
     pub(super) fn under_way(&self) -> (u64, u64) {
         fence(Ordering::SeqCst);
         // Upgraded ones last: a request that is being upgraded counts as both for a moment, never as none.
@@ -97,13 +138,10 @@ impl Upstream {
         (requests, upgraded)
     }
 
-    /// How often requests were cut: those that began under an earlier number are to end.
-    pub(super) fn requests_cut(&self) -> u64 {
-        self.requests_cut.load(Ordering::SeqCst)
-    }
-
-    pub(super) fn upgraded_cut(&self) -> u64 {
-        self.upgraded_cut.load(Ordering::SeqCst)
+    /// How often requests were cut, and how often streams and upgraded connections: what began under an earlier number
+    /// is to end.
+    pub(super) fn cuts(&self) -> (u64, u64) {
+        (self.requests_cut.load(Ordering::SeqCst), self.streams_cut.load(Ordering::SeqCst))
     }
 
     pub(super) fn cut_signal(&self, lane: usize) -> Arc<Notify> {
@@ -113,15 +151,20 @@ impl Upstream {
     /// Ends the requests that are under way now; later ones are not concerned.
     pub(super) fn cut_requests(&self) {
         self.requests_cut.fetch_add(1, Ordering::SeqCst);
+        self.signal();
+    }
+
+    /// Closes the streams and upgraded connections that are open now.
+    pub(super) fn cut_streams(&self) {
+        self.streams_cut.fetch_add(1, Ordering::SeqCst);
+        self.upgraded_end.notify_waiters();
+        self.signal();
+    }
+
+    fn signal(&self) {
         for lane in &self.lanes {
             lane.cut.notify_waiters();
         }
-    }
-
-    /// Closes the upgraded connections that are open now.
-    pub(super) fn cut_upgraded(&self) {
-        self.upgraded_cut.fetch_add(1, Ordering::SeqCst);
-        self.upgraded_end.notify_waiters();
     }
 
     pub(super) fn idle<R>(&self, lane: usize, with: impl FnOnce(&mut Vec<Box<Wire>>) -> R) -> R {

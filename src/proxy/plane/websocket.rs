@@ -1,12 +1,24 @@
 //! Just enough of RFC 6455 to end a WebSocket between two frames.
 
-/// Unmasked Close frame with code 1001, "going away", as a server sends it.
-pub(super) const GOING_AWAY: [u8; 4] = [0x88, 0x02, 0x03, 0xe9];
+/// Close frame with code 1001, "going away", as a server sends it: unmasked.
+pub(super) fn going_away() -> Vec<u8> {
+    vec![0x88, 0x02, 0x03, 0xe9]
+}
+
+/// The same as a client sends it: masked (RFC 6455, 5.3), with a key of the sender's choice.
+pub(super) fn going_away_masked(key: [u8; 4]) -> Vec<u8> {
+    let [a, b, c, d] = key;
+    vec![0x88, 0x82, a, b, c, d, 0x03 ^ a, 0xe9 ^ b]
+}
+
+/// A Close frame's opcode.
+const CLOSE: u8 = 0x8;
 
 /// Follows a stream of frames without looking into them.
 #[derive(Debug, Default)]
 pub(super) struct FrameTracker {
     state: State,
+    closed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +43,11 @@ impl FrameTracker {
     /// Whether a frame of somebody else's could begin here.
     pub(super) fn at_boundary(&self) -> bool {
         matches!(self.state, State::Head { len: 0, .. })
+    }
+
+    /// Whether a Close frame has begun: nothing may follow it.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// Goes on over all of `data`.
@@ -66,6 +83,7 @@ impl FrameTracker {
                 bytes[usize::from(*len)] = *first;
                 *len += 1;
                 if usize::from(*len) == head_length(bytes, *len) {
+                    self.closed |= bytes[0] & 0x0f == CLOSE;
                     self.state = match payload_length(bytes) {
                         0 => State::default(),
                         left => State::Payload { left },
@@ -136,6 +154,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn close_frames_are_noticed_and_unmask_to_1001() {
+        let mut tracker = FrameTracker::default();
+        tracker.advance(&frame(10, true));
+        assert!(!tracker.is_closed());
+        let masked = going_away_masked([1, 2, 3, 4]);
+        tracker.advance(&masked);
+        assert!(tracker.is_closed() && tracker.at_boundary());
+        assert_eq!([masked[6] ^ masked[2], masked[7] ^ masked[3]], 1001_u16.to_be_bytes());
+        let mut tracker = FrameTracker::default();
+        tracker.advance(&going_away());
+        assert!(tracker.is_closed() && tracker.at_boundary());
     }
 
     #[test]

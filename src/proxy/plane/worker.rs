@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::access_log::FLUSH_EVERY;
+use super::clock;
 use super::connection::connection;
 use super::handle::Shared;
 use super::serve::{Arrival, Lanes, Listening, accept};
@@ -89,6 +90,7 @@ async fn run(lane: usize, shared: Arc<Shared>, lanes: Lanes, mut queue: mpsc::Un
 }
 
 fn sweep(lane: usize, shared: &Shared) {
+    clock::adjust();
     let mut apps: Vec<_> = shared.apps.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
     apps.extend(shared.removed.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
     for upstream in apps.iter().flat_map(|app| app.upstreams()) {

@@ -16,6 +16,7 @@ use crate::app::proxy::{
     Activity, AppTraffic, DrainLimits, DrainProgress, Lease, LockRequest, ProbeAnswer, ProbeRequest, Proxy, ProxyError,
     ProxyInfo, ProxyProcesses, Snapshot,
 };
+use crate::app::traffic::TrafficReport;
 use crate::app::{
     AppId, AppName, CertificateFacts, CertificateOffer, CertificateSource, OpId, ProxyConfig, ProxyDraft, ReleaseNumber,
 };
@@ -201,6 +202,10 @@ impl Proxy for Service {
 
     async fn traffic(&self, app: &AppId) -> Result<AppTraffic> {
         Ok(self.shared.routes.traffic(app))
+    }
+
+    async fn traffic_report(&self, app: &AppId) -> Result<TrafficReport> {
+        Ok(self.shared.routes.traffic_report(app))
     }
 
     async fn mark(&self, app: &AppId) -> Result<()> {

@@ -117,8 +117,7 @@ async fn answer<T>(path: &Path, asked: impl Future<Output = Result<T, ProxyError
 
 /// The sum of the last words of each; the last item comes when all have ended.
 fn sum(all: Vec<BoxStream<'static, DrainProgress>>) -> BoxStream<'static, DrainProgress> {
-    let nothing = DrainProgress { requests: 0, upgraded: 0, cut: None };
-    let last = vec![nothing; all.len()];
+    let last = vec![DrainProgress::default(); all.len()];
     let numbered = all.into_iter().enumerate().map(|(i, s)| s.map(move |progress| (i, progress)).boxed());
     let merged = stream::select_all(numbered).map(Some).chain(stream::iter([None]));
     merged
@@ -129,6 +128,7 @@ fn sum(all: Vec<BoxStream<'static, DrainProgress>>) -> BoxStream<'static, DrainP
             }
             let total = last.iter().fold(nothing_at(over), |sum, one| DrainProgress {
                 requests: sum.requests + one.requests,
+                streams: sum.streams + one.streams,
                 upgraded: sum.upgraded + one.upgraded,
                 cut: sum.cut.map(|cut| cut + one.cut.unwrap_or(0)),
             });
@@ -138,7 +138,7 @@ fn sum(all: Vec<BoxStream<'static, DrainProgress>>) -> BoxStream<'static, DrainP
 }
 
 fn nothing_at(end: bool) -> DrainProgress {
-    DrainProgress { requests: 0, upgraded: 0, cut: end.then_some(0) }
+    DrainProgress { cut: end.then_some(0), ..DrainProgress::default() }
 }
 
 #[cfg(test)]
@@ -147,7 +147,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_drain_over_several_workers_ends_with_the_last() {
-        let at = |requests, upgraded, cut| DrainProgress { requests, upgraded, cut };
+        let at = |requests, upgraded, cut| DrainProgress { requests, streams: requests, upgraded, cut };
         let one = stream::iter([at(3, 1, None), at(0, 0, Some(1))]).boxed();
         let two = stream::iter([at(2, 0, None), at(1, 0, None), at(1, 0, Some(2))]).boxed();
         // One that ended without a last word.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_core::stream::BoxStream;
 
 use crate::app::proxy::{AppTraffic, DrainLimits, DrainProgress, ProbeAnswer, ProbeRequest};
+use crate::app::traffic::TrafficReport;
 use crate::app::{AppId, ProxyConfig, ReleaseNumber, Route};
 use crate::proxy::plane::Plane;
 use crate::proxy::tls::Certificates;
@@ -31,6 +32,8 @@ pub trait Routes: Send + Sync {
     fn probe(&self, request: ProbeRequest) -> BoxStream<'static, ProbeAnswer>;
     /// One app's traffic.
     fn traffic(&self, app: &AppId) -> AppTraffic;
+    /// The same in detail.
+    fn traffic_report(&self, app: &AppId) -> TrafficReport;
     /// Every app's traffic.
     fn traffic_all(&self) -> Vec<(AppId, AppTraffic)>;
     /// Resets the slowest response.
@@ -80,6 +83,10 @@ impl Routes for Plane {
 
     fn traffic(&self, app: &AppId) -> AppTraffic {
         Plane::traffic(self, app)
+    }
+
+    fn traffic_report(&self, app: &AppId) -> TrafficReport {
+        Plane::traffic_report(self, app)
     }
 
     fn traffic_all(&self) -> Vec<(AppId, AppTraffic)> {

@@ -13,6 +13,9 @@ pub(super) fn masked(record: &AppRecord) -> AppRecord {
     for release in &mut shown.releases {
         release.settings = release.settings.without_secrets();
     }
+    if let Some(canary) = &mut shown.canary {
+        canary.release.settings = canary.release.settings.without_secrets();
+    }
     shown
 }
 

@@ -1,6 +1,6 @@
 //! `apps/<id>.json`: one file an app, each read on its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,8 @@ use serde::Deserialize;
 
 use super::unknown::Unknown;
 use super::{Aside, During, Result, file, stems};
-use crate::app::AppId;
 use crate::app::ledger::{AppRecord, SCHEMA};
+use crate::app::{AppId, AppName};
 
 #[derive(Debug)]
 pub(super) struct RecordFiles {
@@ -35,18 +35,20 @@ impl RecordFiles {
         // Set aside by an older version that did not know their schema.
         aside.give_back(|stem, path| read(stem, path).is_ok())?;
         let mut records: BTreeMap<AppId, AppRecord> = BTreeMap::new();
+        let mut live: HashMap<AppName, AppId> = HashMap::new();
         let mut broken = Vec::new();
         for (stem, path) in stems(&files.dir, "json")? {
             match read(&stem, &path) {
-                Ok((record, unknown)) => {
-                    match records.values().find(|r| r.is_live() && record.is_live() && r.name == record.name) {
-                        Some(first) => broken.push((path, format!("{} has the same name, {}", first.id, first.name))),
-                        None => {
-                            files.unknown.extend(unknown.map(|unknown| (record.id.clone(), unknown)));
-                            records.insert(record.id.clone(), record);
+                Ok((record, unknown)) => match live.get(&record.name).filter(|_| record.is_live()) {
+                    Some(first) => broken.push((path, format!("{first} has the same name, {}", record.name))),
+                    None => {
+                        if record.is_live() {
+                            live.insert(record.name.clone(), record.id.clone());
                         }
+                        files.unknown.extend(unknown.map(|unknown| (record.id.clone(), unknown)));
+                        records.insert(record.id.clone(), record);
                     }
-                }
+                },
                 Err(why) => broken.push((path, why)),
             }
         }

@@ -103,7 +103,12 @@ pub(crate) fn conclude(out: &mut Output, view: &DeployView, finished: &Finished,
     }
     let url = finished.url.as_deref().map(|url| format!(" at {}", styled(STRONG, url))).unwrap_or_default();
     let release = finished.serving.map(|r| format!(", release {r}")).unwrap_or_default();
-    out.say(&format!("{app} {}{release}{url}", styled(GOOD, &finished.outcome.to_string())));
+    let canary = finished
+        .canary
+        .as_ref()
+        .map(|c| format!("; {} on release {}, a canary", c.rule, c.release))
+        .unwrap_or_default();
+    out.say(&format!("{app} {}{release}{canary}{url}", styled(GOOD, &finished.outcome.to_string())));
 }
 
 /// Ctrl-C and SIGTERM.

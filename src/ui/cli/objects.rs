@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::app::AppView;
 use crate::app::event::LockView;
 use crate::app::ledger::AppRecord;
 use crate::app::proxy::Activity;
+use crate::app::traffic::Compared;
+use crate::app::{AppView, CanaryView, ReleaseNumber};
 use crate::app::{EnvKey, EnvValue, Release, Settings};
 
 /// An app: `list`, `status`, `show`.
@@ -36,6 +37,11 @@ pub(crate) struct AppObject {
     p99_ms: Option<f64>,
     bytes_in: u64,
     bytes_out: u64,
+    visitors_today: u64,
+    visitors_24h: u64,
+    /// The release that is tried out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    canary: Option<CanaryView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     settings: Option<Settings>,
 }
@@ -68,6 +74,9 @@ impl AppObject {
             p99_ms: t.p99_ms,
             bytes_in: t.bytes_in,
             bytes_out: t.bytes_out,
+            visitors_today: t.visitors_today,
+            visitors_24h: t.visitors_24h,
+            canary: record.canary.as_deref().map(Into::into),
             settings: None,
         }
     }
@@ -76,6 +85,64 @@ impl AppObject {
     pub(crate) fn with_settings(mut self, record: &AppRecord) -> Self {
         self.settings = record.settings().map(Settings::without_secrets);
         self
+    }
+}
+
+/// Both sides of a canary: `canary`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct CanaryObject {
+    app: String,
+    pub(crate) release: u64,
+    pub(crate) rule: String,
+    pub(crate) since: Timestamp,
+    /// The serving release first.
+    pub(crate) sides: Vec<SideObject>,
+}
+
+/// One side of a canary.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct SideObject {
+    pub(crate) release: u64,
+    pub(crate) canary: bool,
+    pub(crate) state: String,
+    pub(crate) requests: u64,
+    pub(crate) errors: u64,
+    pub(crate) error_percent: f64,
+    pub(crate) p50_ms: Option<f64>,
+    pub(crate) p95_ms: Option<f64>,
+    pub(crate) p99_ms: Option<f64>,
+}
+
+impl CanaryObject {
+    /// `None`: there is no canary.
+    pub(crate) fn new(view: &AppView) -> Option<Self> {
+        let record = &view.record;
+        let canary = record.canary.as_ref()?;
+        let side = |release: &Release, is_canary: bool| {
+            let of = |number: ReleaseNumber| view.traffic.releases.iter().find(|r| r.release == number);
+            let seen = of(release.number).and_then(|r| r.compared.clone()).unwrap_or_default();
+            let Compared { requests, errors, p50_ms, p95_ms, p99_ms } = seen;
+            let container = if is_canary { &view.canary } else { &view.container };
+            SideObject {
+                release: release.number.0,
+                canary: is_canary,
+                state: container.as_ref().map_or("gone", |c| c.state.as_str()).to_owned(),
+                requests,
+                errors,
+                error_percent: crate::app::percent(errors, requests),
+                p50_ms,
+                p95_ms,
+                p99_ms,
+            }
+        };
+        let serving = record.serving_release().map(|release| side(release, false));
+        Some(Self {
+            app: record.name.to_string(),
+            release: canary.release.number.0,
+            rule: canary.rule.to_string(),
+            since: canary.since,
+            sides: serving.into_iter().chain([side(&canary.release, true)]).collect(),
+        })
     }
 }
 

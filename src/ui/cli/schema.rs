@@ -3,15 +3,18 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::objects::{ActivityObject, AppObject, EnvObject, LockObject, LogObject, ReleaseObject, RouteObject};
+use super::objects::{
+    ActivityObject, AppObject, CanaryObject, EnvObject, LockObject, LogObject, ReleaseObject, RouteObject,
+};
 use super::report;
 use crate::app::event::{Envelope, Event, Finished, LockView, Outcome, Step, TrafficView};
 use crate::app::ledger::{AppRecord, Generated};
 use crate::app::proxy::{Activity, AppTraffic};
+use crate::app::traffic::{Compared, ReleaseTraffic};
 use crate::app::{
-    Action, AppHealth, AppId, AppView, Caller, Change, Cost, EnvValue, Finding, Fix, Kind, OpId, PlanView, Port,
-    Problem, ProxyConfig, ProxyDraft, ProxyField, Release, ReleaseNumber, ReleaseStatus, ResolvedImage, Secret,
-    Settings,
+    Action, AppHealth, AppId, AppView, Caller, Canary, CanaryView, Change, Cost, EnvValue, Finding, Fix, Kind, OpId,
+    PlanView, Port, Problem, ProxyConfig, ProxyDraft, ProxyField, Release, ReleaseNumber, ReleaseStatus, ResolvedImage,
+    Secret, Settings,
 };
 
 macro_rules! schema {
@@ -106,6 +109,26 @@ fn record() -> AppRecord {
 }
 
 #[test]
+fn both_sides_of_a_canary() {
+    let mut record = record();
+    let release = Release { number: ReleaseNumber(2), status: ReleaseStatus::Canary, ..record.releases[0].clone() };
+    record.canary = Some(Box::new(Canary { release, rule: "10%".parse().unwrap(), since: at() }));
+    let compared = Some(Compared { requests: 200, errors: 30, p50_ms: Some(1.5), ..Compared::default() });
+    let seen = ReleaseTraffic { requests: 900, errors: 31, compared, ..ReleaseTraffic::none(ReleaseNumber(2)) };
+    let traffic = AppTraffic { releases: vec![seen], ..AppTraffic::default() };
+    let view = AppView { record, container: None, canary: None, traffic, health: AppHealth::Running };
+    let object = serde_json::to_value(CanaryObject::new(&view).unwrap()).unwrap();
+    holds(&schema!("canary"), &object);
+    assert_eq!((&object["sides"][0]["requests"], &object["sides"][1]["error_percent"]), (&json!(0), &json!(15.0)));
+    let app = serde_json::to_value(AppObject::new(&view)).unwrap();
+    holds(&schema!("app"), &app);
+    assert_eq!(app["canary"], json!({"release": 2, "rule": "10%"}));
+    let mut without = view;
+    without.record.canary = None;
+    assert_eq!(CanaryObject::new(&without), None);
+}
+
+#[test]
 fn objects() {
     let record = record();
     let traffic = AppTraffic { p50_ms: Some(1.5), ..AppTraffic::default() };
@@ -119,7 +142,7 @@ fn objects() {
         AppHealth::Down,
         AppHealth::Empty,
     ] {
-        let view = AppView { record: record.clone(), container: None, traffic: traffic.clone(), health };
+        let view = AppView { record: record.clone(), container: None, canary: None, traffic: traffic.clone(), health };
         holds(&schema!("app"), &AppObject::new(&view));
         let shown = AppObject::new(&view).with_settings(&record);
         holds(&schema!("app"), &shown);
@@ -174,6 +197,7 @@ fn finished(outcome: Outcome, problem: Option<Problem>) -> Event {
         outcome,
         release: Some(ReleaseNumber(2)),
         serving: None,
+        canary: Some(CanaryView { release: ReleaseNumber(3), rule: "10%".parse().unwrap() }),
         url: Some("http://shop.example.com".into()),
         warnings: vec!["w".into()],
         retryable: false,

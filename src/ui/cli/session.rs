@@ -92,6 +92,7 @@ pub(crate) async fn installation(global: &Global, wiring: &dyn Wiring) -> Result
         entropy: wiring.entropy(),
         http_port,
         https_port,
+        metrics_port: None,
     })
 }
 

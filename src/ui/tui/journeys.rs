@@ -4,7 +4,8 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent,
 use proptest::prelude::*;
 
 use crate::app::event::Outcome;
-use crate::app::{Ask, OpId, Problem};
+use crate::app::traffic::{Compared, ReleaseTraffic};
+use crate::app::{Ask, Canary, OpId, Problem, ReleaseNumber, ReleaseStatus};
 
 use super::console::ConsoleOptions;
 use super::model::{FormKind, Model, Overlay, Pane, RowKey, Stage, Tab, View};
@@ -305,6 +306,34 @@ fn every_action_has_a_command_that_can_be_copied() {
     assert_eq!(press(&mut m, "o"), [Effect::Copy("http://books.example.com".into())]);
     select(&mut m, "books");
     assert_eq!(press(&mut m, "4 down y"), [Effect::Copy("once rollback books 6".into())]);
+}
+
+#[test]
+fn a_canary_is_shown_with_both_sides_and_can_be_promoted_or_aborted() {
+    let mut snapshot = sample::snapshot();
+    let books = snapshot.apps.iter_mut().find(|r| r.name.as_str() == "books").unwrap();
+    let mut release = books.releases.last().unwrap().clone();
+    (release.number, release.status, release.container) =
+        (ReleaseNumber(8), ReleaseStatus::Canary, "once-books-8".into());
+    let since = release.created_at;
+    books.canary = Some(Box::new(Canary { release, rule: "10%".parse().unwrap(), since }));
+    let compared = Some(Compared { requests: 200, errors: 3, p95_ms: Some(12.0), ..Compared::default() });
+    let seen = ReleaseTraffic { requests: 200, errors: 3, compared, ..ReleaseTraffic::none(ReleaseNumber(8)) };
+    snapshot.traffic.iter_mut().find(|(id, _)| id.0 == "id-books").unwrap().1.releases = vec![seen];
+    let with_canary = || {
+        let mut m = host();
+        feed(&mut m, Msg::Snapshot(Box::new(snapshot.clone())));
+        select(&mut m, "books");
+        m
+    };
+    let screen = shown(&with_canary());
+    assert!(screen.contains("release 8, 200 requests, 1.5% errors") && screen.contains("beside"), "{screen}");
+    let mut m = with_canary();
+    assert!(matches!(asked(&press(&mut m, "a enter right enter"))[..], [Ask::Promote { .. }]));
+    let mut m = with_canary();
+    press(&mut m, "a down enter");
+    assert!(shown(&m).contains("1.5% errors"), "who decides sees the figures: {}", shown(&m));
+    assert!(matches!(asked(&press(&mut m, "right enter"))[..], [Ask::Abort { .. }]));
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub(crate) enum Ctx {
 pub(crate) enum Cmd {
     Up, Down, PageUp, PageDown, Top, Bottom, Right, NextPane, NextTab, PrevTab, Tab(usize), Open, Back,
     Filter, NextMatch, PrevMatch, Palette, Help, Problems, Activity, Quit, Interrupt, Suspend, Repaint, Sort,
-    New, Edit, Deploy, Logs, Shell, Actions, CopyAddress, Copy, Restart, Start, Stop, Remove, Rollback,
+    New, Edit, Deploy, Logs, Shell, Actions, CopyAddress, Copy, Restart, Start, Stop, Remove, Rollback, Promote, Abort,
     Follow, Wrap, Times, Source, Cancel, Retry, Submit, NextField, PrevField, AddRow, DropRow, Secret, Toggle,
 }
 

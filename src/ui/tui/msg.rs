@@ -10,7 +10,8 @@ use ratatui::layout::Rect;
 use crate::app::engine::{Container, ContainerDetail, EngineInfo, HostUsage, LogLine, Usage};
 use crate::app::event::Envelope;
 use crate::app::proxy::{Activity, ProbeAnswer, Snapshot};
-use crate::app::{AppName, Hostname, Job, OpId, Problem, UrlPath};
+use crate::app::traffic::TrafficReport;
+use crate::app::{AppId, AppName, Hostname, Job, OpId, Problem, UrlPath};
 
 use super::keymap::Cmd;
 use super::model::{RowKey, Tab};
@@ -50,6 +51,8 @@ pub(crate) enum Msg {
     Detail(String, Option<Box<ContainerDetail>>),
     /// What the app's health path answers.
     Health(AppName, ProbeAnswer),
+    /// An app's traffic over time, or why it could not be had.
+    Traffic(AppName, Result<Box<TrafficReport>, Problem>),
     /// Lines of the log with this generation.
     Log(u64, Vec<LogLine>),
     /// That log has ended, with the reason where there is one.
@@ -94,6 +97,8 @@ pub(crate) enum Effect {
     Logs(LogRequest),
     /// Look closely at the container of the selected app and try its health path.
     Inspect(Inspect),
+    /// Load an app's traffic over time.
+    Traffic(AppName, AppId),
     /// Load the audit log.
     Activity(Option<AppName>),
     /// Put text into the clipboard.

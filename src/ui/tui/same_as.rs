@@ -15,6 +15,9 @@ pub(crate) fn command(ask: &Ask) -> String {
         Ask::Start { app } => format!("once start {}", app.0),
         Ask::Stop { app } => format!("once stop {}", app.0),
         Ask::Restart { app } => format!("once restart {}", app.0),
+        Ask::Canary { app, rule } => format!("once canary {} --share {}", app.0, shell_word(&rule.to_string())),
+        Ask::Promote { app } => format!("once promote {}", app.0),
+        Ask::Abort { app } => format!("once abort {}", app.0),
         Ask::Tidy { .. } => "once doctor --fix".to_owned(),
         Ask::Adopt { container } => format!("once adopt {}", shell_word(container)),
         Ask::Maintenance { app, notice: None } => format!("once maintenance {} --off", app.0),
@@ -46,6 +49,9 @@ fn deploy_command(deploy: &Deploy) -> String {
     }
     for part in flags(&deploy.draft) {
         word(part);
+    }
+    if let Some(rule) = &deploy.canary {
+        word(format!("--canary {}", shell_word(&rule.to_string())));
     }
     text
 }

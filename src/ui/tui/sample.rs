@@ -8,6 +8,7 @@ use crate::app::engine::{Container, ContainerDetail, EngineInfo, HostUsage, Iden
 use crate::app::event::{Envelope, Event, Finished, LockView, Outcome, Step, TrafficView};
 use crate::app::ledger::{AppRecord, Generated, ManualLock, RunState};
 use crate::app::proxy::{Activity, AppTraffic, InFlight, OpView, ProbeAnswer, ProxyInfo, Snapshot};
+use crate::app::traffic::{PathTraffic, Series, TrafficReport};
 use crate::app::{
     Action, AppId, AppName, Caller, Change, Cost, EnvValue, Namespace, OpId, PlanView, Port, Problem, Release,
     ReleaseNumber, ReleaseStatus, ResolvedImage, Secret, Settings,
@@ -164,6 +165,24 @@ pub(crate) fn records() -> Vec<AppRecord> {
     ]
 }
 
+pub(crate) fn report() -> TrafficReport {
+    let series = |step, len: u32| {
+        let wave = |i: u32| 40 + (i * 7 + 3) % 23;
+        Series {
+            step,
+            requests: (0..len).map(wave).collect(),
+            errors: (0..len).map(|i| u32::from(i == len / 2)).collect(),
+        }
+    };
+    let path = |path: &str, requests| PathTraffic { path: path.into(), requests, at_least: requests };
+    TrafficReport {
+        hour: series(60, 60),
+        day: series(600, 144),
+        visitors_by_hour: vec![16; 24],
+        paths: vec![path("/", 2140), path("/orders", 812), path("/assets/app.css", 640)],
+    }
+}
+
 pub(crate) fn traffic(seed: u32, rate: f64) -> AppTraffic {
     let wave = |i: u32| (rate * (0.75 + 0.25 * f64::from(i * (3 + seed) % 17) / 8.0)) as u32;
     AppTraffic {
@@ -181,6 +200,9 @@ pub(crate) fn traffic(seed: u32, rate: f64) -> AppTraffic {
         per_second: (0..120).map(wave).collect(),
         errors_per_second: vec![0; 120],
         by_release: Vec::new(),
+        releases: Vec::new(),
+        visitors_today: 214,
+        visitors_24h: 388,
         slowest_ms: 412,
     }
 }
@@ -364,6 +386,7 @@ pub(crate) fn deploy(op: &str, good: bool) -> Vec<Envelope> {
             done(Step::Drain, "release 12 has nothing under way", 4_000),
             done(Step::Retire, "once-shop-12 is kept for a rollback", 300),
             Event::Finished(Finished {
+                canary: None,
                 outcome: Outcome::Updated,
                 release: Some(ReleaseNumber(13)),
                 serving: Some(ReleaseNumber(13)),
@@ -388,6 +411,7 @@ pub(crate) fn deploy(op: &str, good: bool) -> Vec<Envelope> {
             log("Error: bind EADDRINUSE :80"),
             Event::StepFailed { step: Step::Healthy, detail: "GET /up → refused".into(), took_ms: 60_000 },
             Event::Finished(Finished {
+                canary: None,
                 outcome: Outcome::Failed,
                 release: Some(ReleaseNumber(13)),
                 serving: Some(ReleaseNumber(12)),

@@ -155,6 +155,8 @@ pub(crate) const SCENES: &[Scene] = &[
     ("traffic", |w, h, o| {
         let mut m = sample::host(w, h, o);
         press(&mut m, "2");
+        let name = m.app().unwrap().name().clone();
+        feed(&mut m, Msg::Traffic(name, Ok(Box::new(sample::report()))));
         m
     }),
     ("logs", |w, h, o| {
@@ -208,6 +210,7 @@ pub(crate) const SCENES: &[Scene] = &[
             panic!("no dry run: {:?}", m.form)
         };
         let finished = crate::app::event::Finished {
+            canary: None,
             outcome: crate::app::event::Outcome::Unchanged,
             release: None,
             serving: None,

@@ -138,8 +138,11 @@ impl Held {
 
     pub fn listed(&self) -> Container {
         let running = self.runs();
-        let mut ports: Vec<u16> =
-            if running { self.spec.publish.iter().map(|(outside, _)| *outside).collect() } else { vec![] };
+        let mut ports: Vec<u16> = if running {
+            self.spec.publish.iter().chain(&self.spec.publish_local).map(|(outside, _)| *outside).collect()
+        } else {
+            vec![]
+        };
         ports.sort_unstable();
         let mut open: Vec<u16> =
             if running { self.spec.publish.iter().map(|(_, inside)| *inside).collect() } else { vec![] };
@@ -183,7 +186,13 @@ impl Held {
                 .collect(),
             labels: self.spec.labels.clone(),
             env: self.env.iter().map(|(key, value)| format!("{key}={value}")).collect(),
-            ports: self.spec.publish.iter().map(|(outside, inside)| (*inside, *outside)).collect(),
+            ports: self
+                .spec
+                .publish
+                .iter()
+                .chain(&self.spec.publish_local)
+                .map(|(outside, inside)| (*inside, *outside))
+                .collect(),
             memory: self.spec.memory,
             nano_cpus: self.spec.nano_cpus,
             restart: self.spec.restart,

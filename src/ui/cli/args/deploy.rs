@@ -14,6 +14,7 @@ Examples:
   once deploy ghcr.io/acme/shop:1.6.0               a newer image; all settings stay
   once deploy --name shop -e LOCALE=de --unset memory
   SECRET_TOKEN=… once deploy acme/shop --secret SECRET_TOKEN --secret CERT=@cert.pem
+  once deploy acme/shop:1.7.0 --canary 10%          for a tenth of the visitors, beside the serving one
   once deploy acme/shop --dry-run                   what would change?
 
 What is given replaces, what is left out stays. The same command again changes nothing and exits 0.";
@@ -35,6 +36,9 @@ pub(crate) struct DeployArgs {
     pub(crate) settings: SettingsArgs,
     #[command(flatten)]
     pub(crate) behaviour: Behaviour,
+    /// Try it out beside the serving release: 10% of the visitors, cookie:NAME[=VALUE] or header:NAME[=VALUE]
+    #[arg(long, value_name = "WHICH", allow_hyphen_values = true, help_heading = "Behaviour")]
+    pub(crate) canary: Option<String>,
     /// Only show what would change
     #[arg(long, help_heading = "Behaviour")]
     pub(crate) dry_run: bool,

@@ -15,8 +15,8 @@ pub use machinery::{DemoImageArgs, DemoLoadArgs, Machinery};
 pub(crate) use proxy::ConfigureArgs;
 pub use queries::ProxyArgs;
 pub(crate) use queries::{
-    AdoptArgs, AppArg, AppsArg, ConfirmArgs, DoctorArgs, ExecArgs, LockArgs, LogsArgs, MaintenanceArgs, PauseArgs,
-    ProxyCommand, RemoveArgs, RollbackArgs, StatusArgs, UpgradeArgs, WatchArgs,
+    AdoptArgs, AppArg, AppWaitArgs, AppsArg, CanaryArgs, ConfirmArgs, DoctorArgs, ExecArgs, LockArgs, LogsArgs,
+    MaintenanceArgs, PauseArgs, ProxyCommand, RemoveArgs, RollbackArgs, StatusArgs, UpgradeArgs, WatchArgs,
 };
 
 /// The command line.
@@ -152,6 +152,13 @@ pub(crate) enum Command {
     Releases(AppArg),
     /// Go back to a retained release, image and settings, as a new release number
     Rollback(RollbackArgs),
+    /// Both sides of a canary, or with --share other requests for it
+    #[command(after_help = queries::CANARY_EXAMPLES)]
+    Canary(CanaryArgs),
+    /// Make the canary the serving release
+    Promote(AppWaitArgs),
+    /// Take the canary away; the serving release gets all requests again
+    Abort(AppWaitArgs),
     /// Run a command in the serving container; exits with its code, 125 for our own failures
     Exec(ExecArgs),
     /// Open a shell in the serving container
@@ -225,6 +232,9 @@ impl Command {
             Self::Env(_) => "env",
             Self::Releases(_) => "releases",
             Self::Rollback(_) => "rollback",
+            Self::Canary(_) => "canary",
+            Self::Promote(_) => "promote",
+            Self::Abort(_) => "abort",
             Self::Exec(_) => "exec",
             Self::Shell(_) => "shell",
             Self::Remove(_) => "remove",

@@ -27,6 +27,32 @@ pub(crate) struct AppsArg {
 }
 
 #[derive(Debug, Clone, Args)]
+pub(crate) struct AppWaitArgs {
+    /// The app's name, or any of its hostnames
+    pub(crate) app: String,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}
+
+pub(crate) const CANARY_EXAMPLES: &str = "\
+Examples:
+  once deploy acme/shop:1.6.0 --canary 10%     try it out on a tenth of the visitors
+  once canary shop                             both sides: requests, errors, latency
+  once canary shop --share 25%                 or cookie:NAME[=VALUE], header:NAME[=VALUE]
+  once promote shop                            for all; or: once abort shop";
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CanaryArgs {
+    /// The app's name, or any of its hostnames
+    pub(crate) app: String,
+    /// Which requests it gets from now on: 25%, cookie:NAME[=VALUE] or header:NAME[=VALUE]
+    #[arg(long, value_name = "WHICH", allow_hyphen_values = true)]
+    pub(crate) share: Option<String>,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}
+
+#[derive(Debug, Clone, Args)]
 pub(crate) struct MaintenanceArgs {
     /// The app's name, or any of its hostnames
     pub(crate) app: String,

@@ -11,8 +11,9 @@ use crate::ui::cli::settings::draft;
 
 pub(crate) async fn deploy(session: &mut Session<'_>, args: &DeployArgs) -> Answer {
     let draft = draft(args.image.as_deref(), &[], &args.settings)?;
-    let wish =
-        Deploy { name: args.name.clone(), dry_run: args.dry_run, ..wish(draft, &args.settings, &args.behaviour)? };
+    let canary = args.canary.as_deref().map(super::canary::rule).transpose()?;
+    let wish = wish(draft, &args.settings, &args.behaviour)?;
+    let wish = Deploy { name: args.name.clone(), canary, dry_run: args.dry_run, ..wish };
     run(session, wish, &args.behaviour).await
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::app::{AppView, Inventory, observe};
 use crate::app::{Installation, Problem};
-use crate::app::{Inventory, observe};
 use crate::ui::cli::objects::AppObject;
 use crate::ui::cli::session::{Session, caller};
 use crate::ui::cli::table::Table;
@@ -32,7 +32,7 @@ pub(crate) async fn list(session: &mut Session<'_>) -> Answer {
         table.row([
             app.record.name.to_string(),
             app.health.to_string(),
-            serving.map_or_else(|| "-".into(), |r| r.number.to_string()),
+            release(app),
             serving.map_or_else(|| "-".into(), |r| r.settings.image.to_string()),
             serving.map_or_else(|| "-".into(), |r| words::ago(r.created_at, now)),
             hosts(app.record.settings().map(|s| s.hosts.as_slice()).unwrap_or_default()),
@@ -41,6 +41,15 @@ pub(crate) async fn list(session: &mut Session<'_>) -> Answer {
     table.print(session.out);
     say_strays(session, &inventory);
     Ok(0)
+}
+
+/// `12`, or `12, 13: 10%` with a canary.
+pub(crate) fn release(app: &AppView) -> String {
+    let serving = app.record.serving.map_or_else(|| "-".into(), |r| r.to_string());
+    match &app.record.canary {
+        Some(canary) => format!("{serving}, {}: {}", canary.release.number, canary.rule),
+        None => serving,
+    }
 }
 
 fn hosts(hosts: &[crate::app::Hostname]) -> String {

@@ -136,7 +136,10 @@ fn show(session: &mut Session<'_>, app: &str, line: &LogLine) {
 
 fn container(record: &AppRecord, release: Option<u64>) -> Result<String, Problem> {
     let found = match release {
-        Some(number) => record.release(ReleaseNumber(number)),
+        Some(number) => {
+            let number = ReleaseNumber(number);
+            record.release(number).or_else(|| record.canary_release().filter(|r| r.number == number))
+        }
         None => record.serving_release().or_else(|| record.releases.last()),
     };
     found.map(|r| r.container.clone()).ok_or_else(|| {

@@ -2,6 +2,7 @@
 
 pub(crate) mod activity;
 pub(crate) mod adopt;
+pub(crate) mod canary;
 pub(crate) mod close;
 pub(crate) mod completions;
 pub(crate) mod console;

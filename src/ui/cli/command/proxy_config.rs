@@ -21,8 +21,8 @@ pub(crate) async fn configure(session: &mut Session<'_>, args: &ConfigureArgs) -
     }
     let by = session.caller();
     let out = &mut *session.out;
-    let done = put_in_force(&at, draft, by, |now, next| {
-        out.say(&format!("the proxy moves from port {now} to {next}: requests fail for a moment"));
+    let done = put_in_force(&at, draft, by, |what| {
+        out.say(&format!("{what}: requests fail for a moment"));
     })
     .await?;
     session.out.say(if done.changed { "the proxy is configured" } else { "nothing to change" });

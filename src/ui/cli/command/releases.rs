@@ -12,7 +12,7 @@ pub(crate) async fn releases(session: &mut Session<'_>, app: &str) -> Answer {
     let at = session.installation().await?;
     let (_, _, record) = session.app(&at, app).await?;
     if session.out.is_json() {
-        for release in record.releases.iter().rev() {
+        for release in record.canary_release().into_iter().chain(record.releases.iter().rev()) {
             session.out.object(&ReleaseObject::new(&record, release));
         }
         return Ok(0);
@@ -23,7 +23,7 @@ pub(crate) async fn releases(session: &mut Session<'_>, app: &str) -> Answer {
     }
     let now = at.clock.now();
     let mut table = Table::new(&["RELEASE", "STATUS", "IMAGE", "DIGEST", "WHEN", "TOOK", "BY", "REMARK"]);
-    for release in record.releases.iter().rev() {
+    for release in record.canary_release().into_iter().chain(record.releases.iter().rev()) {
         let (status, why) = status(release);
         let rollback = release.rollback_to.map(|r| format!("rollback to {r}"));
         let kept = (release.container_kept && record.serving != Some(release.number)).then(|| "kept".to_owned());
@@ -47,6 +47,7 @@ pub(crate) async fn releases(session: &mut Session<'_>, app: &str) -> Answer {
 pub(crate) fn status(release: &Release) -> (&'static str, Option<&str>) {
     match &release.status {
         ReleaseStatus::Serving => ("serving", None),
+        ReleaseStatus::Canary => ("canary", None),
         ReleaseStatus::Replaced { .. } => ("replaced", None),
         ReleaseStatus::Failed { why } => ("failed", Some(why)),
     }

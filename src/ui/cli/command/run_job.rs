@@ -137,6 +137,7 @@ fn last_words(op: OpId, seq: u64, problem: &Problem) -> Envelope {
         outcome: problem.outcome,
         release: None,
         serving: None,
+        canary: None,
         url: None,
         warnings: Vec::new(),
         retryable: problem.retryable,

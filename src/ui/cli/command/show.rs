@@ -60,6 +60,19 @@ fn identity(view: &AppView, now: jiff::Timestamp) -> Vec<(&'static str, String)>
         pairs.push(("container", format!("{}, port {}", release.container, release.port)));
         pairs.extend(release.revision.clone().map(|r| ("revision", r)));
     }
+    if let Some(canary) = &record.canary {
+        let release = &canary.release;
+        pairs.push((
+            "canary",
+            format!(
+                "release {}, {} ({}), {}",
+                release.number,
+                release.settings.image,
+                canary.rule,
+                words::ago(canary.since, now)
+            ),
+        ));
+    }
     pairs.extend(view.container.as_ref().map(|c| ("engine", c.status.clone())));
     pairs.push(("created", words::ago(record.created_at, now)));
     pairs
@@ -74,6 +87,14 @@ fn traffic(view: &AppView) -> Vec<(&'static str, String)> {
             format!("{} requests, {} failed, {:.1} per second", words::thousands(t.requests), t.failed, t.rate),
         ),
         ("latency", format!("p50 {}, p95 {}, p99 {}", latency(t.p50_ms), latency(t.p95_ms), latency(t.p99_ms))),
+        (
+            "visitors",
+            format!(
+                "{} today (UTC), {} in 24 hours",
+                words::thousands(t.visitors_today),
+                words::thousands(t.visitors_24h)
+            ),
+        ),
         ("bytes", format!("{} in, {} out", words::bytes(t.bytes_in), words::bytes(t.bytes_out))),
     ]
 }

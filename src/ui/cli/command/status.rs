@@ -54,7 +54,7 @@ fn print(session: &mut Session<'_>, apps: &[AppView]) {
             words::thousands(t.requests),
             words::thousands(t.failed),
             in_flight.to_string(),
-            app.record.serving.map_or_else(|| "-".into(), |r| r.to_string()),
+            super::list::release(app),
         ]);
     }
     table.print(session.out);
@@ -88,7 +88,8 @@ async fn look_closer(at: &Installation, inventory: &Inventory) -> Result<Vec<Fin
 /// What a person would call a change: not the numbers, which always move.
 fn gist(app: &AppView) -> String {
     let release = app.record.serving.map_or_else(|| "no release".into(), |r| format!("release {r}"));
-    format!("{} {}, {release}", app.record.name, app.health)
+    let canary = app.record.canary.as_ref().map(|c| format!(", canary release {} ({})", c.release.number, c.rule));
+    format!("{} {}, {release}{}", app.record.name, app.health, canary.unwrap_or_default())
 }
 
 /// Plain lines, also for screen readers: how things stand, then one line whenever something changes.

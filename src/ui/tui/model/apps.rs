@@ -4,7 +4,9 @@ use crate::app::engine::Container;
 use crate::app::event::LockView;
 use crate::app::ledger::{AppRecord, RunState};
 use crate::app::proxy::AppTraffic;
-use crate::app::{AppName, OpId, Release, ReleaseStatus, Settings};
+use crate::app::{AppName, OpId, Release, ReleaseStatus, Settings, percent};
+
+use super::super::format;
 
 /// What a row of the list stands for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,6 +60,28 @@ pub(crate) enum State {
 const RECENT: usize = 30;
 
 impl AppView {
+    /// Both sides of a canary, in words: which release, and how it does. Empty without one.
+    pub fn sides(&self) -> Vec<(&'static str, String)> {
+        let Some(canary) = &self.record.canary else { return Vec::new() };
+        let side = |release: &Release| {
+            let of = self.traffic.releases.iter().find(|r| r.release == release.number);
+            let seen = of.and_then(|r| r.compared.clone()).unwrap_or_default();
+            let latency = |ms: Option<f64>| ms.map_or_else(|| "-".to_owned(), format::millis);
+            format!(
+                "release {}, {}, {:.1}% errors, p50 {}, p95 {}, p99 {}",
+                release.number,
+                format::many(seen.requests, "request"),
+                percent(seen.errors, seen.requests),
+                latency(seen.p50_ms),
+                latency(seen.p95_ms),
+                latency(seen.p99_ms),
+            )
+        };
+        let serving = self.record.serving_release().map(|release| ("serving", side(release)));
+        let canary = format!("{} at {}", side(&canary.release), canary.rule);
+        serving.into_iter().chain([("canary", canary)]).collect()
+    }
+
     /// The name it goes by.
     pub(crate) fn name(&self) -> &AppName {
         &self.record.name

@@ -8,6 +8,7 @@ mod link;
 mod logs;
 mod overlay;
 mod series;
+mod settled;
 mod state;
 
 pub(crate) use apps::{AppView, RowKey, Standing, State};
@@ -17,4 +18,5 @@ pub(crate) use link::Link;
 pub(crate) use logs::{Level, LogEntry, LogView, Matcher};
 pub(crate) use overlay::{Confirm, Menu, MenuItem, Overlay, Palette, PaletteItem, Then};
 pub(crate) use series::{Series, UsageSeries};
+pub(crate) use settled::Settled;
 pub(crate) use state::{Model, Pane, Seen, Sort, Tab, View};

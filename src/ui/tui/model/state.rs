@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use ratatui::layout::Rect;
 
-use crate::app::engine::{Container, ContainerDetail, EngineInfo, HostUsage, Role};
-use crate::app::proxy::{Activity, ProbeAnswer, ProxyInfo};
+use crate::app::engine::{Container, EngineInfo, HostUsage, Role};
+use crate::app::proxy::{Activity, ProxyInfo};
 use crate::app::{AppName, Ask, Caller, Job, Namespace, OpId, Problem};
 
 use super::super::console::ConsoleOptions;
@@ -15,7 +15,7 @@ use super::super::glyph::{ASCII, Glyphs, UNICODE};
 use super::super::keymap::{Cmd, Ctx};
 use super::super::msg::Hit;
 use super::super::theme::Theme;
-use super::{AppView, Deploys, Form, Link, LogView, Overlay, RowKey, Series, Standing, State, UsageSeries};
+use super::{AppView, Deploys, Form, Link, LogView, Overlay, RowKey, Series, Settled, Standing, State, UsageSeries};
 
 /// Which half of the main screen has the keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,17 +102,6 @@ pub(crate) struct Seen {
     pub at: Timestamp,
     /// Looked at.
     pub seen: bool,
-}
-
-/// What a closer look at the selected app found.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Settled {
-    /// Its container, by id.
-    pub container: Option<(String, ContainerDetail)>,
-    /// What its health path answers.
-    pub health: Option<(AppName, ProbeAnswer)>,
-    /// When it was asked for last, and about which container.
-    pub asked: Option<(Timestamp, String)>,
 }
 
 /// All the console knows.

@@ -57,6 +57,8 @@ fn frame(c: &mut Canvas<'_>, area: Rect, watched: &Watched) -> Rect {
         Some(crate::app::Ask::Pause { .. }) => "Pause ",
         Some(crate::app::Ask::Resume { .. }) => "Resume ",
         Some(crate::app::Ask::Remove { .. }) => "Remove ",
+        Some(crate::app::Ask::Promote { .. }) => "Promote ",
+        Some(crate::app::Ask::Abort { .. }) => "Abort the canary of ",
         _ => "Deploy ",
     };
     let releases = match (view.from, view.to) {

@@ -60,7 +60,7 @@ fn wrong(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
         }
         State::Serving => {
             if let Some((release, why)) = app.failure() {
-                let text = format!("{} release {} failed and never served: {why}", c.glyphs().warn, release.number);
+                let text = format!("{} release {} failed: {why}", c.glyphs().warn, release.number);
                 lines.push((Role::Warn, text));
             }
         }
@@ -106,6 +106,10 @@ fn facts(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
             row(c, "since", &[(Role::Text, &age), (Role::Muted, &by)]);
         }
         None => row(c, "serving", &[(Role::Muted, "nothing yet")]),
+    }
+    for (label, text) in app.sides() {
+        let label = if label == "canary" { label } else { "beside" };
+        row(c, label, &[(Role::Text, &text)]);
     }
     let health = health(c, app);
     let pieces: Vec<Piece<'_>> = health.iter().map(|(role, text)| (*role, text.as_str())).collect();

@@ -52,6 +52,7 @@ fn heading(c: &mut Canvas<'_>, area: Rect, wide: bool) {
 fn row(c: &mut Canvas<'_>, line: Rect, release: &Release, wide: bool) {
     let (role, word) = match &release.status {
         ReleaseStatus::Serving => (Role::Ok, "serving"),
+        ReleaseStatus::Canary => (Role::Text, "canary"),
         ReleaseStatus::Replaced { .. } if release.container_kept => (Role::Text, "kept"),
         ReleaseStatus::Replaced { .. } => (Role::Muted, "replaced"),
         ReleaseStatus::Failed { .. } => (Role::Fail, "failed"),

@@ -7,6 +7,7 @@ use super::super::format;
 use super::super::model::AppView;
 use super::super::theme::Role;
 use super::super::widget::chart;
+use crate::ui::sanitize;
 
 /// Draws the page; its height.
 pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
@@ -26,6 +27,7 @@ pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
     );
     chart::requests(c, Rect { y: y + 1, height: CHART, ..area }, &t.per_second, &t.errors_per_second);
     y += CHART + 2;
+    y += over_time(c, Rect { y, ..area }, app);
     y += section(c, area, y, "answers since the proxy started");
     for (name, n) in ["1xx", "2xx", "3xx", "4xx", "5xx"].iter().zip(t.classes) {
         let share = if t.requests == 0 { 0.0 } else { n as f64 / t.requests as f64 };
@@ -51,6 +53,10 @@ pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
     pair(c, area, &mut y, "p99", Role::Text, &time(t.p99_ms));
     pair(c, area, &mut y, "slowest", Role::Text, &format::millis(t.slowest_ms as f64));
     y += 1;
+    y += section(c, area, y, "visitors, by their addresses");
+    pair(c, area, &mut y, "today (UTC)", Role::Text, &format::count(t.visitors_today));
+    pair(c, area, &mut y, "last 24 hours", Role::Text, &format::count(t.visitors_24h));
+    y += 1;
     y += section(c, area, y, "bytes since the proxy started");
     pair(c, area, &mut y, "from clients", Role::Text, &format::bytes(t.bytes_in));
     pair(c, area, &mut y, "to clients", Role::Text, &format::bytes(t.bytes_out));
@@ -69,6 +75,33 @@ pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
         y += 1;
     }
     y - area.y
+}
+
+/// What was asked for beyond the live figures; its height. Nothing until it has come.
+fn over_time(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
+    const CHART: u16 = 4;
+    let m = c.m;
+    let Some((_, report)) = m.settled.traffic.as_ref().filter(|(name, _)| name == app.name()) else { return 0 };
+    let report = match report {
+        Ok(report) => report,
+        Err(problem) => {
+            c.text(area.x, area.y, area.width, Role::Fail, &problem.message);
+            return 2;
+        }
+    };
+    let mut y = area.y;
+    for (name, series) in [("last hour, by the minute", &report.hour), ("last day, by ten minutes", &report.day)] {
+        y += section(c, area, y, name);
+        chart::requests(c, Rect { y, height: CHART, ..area }, &series.requests, &series.errors);
+        y += CHART + 1;
+    }
+    y += section(c, area, y, "paths asked for most today (UTC)");
+    for path in report.paths.iter().take(10) {
+        c.right(area.x, y, 10, Role::Text, &format::count(path.requests));
+        c.text(area.x + 12, y, area.width.saturating_sub(12), Role::Accent, &sanitize::line(&path.path));
+        y += 1;
+    }
+    y + 1 - area.y
 }
 
 fn section(c: &mut Canvas<'_>, area: Rect, y: u16, name: &str) -> u16 {

@@ -17,7 +17,7 @@ struct Entry {
     /// Nanoseconds.
     duration: u64,
     resp_content_length: u64,
-    client_addr: String,
+    remote_addr: String,
     #[serde(default)]
     release: Option<u64>,
 }
@@ -42,7 +42,7 @@ pub(super) fn readable(line: &LogLine, app: &AppName) -> Option<LogLine> {
         entry.path,
         format::millis(entry.duration as f64 / 1e6),
         format::bytes(entry.resp_content_length),
-        entry.client_addr,
+        entry.remote_addr,
     );
     Some(LogLine { at: line.at, stderr: false, text })
 }
@@ -56,7 +56,7 @@ mod tests {
         let line = |text: &str| LogLine { at: None, stderr: false, text: text.into() };
         let own = r#"{"time":"x","level":"INFO","msg":"Request","host":"shop","port":80,"path":"/a","status":500,
             "service":"shop","target":"t","release":13,"duration":12000000,"method":"GET","resp_content_length":4096,
-            "client_addr":"10.0.0.7"}"#;
+            "remote_addr":"10.0.0.7"}"#;
         let app: AppName = "shop".parse().unwrap();
         assert_eq!(readable(&line(own), &app).unwrap().text, "ERROR 500 GET /a  12ms  4K  10.0.0.7  release 13");
         assert!(readable(&line(own), &"blog".parse().unwrap()).is_none());

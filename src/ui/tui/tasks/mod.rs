@@ -36,6 +36,7 @@ const LINES: usize = 500;
 enum Key {
     Logs,
     Inspect,
+    Traffic,
     Activity,
 }
 
@@ -79,6 +80,14 @@ impl Tasks {
             Effect::Follow(op, seq) => self.follow(op, seq),
             Effect::Logs(request) => self.logs(request),
             Effect::Inspect(what) => self.inspect(what),
+            Effect::Traffic(name, app) => {
+                let (tx, proxy) = (self.tx.clone(), self.proxy.clone());
+                self.replace(Key::Traffic, async move {
+                    let Some(proxy) = current(proxy).await else { return };
+                    let report = proxy.traffic_report(&app).await.map(Box::new).map_err(Into::into);
+                    let _ = tx.send(Msg::Traffic(name, report)).await;
+                });
+            }
             Effect::Activity(app) => {
                 let (tx, proxy) = (self.tx.clone(), self.proxy.clone());
                 self.replace(Key::Activity, async move {

@@ -29,7 +29,7 @@ pub(super) fn command(m: &mut Model, cmd: Cmd) -> Vec<Effect> {
             }
         }
         Cmd::Copy => return copy_here(m),
-        Cmd::Restart | Cmd::Start | Cmd::Stop | Cmd::Remove | Cmd::Rollback => ask(m, cmd),
+        Cmd::Restart | Cmd::Start | Cmd::Stop | Cmd::Remove | Cmd::Rollback | Cmd::Promote | Cmd::Abort => ask(m, cmd),
         _ => {}
     }
     Vec::new()
@@ -99,6 +99,8 @@ fn wish(m: &Model, app: &AppView, cmd: Cmd) -> Option<Ask> {
         Cmd::Restart => Ask::Restart { app: selector },
         Cmd::Start => Ask::Start { app: selector },
         Cmd::Stop => Ask::Stop { app: selector },
+        Cmd::Promote => Ask::Promote { app: selector },
+        Cmd::Abort => Ask::Abort { app: selector },
         Cmd::Remove => Ask::Remove { app: selector, data: false },
         Cmd::Rollback => {
             let marked = (m.tab == Tab::Releases && m.pane == super::super::model::Pane::Detail)
@@ -154,6 +156,16 @@ fn question(m: &Model, app: &AppView, wish: Ask) -> Result<Confirm, String> {
             vec!["Its containers, route and name go.".into(), "Its data is kept and can be attached again.".into()],
             "Remove",
         ),
+        Ask::Promote { .. } => (
+            format!("Promote the canary of {host}?"),
+            [sides(app)?, vec!["It gets all requests; the release before it is drained and kept.".into()]].concat(),
+            "Promote",
+        ),
+        Ask::Abort { .. } => (
+            format!("Abort the canary of {host}?"),
+            [sides(app)?, vec!["The serving release gets all requests again. No request is lost.".into()]].concat(),
+            "Abort",
+        ),
         Ask::Rollback { to, .. } => {
             let to = rollback_target(app, *to)?;
             let release = app.record.release(to).ok_or("there is no such release any more")?;
@@ -182,11 +194,17 @@ fn question(m: &Model, app: &AppView, wish: Ask) -> Result<Confirm, String> {
             vec!["Its app gets a record again.".into(), "Its containers are not touched.".into()],
             "Adopt",
         ),
-        Ask::Deploy(_) => return Err("a deploy is reviewed, not asked about".into()),
+        Ask::Deploy(_) | Ask::Canary { .. } => return Err("a deploy is reviewed, not asked about".into()),
     };
     let typed = matches!(wish, Ask::Remove { .. }).then(|| (app.name().to_string(), Input::default()));
     let command = Some(same_as::command(&wish));
     Ok(Confirm { title, lines, yes, then: Then::Run(Box::new(wish)), command, armed: false, typed, asked_at: m.frames })
+}
+
+/// Both sides of a canary in words; without one there is nothing to ask.
+fn sides(app: &AppView) -> Result<Vec<String>, String> {
+    let lines: Vec<String> = app.sides().into_iter().map(|(label, text)| format!("{label}: {text}")).collect();
+    if lines.is_empty() { Err(format!("{} has no canary", app.name())) } else { Ok(lines) }
 }
 
 fn rollback_target(app: &AppView, to: Option<ReleaseNumber>) -> Result<ReleaseNumber, String> {
@@ -216,7 +234,7 @@ fn menu(m: &mut Model) {
     let item = |cmd, label, note: &str, command: String, off| MenuItem { cmd, label, note: note.into(), command, off };
     let frozen = m.options.read_only.then_some("read-only console");
     let need = |fine: bool, why| frozen.or(if fine { None } else { Some(why) });
-    let items = vec![
+    let mut items = vec![
         item(
             Cmd::Deploy,
             "Deploy another image…",
@@ -273,6 +291,13 @@ fn menu(m: &mut Model) {
         ),
         item(Cmd::Remove, "Remove…", "type its name; data is kept", format!("once remove {name}"), need(true, "")),
     ];
+    if let Some(canary) = &app.record.canary {
+        let note = format!("release {} for everybody", canary.release.number);
+        let promote = item(Cmd::Promote, "Promote the canary", &note, format!("once promote {name}"), need(true, ""));
+        let note = format!("release {} goes", canary.release.number);
+        let abort = item(Cmd::Abort, "Abort the canary", &note, format!("once abort {name}"), need(true, ""));
+        items.splice(0..0, [promote, abort]);
+    }
     m.overlays.push(Overlay::Menu(Menu { app: name, items, cursor: 0 }));
 }
 
@@ -291,6 +316,9 @@ pub(super) fn run(m: &mut Model, ask: Ask) -> Vec<Effect> {
         | Ask::Start { app }
         | Ask::Stop { app }
         | Ask::Restart { app }
+        | Ask::Canary { app, .. }
+        | Ask::Promote { app }
+        | Ask::Abort { app }
         | Ask::Tidy { app }
         | Ask::Maintenance { app, .. }
         | Ask::Pause { app, .. }

@@ -46,6 +46,7 @@ pub(super) fn take(m: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Snapshot(snapshot) => return snapshot_taken(m, *snapshot),
         Msg::Usage(by_container, host) => usage(m, &by_container, host),
         Msg::Detail(id, detail) => m.settled.container = detail.map(|d| (id, *d)),
+        Msg::Traffic(app, report) => m.settled.traffic = Some((app, report)),
         Msg::Health(app, answer) => m.settled.health = Some((app, answer)),
         Msg::Log(generation, lines) => {
             if generation == m.logs.generation {
@@ -189,7 +190,7 @@ fn planned(m: &mut Model, op: &crate::app::OpId, finished: bool) {
 pub(super) fn look_closer(m: &mut Model) -> Vec<Effect> {
     let mut effects = Vec::new();
     let Some(app) = m.app() else { return effects };
-    let name = app.name().clone();
+    let (name, id) = (app.name().clone(), app.record.id.clone());
     let container = app.container.clone();
     if let (Some(container), Some(release), Some(settings)) = (&container, app.release(), app.settings()) {
         let due =
@@ -203,6 +204,14 @@ pub(super) fn look_closer(m: &mut Model) -> Vec<Effect> {
                 host: settings.primary_host().clone(),
             }));
             m.settled.asked = Some((m.now, container.id.clone()));
+        }
+    }
+    if m.tab == Tab::Traffic {
+        let due =
+            m.settled.traffic_asked.as_ref().is_none_or(|(at, of)| *of != name || since(m.now, *at) >= LOOK_EVERY);
+        if due && matches!(m.proxy, Link::Up) {
+            m.settled.traffic_asked = Some((m.now, name.clone()));
+            effects.push(Effect::Traffic(name.clone(), id));
         }
     }
     if m.tab == Tab::Logs {

@@ -1,0 +1,144 @@
+//! What supervisor and worker occupy: at rest, for each idle connection and WebSocket, and after a million requests.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use crate::bed::{Bed, HOST, Server, free, pause, reachable};
+use crate::machine::memory_kib;
+use crate::tail::read_answer;
+use crate::wrk::{Load, run};
+use crate::{Options, once, peers};
+
+/// Goal and least: MiB at rest, KiB a connection, KiB a WebSocket.
+const BARS: [(f64, f64); 3] = [(8.0, 9.0), (12.0, 24.0), (16.0, 32.0)];
+
+pub fn measure(options: &Options, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\nmemory of supervisor and worker; pages they share count once")?;
+    let mut bed = Bed::new(options.pinned)?;
+    let files = peers::upstream(&mut bed)?;
+    let demo = demo_app(&mut bed)?;
+    let idle = idle(&mut bed, &files)?;
+    line(out, "at rest", idle / 1024.0, "MiB", BARS[0])?;
+    let count = if options.quick { 500 } else { 2000 };
+    let connection = each(&mut bed, files.http, count, keep_alive)?;
+    line(out, "an idle keep-alive connection", connection, "KiB", BARS[1])?;
+    let websocket = each(&mut bed, demo, count / 2, websocket)?;
+    line(out, "an idle WebSocket", websocket, "KiB", BARS[2])?;
+    flat(&mut bed, &files, options.quick, out)
+}
+
+fn line(out: &mut impl Write, what: &str, value: f64, unit: &str, (goal, least): (f64, f64)) -> io::Result<()> {
+    let verdict = match value {
+        value if value <= goal => "goal",
+        value if value <= least => "bar",
+        _ => "OVER",
+    };
+    writeln!(out, "{what:<32}{value:>8.1} {unit}  {verdict} (goal {goal}, at most {least})")
+}
+
+fn demo_app(bed: &mut Bed) -> io::Result<SocketAddr> {
+    let binary = std::env::var_os("ONCE_BINARY").ok_or_else(|| io::Error::other("ONCE_BINARY is not set"))?;
+    let address = free()?;
+    let mut command = bed.command(binary, false);
+    command.arg("demo-app").env("PORT", address.port().to_string());
+    bed.spawn(command, "demo.log")?;
+    reachable(address)?;
+    Ok(address)
+}
+
+/// A proxy of its own that has answered once.
+fn proxy(bed: &mut Bed, name: &str, app: SocketAddr) -> io::Result<Server> {
+    let state = once::state(bed, name, 1, app)?;
+    let server = once::start(bed, &state, &[])?;
+    ask(server.http)?;
+    settled(&server.pids)?;
+    Ok(server)
+}
+
+fn idle(bed: &mut Bed, files: &Server) -> io::Result<f64> {
+    let server = proxy(bed, "idle", files.http)?;
+    memory_kib(&server.pids)
+}
+
+/// KiB for each of so many connections, each opened by `open` and then left alone.
+fn each(
+    bed: &mut Bed,
+    app: SocketAddr,
+    count: usize,
+    open: fn(SocketAddr) -> io::Result<TcpStream>,
+) -> io::Result<f64> {
+    let server = proxy(bed, &format!("each-{count}"), app)?;
+    let before = memory_kib(&server.pids)?;
+    let connections = (0..count).map(|_| open(server.http)).collect::<io::Result<Vec<_>>>()?;
+    settled(&server.pids)?;
+    let after = memory_kib(&server.pids)?;
+    drop(connections);
+    #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
+    Ok((after - before) / count as f64)
+}
+
+/// Waits until the memory has not shrunk for three seconds.
+fn settled(pids: &[u32]) -> io::Result<()> {
+    let (mut least, mut since) = (memory_kib(pids)?, Instant::now());
+    while since.elapsed() < Duration::from_secs(3) {
+        pause(Duration::from_millis(250));
+        let now = memory_kib(pids)?;
+        if now < least - 16.0 {
+            (least, since) = (now, Instant::now());
+        }
+    }
+    Ok(())
+}
+
+fn ask(address: SocketAddr) -> io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(address)?;
+    write!(stream, "GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n")?;
+    let read = stream.read(&mut [0; 4096])?;
+    if read == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(stream) }
+}
+
+/// One that has been used and is kept for the next request.
+fn keep_alive(address: SocketAddr) -> io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(address)?;
+    write!(stream, "GET /1k HTTP/1.1\r\nHost: {HOST}\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n")?;
+    read_answer(&mut stream, &mut [0; 8192])?;
+    Ok(stream)
+}
+
+fn websocket(address: SocketAddr) -> io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(address)?;
+    write!(
+        stream,
+        "GET /ws HTTP/1.1\r\nHost: {HOST}\r\nUser-Agent: bench\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )?;
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte)?;
+        head.push(byte[0]);
+    }
+    if !head.starts_with(b"HTTP/1.1 101") {
+        return Err(io::Error::other(String::from_utf8_lossy(&head).into_owned()));
+    }
+    // A short masked message there, and its echo back: it has been used.
+    stream.write_all(&[0x81, 0x82, 0, 0, 0, 0, b'h', b'i'])?;
+    stream.read_exact(&mut [0; 4])?;
+    Ok(stream)
+}
+
+fn flat(bed: &mut Bed, files: &Server, quick: bool, out: &mut impl Write) -> io::Result<()> {
+    let server = proxy(bed, "flat", files.http)?;
+    let wanted = if quick { 100_000.0 } else { 1_000_000.0 };
+    let load = Load { https: false, file: "1k", connections: 64, seconds: 5, script: None };
+    run(bed, &server, &load)?;
+    let before = memory_kib(&server.pids)? / 1024.0;
+    let mut requests = 0.0;
+    while requests < wanted {
+        requests += run(bed, &server, &load)?.requests;
+        bed.trim_logs()?;
+    }
+    let after = memory_kib(&server.pids)? / 1024.0;
+    let verdict = if after <= before * 1.05 { "flat" } else { "GROWS" };
+    writeln!(out, "after {requests:.0} more requests over 64 connections: {before:.1} -> {after:.1} MiB  {verdict}")
+}

@@ -1,0 +1,49 @@
+//! The proxy that is measured: supervisor and worker of the release binary, with apps in its state directory.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::bed::{Bed, HOST, Server, free, with_children};
+
+/// The hostname of an app by its number; the first one's is [`HOST`].
+pub fn host(number: usize) -> String {
+    if number == 0 { HOST.to_owned() } else { format!("app-{number}.test") }
+}
+
+/// A new state directory with so many apps that are all at one address.
+pub fn state(bed: &Bed, name: &str, apps: usize, app: SocketAddr) -> io::Result<PathBuf> {
+    let state = bed.folder.join(name);
+    fs::create_dir_all(state.join("apps"))?;
+    for number in 0..apps {
+        let id = format!("{number:016}");
+        let epoch = "2026-01-01T00:00:00Z";
+        let record = json!({
+            "schema": 1, "id": id, "name": format!("app-{number}"), "revision": 1, "state": { "state": "running" },
+            "serving": 1, "next_release": 2, "created_at": epoch,
+            "generated": { "secret_key_base": "0", "vapid_public_key": "0", "vapid_private_key": "0" },
+            "releases": [{
+                "number": 1, "op": "0", "image": { "digest": null, "id": "sha256:1" },
+                "settings": { "image": "bench", "hosts": [host(number)] },
+                "container": app.ip().to_string(), "port": app.port(), "created_at": epoch,
+                "by": { "user": "bench", "host": "bench", "command": "deploy" }, "status": { "status": "serving" },
+            }],
+        });
+        fs::write(state.join("apps").join(format!("{id}.json")), record.to_string())?;
+    }
+    Ok(state)
+}
+
+/// Starts it; its socket listens at once, and is answered when the worker is ready.
+pub fn start(bed: &mut Bed, state: &std::path::Path, beside: &[u32]) -> io::Result<Server> {
+    let binary = std::env::var_os("ONCE_BINARY").ok_or_else(|| io::Error::other("ONCE_BINARY is not set"))?;
+    let http = free()?;
+    let mut command = bed.command(binary, true);
+    command.args(["proxy", "run", "--state"]).arg(state).arg("--http").arg(http.port().to_string());
+    let pid = bed.spawn(command, "once.log")?;
+    let pids = with_children(pid, 1)?;
+    Ok(Server { name: "once", http, https: None, pids, beside: beside.to_vec() })
+}

@@ -1,0 +1,148 @@
+//! Those to compare with, tuned as somebody would who cares: a worker a core, connections to the upstream kept, and in
+//! the log the fields that once writes.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+
+use crate::bed::{Bed, Server, free, reachable, with_children};
+
+/// Static files from one worker. Its logs and temporary files stay in the folder.
+const UPSTREAM: &str = "
+daemon off; worker_processes 1; pid {folder}/{name}.pid; error_log {folder}/{name}.err;
+events { worker_connections 16384; }
+http {
+  access_log off; keepalive_requests 1000000000; keepalive_timeout 300s; sendfile on; open_file_cache max=16;
+  client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
+  uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
+  server { listen {http} backlog=4096; root {folder}; }
+}";
+
+const NGINX: &str = "
+daemon off; worker_processes {threads}; pid {folder}/{name}.pid; error_log {folder}/{name}.err;
+events { worker_connections 16384; }
+http {
+  keepalive_requests 1000000000; keepalive_timeout 300s; {buffers}
+  client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
+  uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
+  log_format line escape=json '{\"time\":\"$time_iso8601\",\"host\":\"$http_host\",\"path\":\"$uri\",'
+    '\"request_id\":\"$request_id\",\"status\":$status,\"target\":\"$upstream_addr\",\"duration\":\"$request_time\",'
+    '\"method\":\"$request_method\",\"req_content_length\":\"$http_content_length\",'
+    '\"req_content_type\":\"$http_content_type\",\"resp_content_length\":$body_bytes_sent,'
+    '\"resp_content_type\":\"$sent_http_content_type\",\"client_addr\":\"$remote_addr\",\"client_port\":\"$remote_port\",'
+    '\"remote_addr\":\"$remote_addr\",\"user_agent\":\"$http_user_agent\",\"proto\":\"$server_protocol\",'
+    '\"scheme\":\"$scheme\",\"query\":\"$args\"}';
+  access_log {folder}/{name}.log line buffer=32k flush=1s;
+  upstream app { server {upstream}; keepalive 512; keepalive_requests 1000000000; }
+  ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem; ssl_session_cache shared:all:4m;
+  server {
+    listen {http} backlog=4096; listen {https} ssl backlog=4096;
+    location / {
+      proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $http_host;
+      proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Proto $scheme;
+      proxy_set_header X-Forwarded-Host $http_host; proxy_set_header X-Forwarded-Port $server_port;
+      proxy_set_header X-Request-ID $request_id; proxy_set_header X-Request-Start \"t=$msec\";
+    }
+  }
+}";
+
+const HAPROXY: &str = "
+global
+  nbthread {threads}
+  maxconn 4000
+  log stdout format raw local0 info
+defaults
+  mode http
+  log global
+  timeout connect 5s
+  timeout client 300s
+  timeout server 300s
+  http-reuse always
+frontend front
+  bind {http} backlog 4096
+  bind {https} ssl crt {folder}/both.pem backlog 4096
+  unique-id-format %{+X}o%ci:%cp_%fi:%fp_%Ts_%rt:%pid
+  unique-id-header X-Request-ID
+  http-request set-header X-Forwarded-For %[src]
+  http-request set-header X-Forwarded-Host %[req.hdr(host)]
+  http-request set-header X-Forwarded-Port %[dst_port]
+  http-request set-header X-Forwarded-Proto http unless { ssl_fc }
+  http-request set-header X-Forwarded-Proto https if { ssl_fc }
+  http-request set-header X-Request-Start t=%[date(0,ms)]
+  http-request capture req.hdr(host) len 64
+  http-request capture req.hdr(user-agent) len 64
+  log-format '{\"time\":\"%tr\",\"host\":\"%[capture.req.hdr(0)]\",\"path\":\"%HPO\",\"request_id\":\"%ID\",\"status\":%ST,\"target\":\"%si:%sp\",\"duration\":%Ta,\"method\":\"%HM\",\"resp_content_length\":%B,\"client_addr\":\"%ci\",\"client_port\":%cp,\"remote_addr\":\"%ci\",\"user_agent\":\"%[capture.req.hdr(1)]\",\"proto\":\"%HV\",\"query\":\"%HQ\"}'
+  default_backend app
+backend app
+  server one {upstream} pool-max-conn 1024
+";
+
+/// What is said of them in the output.
+pub const TUNING: &str = "nginx: a worker a core, keepalive 512 to the upstream, log buffered by 32 KiB; `nginx 64k` has proxy_buffers of \
+64 KiB besides. HAProxy: a thread a core, http-reuse always, log to standard output";
+
+pub fn upstream(bed: &mut Bed) -> io::Result<Server> {
+    let http = free()?;
+    nginx(bed, "upstream", UPSTREAM, http, None, 1)
+}
+
+/// As a proxy.
+pub fn nginx_proxy(bed: &mut Bed, upstream: &Server, large_buffers: bool) -> io::Result<Server> {
+    let (http, https) = (free()?, free()?);
+    let (name, buffers) = match large_buffers {
+        false => ("nginx", ""),
+        true => ("nginx 64k", "proxy_buffer_size 64k; proxy_buffers 4 64k; proxy_busy_buffers_size 128k;"),
+    };
+    let config = NGINX.replace("{buffers}", buffers).replace("{upstream}", &upstream.http.to_string());
+    let threads = bed.threads();
+    let server = nginx(bed, name, &config, http, Some(https), threads)?;
+    Ok(Server { beside: upstream.pids.clone(), ..server })
+}
+
+pub fn haproxy(bed: &mut Bed, upstream: &Server) -> io::Result<Server> {
+    let (http, https) = (free()?, free()?);
+    let config = HAPROXY.replace("{upstream}", &upstream.http.to_string());
+    let file = configure(bed, "haproxy", &config, http, Some(https), bed.threads())?;
+    let mut command = bed.command("haproxy", true);
+    command.arg("-q").arg("-f").arg(file);
+    let pid = bed.spawn(command, "haproxy.log")?;
+    reachable(http)?;
+    Ok(Server { name: "haproxy", http, https: Some(https), pids: vec![pid], beside: upstream.pids.clone() })
+}
+
+fn nginx(
+    bed: &mut Bed,
+    name: &'static str,
+    config: &str,
+    http: SocketAddr,
+    https: Option<SocketAddr>,
+    workers: usize,
+) -> io::Result<Server> {
+    let file = configure(bed, name, config, http, https, workers)?;
+    let mut command = bed.command("nginx", https.is_some());
+    command.arg("-p").arg(&bed.folder).arg("-c").arg(&file);
+    let master = bed.spawn(command, "nginx.out")?;
+    reachable(http)?;
+    // It listens before it has workers, and theirs is the CPU time.
+    Ok(Server { name, http, https, pids: with_children(master, workers)?, beside: Vec::new() })
+}
+
+fn configure(
+    bed: &Bed,
+    name: &str,
+    config: &str,
+    http: SocketAddr,
+    https: Option<SocketAddr>,
+    threads: usize,
+) -> io::Result<std::path::PathBuf> {
+    let plain = name.replace(' ', "-");
+    let config = config
+        .replace("{folder}", &bed.folder.to_string_lossy())
+        .replace("{name}", &plain)
+        .replace("{http}", &http.to_string())
+        .replace("{https}", &https.map(|address| address.to_string()).unwrap_or_default())
+        .replace("{threads}", &threads.to_string());
+    let file = bed.folder.join(format!("{plain}.conf"));
+    fs::write(&file, config)?;
+    Ok(file)
+}

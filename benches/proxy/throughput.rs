@@ -1,0 +1,117 @@
+//! Requests per second and CPU per request, row by row, with a verdict.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use crate::bed::{Bed, FILES, Server};
+use crate::wrk::{Load, Point, point};
+use crate::{Options, median, peers, plane};
+
+const CONNECTIONS: [usize; 3] = [16, 64, 256];
+/// The least part of the better peer's requests per second, and the most CPU for 1 KiB: a third of kamal-proxy's.
+const LEAST: f64 = 0.75;
+const MOST_MICROS: f64 = 22.0;
+
+/// Scheme, file and connections.
+type Row = (bool, usize, usize);
+
+pub fn measure(options: &Options, out: &mut impl Write) -> io::Result<()> {
+    let mut bed = Bed::new(options.pinned)?;
+    let upstream = peers::upstream(&mut bed)?;
+    let servers = [
+        plane::start(&mut bed, &upstream)?,
+        peers::nginx_proxy(&mut bed, &upstream, false)?,
+        peers::nginx_proxy(&mut bed, &upstream, true)?,
+        peers::haproxy(&mut bed, &upstream)?,
+        upstream,
+    ];
+    writeln!(out, "{}", peers::TUNING)?;
+    let mut points: BTreeMap<Row, BTreeMap<usize, Vec<Point>>> = BTreeMap::new();
+    for round in 0..options.rounds {
+        for row in rows(options.quick) {
+            let (https, file, connections) = row;
+            let load = Load { https, file: FILES[file].0, connections, seconds: options.seconds, script: None };
+            for turn in 0..servers.len() {
+                // Nobody is always first.
+                let which = (turn + round) % servers.len();
+                if https && servers[which].https.is_none() {
+                    // The upstream is plain.
+                    continue;
+                }
+                let measured = point(&bed, &servers[which], &load)?;
+                points.entry(row).or_default().entry(which).or_default().push(measured);
+            }
+        }
+    }
+    table(out, &servers, &points)
+}
+
+fn rows(quick: bool) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for https in [false, true] {
+        for file in 0..FILES.len() {
+            for connections in CONNECTIONS {
+                if !quick || connections == 64 {
+                    rows.push((https, file, connections));
+                }
+            }
+        }
+    }
+    rows
+}
+
+fn table(
+    out: &mut impl Write,
+    servers: &[Server],
+    points: &BTreeMap<Row, BTreeMap<usize, Vec<Point>>>,
+) -> io::Result<()> {
+    writeln!(out, "\nmedians; `peers`: of the better peer's requests/s; CPU of the server in µs a request")?;
+    writeln!(
+        out,
+        "{:<6}{:>4} {:>5}  {:<10}{:>8} {:>6} {:>6} {:>7} {:>8} {:>7} {:>7}  verdict",
+        "", "", "conn", "", "req/s", "peers", "direct", "p50 ms", "p99 ms", "CPU µs", "others"
+    )?;
+    for ((https, file, connections), row) in points {
+        let of = |which: usize, field: fn(&Point) -> f64| median(row.get(&which).into_iter().flatten().map(field));
+        let measured = |name: &str| {
+            let which = servers.iter().position(|server| server.name == name);
+            which.filter(|which| row.contains_key(which))
+        };
+        let peers: Vec<usize> = ["nginx", "nginx 64k", "haproxy"].iter().filter_map(|name| measured(name)).collect();
+        let best = peers.iter().map(|which| of(*which, |p| p.rate)).fold(0.0, f64::max);
+        let thrift = peers.iter().map(|which| of(*which, |p| p.cpu_micros)).fold(f64::INFINITY, f64::min);
+        let direct = measured("upstream").map(|which| of(which, |p| p.rate));
+        for which in row.keys().copied() {
+            let server = &servers[which];
+            let (rate, cpu) = (of(which, |p| p.rate), of(which, |p| p.cpu_micros));
+            let part = direct.map_or(String::new(), |direct| format!("{:.2}", rate / direct));
+            let verdict = if server.name == "once" { verdict(rate / best, cpu, thrift, *file) } else { String::new() };
+            writeln!(
+                out,
+                "{:<6}{:>4} {connections:>5}  {:<10}{rate:>8.0} {:>6.2} {part:>6} {:>7.2} {:>8.2} {cpu:>7.1} {:>6.0}%  {verdict}",
+                if *https { "https" } else { "http" },
+                FILES[*file].0,
+                server.name,
+                rate / best,
+                of(which, |p| p.p50_ms),
+                of(which, |p| p.p99_ms),
+                of(which, |p| p.foreign) * 100.0,
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn verdict(ratio: f64, cpu: f64, thrift: f64, file: usize) -> String {
+    let rate = match ratio {
+        ratio if ratio >= 1.0 => "goal",
+        ratio if ratio >= LEAST => "bar",
+        _ => "UNDER",
+    };
+    let cost = match cpu {
+        cpu if cpu <= thrift => "goal",
+        cpu if file > 0 || cpu <= MOST_MICROS => "bar",
+        _ => "OVER",
+    };
+    format!("rate {rate}, CPU {cost}")
+}
