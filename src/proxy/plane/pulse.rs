@@ -34,7 +34,7 @@ const HEAD: u8 = 2;
 const BUSY: u8 = 3;
 
 fn now() -> u64 {
-    clock::millis(Instant::now()).max(1)
+    clock::millis(Instant::now())
 }
 
 impl Pulse {
@@ -102,7 +102,7 @@ impl Pulse {
     pub(super) fn takes(&self, takes: bool) {
         let stuck = self.stuck.load(Ordering::Relaxed) != 0;
         if stuck == takes {
-            self.stuck.store(if takes { 0 } else { now() }, Ordering::Relaxed);
+            self.stuck.store(if takes { 0 } else { now().max(1) }, Ordering::Relaxed);
         }
     }
 
