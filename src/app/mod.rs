@@ -1,6 +1,7 @@
 //! What an app is and how it changes. Knows no Docker, no terminal and no HTTP library: the outside world comes in
 //! through the ports [`engine::Engine`], [`proxy::Proxy`], [`Clock`] and [`Entropy`]. `tests/layers.rs` holds it to that.
 
+mod certificate;
 mod change;
 mod clock;
 mod draft;
@@ -29,6 +30,9 @@ mod settings;
 mod shape;
 mod units;
 
+pub use certificate::{
+    CertificateFacts, CertificateFailure, CertificateFlaw, CertificatePair, CertificateSource, CertificateView,
+};
 pub use change::run;
 pub use clock::{Clock, Entropy};
 pub use draft::{Draft, FieldError};

@@ -8,6 +8,7 @@ use futures_core::stream::BoxStream;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::certificate::CertificateView;
 use super::event::{Envelope, LockView};
 use super::host::Hostname;
 use super::ledger::{AppRecord, Applied, Refusal, Transaction};
@@ -98,6 +99,9 @@ pub struct Snapshot {
     pub traffic: Vec<(AppId, AppTraffic)>,
     /// Changes under way or lately ended, newest last.
     pub ops: Vec<OpView>,
+    /// The names served over TLS or meant to be, with certificate and last error.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<CertificateView>,
 }
 
 /// A change the proxy has events of.

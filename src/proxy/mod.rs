@@ -4,6 +4,7 @@
 //! - [`worker`]: the process all of this runs in.
 //! - [`plane`]: routes, requests, draining, traffic.
 //! - [`store`]: the ledger on disk.
+//! - [`tls`]: certificates and handshakes.
 //! - [`service`]: memory, locks and data plane as one [`Proxy`](crate::app::proxy::Proxy), in process.
 //! - [`control`]: that, on a Unix socket.
 //! - [`client`]: the other end of it; [`ctl`] is the bridge to it for whoever has only standard input and output.
@@ -16,4 +17,5 @@ pub mod plane;
 pub mod service;
 pub mod store;
 pub mod supervisor;
+pub mod tls;
 pub mod worker;

@@ -19,6 +19,7 @@ use super::table::Table;
 use super::worker::Threads;
 use crate::app::proxy::{AppTraffic, DrainLimits, DrainProgress, InFlight, ProbeAnswer, ProbeRequest};
 use crate::app::{AppId, ReleaseNumber, Route};
+use crate::proxy::tls::Certificates;
 
 /// The data plane. Clones are the same plane.
 ///
@@ -40,6 +41,7 @@ pub(super) struct Shared {
     pub(super) log: Option<LogWriter>,
     /// Requests held, over all apps.
     pub(super) held: AtomicU64,
+    pub(super) certificates: Certificates,
 }
 
 impl Plane {
@@ -55,8 +57,15 @@ impl Plane {
             removed: Mutex::default(),
             log,
             held: AtomicU64::new(0),
+            certificates: Certificates::default(),
         };
         Self { shared: Arc::new(shared), threads: Arc::default() }
+    }
+
+    /// The certificates it serves; in memory only until somebody loads them from a directory.
+    #[must_use]
+    pub fn certificates(&self) -> &Certificates {
+        &self.shared.certificates
     }
 
     /// Replaces the whole table. Apps that are in it keep their numbers and what they have under way, those that are

@@ -89,6 +89,7 @@ impl Proxy for Service {
             locks: self.shared.locks.all(),
             traffic: self.shared.routes.traffic_all(),
             ops: self.shared.changes.views(),
+            certificates: self.shared.certificates.all(),
         })
     }
 

@@ -23,8 +23,12 @@ use tokio::sync::Mutex;
 use crate::app::ledger::{AppRecord, Ledger};
 use crate::app::proxy::ProxyError;
 use crate::proxy::store::{Opened, Store, StoreError};
+use crate::proxy::tls::Certificates;
 use changes::Changes;
 use locks::Locks;
+
+/// Where the certificates are in the state directory.
+const CERTIFICATES: &str = "certs";
 
 /// A lock without a ping for so long is lost.
 pub const LEASE_EXPIRY: Duration = Duration::from_secs(30);
@@ -46,6 +50,7 @@ struct Shared {
     instance: String,
     started_at: Timestamp,
     set_aside: Vec<(String, String)>,
+    certificates: Certificates,
 }
 
 impl Service {
@@ -54,7 +59,11 @@ impl Service {
     /// # Errors
     /// As [`Store::open`].
     pub fn open(dir: &Path, routes: Arc<dyn Routes>) -> Result<Self, StoreError> {
-        let Opened { store, ledger, instance, start, set_aside, changes } = Store::open(dir)?;
+        let Opened { store, ledger, instance, start, mut set_aside, changes } = Store::open(dir)?;
+        // Before the routes: what is redirected to HTTPS must find it.
+        let certificates = routes.certificates();
+        let broken = certificates.load(&dir.join(CERTIFICATES))?;
+        set_aside.extend(broken.into_iter().map(|(file, why)| (format!("{CERTIFICATES}/{file}"), why)));
         routes.publish(ledger.records().filter_map(AppRecord::route).collect());
         let locks = Arc::new(Locks::new(start));
         for record in ledger.records() {
@@ -66,7 +75,7 @@ impl Service {
         }
         let started_at = Timestamp::now();
         let (ledger, store) = (ArcSwap::from_pointee(ledger), Arc::new(Mutex::new(store)));
-        let shared = Shared { ledger, store, locks, changes, routes, instance, started_at, set_aside };
+        let shared = Shared { ledger, store, locks, changes, routes, instance, started_at, set_aside, certificates };
         Ok(Self { shared: Arc::new(shared) })
     }
 }

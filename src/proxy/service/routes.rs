@@ -7,6 +7,7 @@ use futures_core::stream::BoxStream;
 use crate::app::proxy::{AppTraffic, DrainLimits, DrainProgress, ProbeAnswer, ProbeRequest};
 use crate::app::{AppId, ReleaseNumber, Route};
 use crate::proxy::plane::Plane;
+use crate::proxy::tls::Certificates;
 
 /// The data plane as the service drives it. Calls take effect before they return.
 pub trait Routes: Send + Sync {
@@ -30,6 +31,10 @@ pub trait Routes: Send + Sync {
     fn traffic_all(&self) -> Vec<(AppId, AppTraffic)>;
     /// Resets the slowest response.
     fn mark(&self, app: &AppId);
+    /// The certificates it serves. Default: none, kept nowhere else.
+    fn certificates(&self) -> Certificates {
+        Certificates::default()
+    }
 }
 
 impl Routes for Plane {
@@ -71,5 +76,9 @@ impl Routes for Plane {
 
     fn mark(&self, app: &AppId) {
         Plane::mark(self, app);
+    }
+
+    fn certificates(&self) -> Certificates {
+        Plane::certificates(self).clone()
     }
 }

@@ -2,8 +2,9 @@
 //! Blocking; the service calls it away from the runtime's threads. Knows nothing of what a change means.
 
 mod activity;
+mod aside;
 mod events;
-mod file;
+pub(in crate::proxy) mod file;
 mod identity;
 mod records;
 
@@ -17,6 +18,7 @@ use crate::app::proxy::Activity;
 use crate::app::{AppId, AppName, OpId};
 
 use activity::ActivityLog;
+pub(in crate::proxy) use aside::Aside;
 use events::EventFiles;
 use records::RecordFiles;
 
@@ -39,7 +41,7 @@ pub enum StoreError {
 pub(crate) type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// Names the step that failed.
-trait During<T> {
+pub(in crate::proxy) trait During<T> {
     fn during(self, what: impl FnOnce() -> String) -> Result<T>;
 }
 
@@ -155,7 +157,7 @@ impl Store {
 }
 
 /// Names in a directory that end in `.{extension}`, sorted; without the ending.
-fn stems(dir: &Path, extension: &str) -> Result<Vec<(String, PathBuf)>> {
+pub(in crate::proxy) fn stems(dir: &Path, extension: &str) -> Result<Vec<(String, PathBuf)>> {
     let listing = || format!("list {}", dir.display());
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).during(listing)? {

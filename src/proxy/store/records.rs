@@ -7,12 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{During, Result, file, stems};
+use super::{Aside, During, Result, file, stems};
 use crate::app::AppId;
 use crate::app::ledger::{AppRecord, SCHEMA};
-
-/// What set-aside files' reasons end in.
-const REASON: &str = "why";
 
 #[derive(Debug)]
 pub(super) struct RecordFiles {
@@ -30,12 +27,8 @@ impl RecordFiles {
     pub(super) fn open(state: &Path) -> Result<(Self, Found)> {
         let files = Self { dir: state.join("apps") };
         file::make_dir(&files.dir)?;
-        file::make_dir(&files.aside())?;
-        for (_, path) in stems(&files.dir, file::UNFINISHED)? {
-            if let Err(error) = fs::remove_file(&path) {
-                tracing::warn!(path = %path.display(), %error, "an unfinished file stays");
-            }
-        }
+        let aside = Aside::open(&files.dir)?;
+        file::sweep(&files.dir)?;
         let mut records: BTreeMap<AppId, AppRecord> = BTreeMap::new();
         let mut broken = Vec::new();
         for (stem, path) in stems(&files.dir, "json")? {
@@ -48,16 +41,7 @@ impl RecordFiles {
                 Err(why) => broken.push((path, why)),
             }
         }
-        let mut stuck = Vec::new();
-        for (path, why) in broken {
-            tracing::warn!(path = %path.display(), why, "a ledger file is set aside");
-            if let Err(error) = files.set_aside(&path, &why) {
-                tracing::warn!(path = %path.display(), %error, "it could not be moved");
-                stuck.push((display_name(&path), why));
-            }
-        }
-        let mut set_aside = files.list_aside()?;
-        set_aside.extend(stuck);
+        let set_aside = aside.take(broken)?;
         Ok((files, Found { records: records.into_values().collect(), set_aside }))
     }
 
@@ -81,43 +65,6 @@ impl RecordFiles {
     fn path(&self, app: &AppId) -> PathBuf {
         self.dir.join(format!("{app}.json"))
     }
-
-    fn aside(&self) -> PathBuf {
-        self.dir.join("set-aside")
-    }
-
-    /// Never overwrites an earlier one of the same name.
-    fn set_aside(&self, path: &Path, why: &str) -> Result<()> {
-        let name = display_name(path);
-        let free = |n: &u32| !self.aside().join(format!("{name}.{n}")).exists();
-        let n = (1..u32::MAX).find(free).unwrap_or(u32::MAX);
-        let kept = self.aside().join(format!("{name}.{n}"));
-        file::replace(&self.aside().join(format!("{name}.{n}.{REASON}")), why.as_bytes())?;
-        fs::rename(path, &kept).during(|| format!("move {} to {}", path.display(), kept.display()))?;
-        file::sync_dir(&self.aside())?;
-        file::sync_dir(&self.dir)
-    }
-
-    fn list_aside(&self) -> Result<Vec<(String, String)>> {
-        let dir = self.aside();
-        let listing = || format!("list {}", dir.display());
-        let mut found = Vec::new();
-        for entry in fs::read_dir(&dir).during(listing)? {
-            let path = entry.during(listing)?.path();
-            if path.extension().is_some_and(|e| e == REASON || e == file::UNFINISHED) {
-                continue;
-            }
-            let name = display_name(&path);
-            let why = fs::read_to_string(dir.join(format!("{name}.{REASON}")));
-            found.push((name, why.unwrap_or_else(|e| format!("the reason is lost: {e}"))));
-        }
-        found.sort();
-        Ok(found)
-    }
-}
-
-fn display_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 #[derive(Deserialize)]

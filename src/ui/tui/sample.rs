@@ -211,6 +211,7 @@ pub(crate) fn snapshot() -> Snapshot {
             (id("shop"), traffic(2, 148.0)),
             (id("blog"), failing),
         ],
+        certificates: vec![],
         ops: vec![OpView {
             op: OpId("f00d".into()),
             app: "shop".parse().unwrap(),
