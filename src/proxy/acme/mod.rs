@@ -1,8 +1,40 @@
 //! Certificates from an authority (ACME, RFC 8555).
 //!
+//! - [`Issuer`]: sees to it that the names that are to have a certificate have one.
 //! - [`schedule`] and [`budget`]: when to look, to order, and not to. Pure; all the judgement is there.
-//! - `proof`: whether a name leads to this very proxy.
-//! - `authority`: one order of one certificate, by the protocol. `transport` carries it, `account` is who asks.
+//! - `proof`: whether a name leads to this very proxy; `peer`: handshakes that look before they believe.
+//! - `authority`: one order of one certificate, by the protocol. `transport` carries it, `account` is who asks, `fault`
+//!   what can go wrong, and `desk` holds together what belongs to one authority.
 
+mod account;
+mod authority;
 pub mod budget;
+mod desk;
+mod fault;
+mod issuer;
+mod peer;
+mod proof;
 pub mod schedule;
+mod transport;
+
+pub use desk::LETS_ENCRYPT;
+pub use issuer::{Issuer, IssuerOptions};
+pub use proof::{Names, SystemNames};
+
+/// Told how a certificate comes along, in words.
+pub type Tell<'a> = dyn Fn(String) + Send + Sync + 'a;
+
+/// The authority that gives certificates, and how it knows us.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Acme {
+    /// The directory's URL, `https://`; `None`: Let's Encrypt.
+    pub directory: Option<String>,
+    /// An address the authority may write to.
+    pub contact: Option<String>,
+    /// External account binding: the key's id.
+    pub eab_kid: Option<String>,
+    /// External account binding: the key, base64url as the authority gives it.
+    pub eab_key: Option<crate::app::Secret>,
+    /// PEM of one more root certificate to believe the directory with.
+    pub root: Option<String>,
+}

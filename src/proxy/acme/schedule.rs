@@ -175,12 +175,13 @@ impl Schedule {
         self.wanted.contains(name)
     }
 
-    /// Says which certificate there is, as found in the store.
-    pub fn found(&mut self, name: &Hostname, validity: Option<Validity>) {
+    /// Says which certificate there is, as found in the store. `ours`: the authority's, which is renewed before its
+    /// end; another is somebody's own, and only an end of it is a reason to ask.
+    pub fn found(&mut self, name: &Hostname, validity: Option<Validity>, ours: bool) {
         let at = self.names.entry(name.clone()).or_default();
         if at.current != validity {
             at.current = validity;
-            at.renew_at = validity.map(|v| renewal(name, v));
+            at.renew_at = validity.map(|v| if ours { renewal(name, v) } else { v.not_after });
         }
     }
 

@@ -122,7 +122,7 @@ fn renewal_comes_at_two_thirds_and_not_for_all_names_at_once() {
     let mut schedule = wanting(&names);
     let mut times = BTreeSet::new();
     for name in names.map(host) {
-        schedule.found(&name, Some(days(at(0), 90)));
+        schedule.found(&name, Some(days(at(0), 90)), true);
         let from = (at(0) + SignedDuration::from_hours(58 * 24), at(0) + SignedDuration::from_hours(60 * 24));
         let next = schedule.next(&name);
         assert!(next >= from.0 && next <= from.1, "{next}");
@@ -135,7 +135,7 @@ fn renewal_comes_at_two_thirds_and_not_for_all_names_at_once() {
 #[test]
 fn the_authoritys_wish_moves_the_renewal_but_never_close_to_the_end() {
     let (mut schedule, name) = (wanting(&["a.example.com"]), host("a.example.com"));
-    schedule.found(&name, Some(days(at(0), 90)));
+    schedule.found(&name, Some(days(at(0), 90)), true);
     let hour = SignedDuration::from_hours(1);
     schedule.renew_within(&name, (at(0) + hour, at(0) + hour * 2));
     assert!(schedule.next(&name) <= at(0) + hour * 2);
@@ -146,7 +146,7 @@ fn the_authoritys_wish_moves_the_renewal_but_never_close_to_the_end() {
 #[test]
 fn a_failed_renewal_keeps_the_certificate_and_says_why() {
     let (mut schedule, name) = (wanting(&["a.example.com"]), host("a.example.com"));
-    schedule.found(&name, Some(days(at(0), 90)));
+    schedule.found(&name, Some(days(at(0), 90)), true);
     let due = schedule.wake().unwrap();
     schedule.looked(&name, due, Reach::Here);
     schedule.begin(&name, due).unwrap();
