@@ -30,6 +30,7 @@ mod settings;
 mod shape;
 mod units;
 
+pub use crate::proxy::acme::Acme;
 pub use certificate::{
     CertificateFacts, CertificateFailure, CertificateFlaw, CertificatePair, CertificateSource, CertificateView,
 };

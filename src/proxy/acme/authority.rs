@@ -66,7 +66,7 @@ pub(super) async fn order(
         match authorization.status {
             AuthorizationStatus::Valid => continue,
             AuthorizationStatus::Pending => {}
-            status => return Err(not_convinced(format!("the authorization is {status:?}").to_lowercase())),
+            status => return Err(not_convinced(&format!("the authorization is {status:?}").to_lowercase())),
         }
         let Some(mut challenge) = authorization.challenge(way.kind()) else {
             let message = format!("the authority does not offer {}", way.word());
@@ -77,7 +77,6 @@ pub(super) async fn order(
         stage = Stage::Looking;
         challenge.set_ready().await.map_err(|e| fault(e, stage))?;
     }
-    drop(authorizations);
     if order.state().status != OrderStatus::Ready {
         match order.poll_ready(&PATIENCE).await {
             Ok(OrderStatus::Ready) => {}
@@ -110,10 +109,10 @@ async fn reason(order: &mut Order) -> Fault {
     if details.is_empty() {
         details.extend(said);
     }
-    not_convinced(if details.is_empty() { "it gives no reason".to_owned() } else { details.join("; ") })
+    if details.is_empty() { not_convinced("it gives no reason") } else { not_convinced(&details.join("; ")) }
 }
 
-fn not_convinced(why: String) -> Fault {
+fn not_convinced(why: &str) -> Fault {
     Fault::new("not-validated", format!("the authority is not convinced: {why}"), Outcome::NotValidated)
 }
 

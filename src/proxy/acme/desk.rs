@@ -96,6 +96,12 @@ impl Desk {
         self.save_or_say().await;
     }
 
+    /// Notes why an order was not begun.
+    pub(super) async fn refused(&self, name: &Hostname, now: Timestamp, fault: &Fault) {
+        self.schedule(|schedule| schedule.refused(name, fault.trouble(now)));
+        self.save_or_say().await;
+    }
+
     async fn save_or_say(&self) {
         if let Err(fault) = self.save().await {
             tracing::warn!("{}", fault.message);

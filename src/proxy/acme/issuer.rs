@@ -16,9 +16,10 @@ use super::desk::Desk;
 use super::fault::Fault;
 use super::proof::{Names, Outside, SystemNames};
 use super::schedule::{Advice, Outcome, Reach, Validity, brief};
-use super::{Acme, Tell};
-use crate::app::CertificateFailure;
-use crate::app::{CertificateFlaw, CertificatePair, CertificateSource, Certified, Clock, Hostname, Issuing};
+use super::{Acme, Tell, renewal};
+use crate::app::{
+    CertificateFailure, CertificateFlaw, CertificatePair, CertificateSource, Certified, Clock, Hostname, Issuing,
+};
 use crate::proxy::store::{StoreError, file};
 use crate::proxy::tls::{Certificate, Certificates};
 
@@ -30,6 +31,9 @@ const ORDERS: usize = 4;
 
 /// A clock further from the authority's than this makes certificates look as if they were not valid.
 const SKEW: SignedDuration = SignedDuration::from_mins(10);
+
+/// How often the authority is asked when it would like renewals.
+const WINDOWS_EVERY: SignedDuration = SignedDuration::from_hours(6);
 
 /// How the world is reached, and what time it is.
 #[derive(Clone)]
@@ -167,8 +171,19 @@ impl Issuer {
     pub async fn run(self, stop: CancellationToken) {
         let tasks = TaskTracker::new();
         let under_way = Arc::new(Mutex::new(HashSet::new()));
+        let mut windows = Timestamp::UNIX_EPOCH;
         while !stop.is_cancelled() {
             let (desk, now) = (self.desk(), self.now());
+            if windows <= now {
+                windows = now + WINDOWS_EVERY;
+                let (certificates, desk, stop) = (self.inner.certificates.clone(), Arc::clone(&desk), stop.clone());
+                tasks.spawn(async move {
+                    tokio::select! {
+                        () = renewal::ask(&desk, &certificates) => {}
+                        () = stop.cancelled() => {}
+                    }
+                });
+            }
             for name in desk.schedule(|schedule| schedule.due(now)) {
                 let mut names = lock(&under_way);
                 if names.len() >= AT_ONCE || !names.insert(name.clone()) {
@@ -272,7 +287,7 @@ impl Issuer {
             if let Err(fault) = desk.begin(name, self.now()).await {
                 // The word of the authority says more than that there will be no other try for now.
                 let fault = unconvinced.unwrap_or(fault);
-                desk.failed_before(name, self.now(), &fault).await;
+                desk.refused(name, self.now(), &fault).await;
                 return Err(fault);
             }
             tell(format!("ordering a certificate, proven by {}", way.word()));

@@ -4,7 +4,7 @@
 //! - [`schedule`] and [`budget`]: when to look, to order, and not to. Pure; all the judgement is there.
 //! - `proof`: whether a name leads to this very proxy; `peer`: handshakes that look before they believe.
 //! - `authority`: one order of one certificate, by the protocol. `transport` carries it, `account` is who asks, `fault`
-//!   what can go wrong, and `desk` holds together what belongs to one authority.
+//!   what can go wrong, `renewal` asks when it would like renewals, and `desk` holds together what belongs to one authority.
 
 mod account;
 mod authority;
@@ -14,6 +14,7 @@ mod fault;
 mod issuer;
 mod peer;
 mod proof;
+mod renewal;
 pub mod schedule;
 mod transport;
 

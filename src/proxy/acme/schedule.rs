@@ -31,7 +31,7 @@ const UNREACHABLE_LONGEST: SignedDuration = SignedDuration::from_hours(1);
 
 /// A name whose addresses do not answer at all from here may still be right: not every router leads a host back to
 /// itself. After so long the authority is asked to look for itself, at growing intervals.
-const BLIND: SignedDuration = SignedDuration::from_mins(10);
+const BLIND: SignedDuration = SignedDuration::from_mins(5);
 
 /// Where an authority says "too many" and not for how long.
 const RATE_LIMITED: SignedDuration = SignedDuration::from_hours(1);
@@ -169,10 +169,10 @@ impl Schedule {
         self.wanted = names;
     }
 
-    /// Whether a name is to have one.
+    /// The names that are to have one.
     #[must_use]
-    pub fn wants(&self, name: &Hostname) -> bool {
-        self.wanted.contains(name)
+    pub fn wanted(&self) -> BTreeSet<Hostname> {
+        self.wanted.clone()
     }
 
     /// Says which certificate there is, as found in the store. `ours`: the authority's, which is renewed before its
@@ -311,6 +311,11 @@ impl Schedule {
         at.last_error = Some(error);
         at.next = Some(now + backoff(name, at.failures, UNREACHABLE, UNREACHABLE_LONGEST));
         at.failures = at.failures.saturating_add(1);
+    }
+
+    /// An order was not begun: why is kept, and when it may be was noted by [`Schedule::begin`].
+    pub fn refused(&mut self, name: &Hostname, error: Trouble) {
+        self.names.entry(name.clone()).or_default().last_error = Some(error);
     }
 
     /// Whether a new account may be made now.
