@@ -20,4 +20,5 @@ mod streams;
 mod supervisors;
 mod support;
 mod swaps;
+mod tls;
 mod upgrades;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Instant;
 
-use http::header::{CONNECTION, HeaderValue};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 
@@ -56,6 +56,11 @@ impl Context {
         if request.method() == Method::CONNECT {
             return page(Page::MethodNotAllowed, record);
         }
+        if self.peer.sni.is_none()
+            && let Some(authorization) = self.shared.certificates.http_challenge(request.uri().path())
+        {
+            return challenge(authorization, record);
+        }
         let Some((host, port)) = headers::authority(&request).and_then(fold_host) else {
             return page(Page::BadRequest, record);
         };
@@ -63,6 +68,9 @@ impl Context {
             Ok(app) => app,
             Err(no) => return page(no, record),
         };
+        if self.is_misdirected(host.as_str(), request.uri().path(), &app) {
+            return page(Page::NoHost, record);
+        }
         let port = port.map(str::to_owned);
         let protocol = headers::upgrade(request.headers());
         let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
@@ -91,6 +99,16 @@ impl Context {
             Found::NoPath => Err(Page::NoPath),
             Found::NoHost => Err(Page::NoHost),
         }
+    }
+
+    /// Whether the request is for another name than the handshake, and one that has another certificate or leads to
+    /// another app: what a browser may try whose connection seems to be good for both (RFC 9110, 7.4).
+    fn is_misdirected(&self, host: &str, path: &str, app: &Arc<App>) -> bool {
+        let Some(sni) = self.peer.sni.as_deref().filter(|sni| *sni != host) else { return false };
+        let certificates = &self.shared.certificates;
+        let fingerprint = |name| certificates.find(name).map(|certificate| certificate.facts.fingerprint.clone());
+        let same_app = self.find(sni, path).is_ok_and(|other| Arc::ptr_eq(&other, app));
+        !same_app || fingerprint(sni) != fingerprint(host)
     }
 
     /// Gets the request to the release that serves now. What could not be sent is tried again, at the release that
@@ -278,6 +296,15 @@ fn copy_of(request: &Request<RequestBody>) -> Request<RequestBody> {
     copy.uri_mut().clone_from(request.uri());
     copy.headers_mut().clone_from(request.headers());
     copy
+}
+
+/// The answer to an authority that asks whether a name leads here.
+fn challenge(authorization: String, mut record: Record) -> Answer {
+    let mut response = Response::new(());
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(authorization.len()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    record.answered(StatusCode::OK.as_u16(), response.headers());
+    response.map(|()| AnswerBody::Own { rest: bytes::Bytes::from(authorization), record: Some(record) })
 }
 
 /// An answer of the proxy's own.

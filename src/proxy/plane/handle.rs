@@ -19,7 +19,7 @@ use super::table::Table;
 use super::worker::Threads;
 use crate::app::proxy::{AppTraffic, DrainLimits, DrainProgress, InFlight, ProbeAnswer, ProbeRequest};
 use crate::app::{AppId, ReleaseNumber, Route};
-use crate::proxy::tls::Certificates;
+use crate::proxy::tls::{Certificates, TlsServer};
 
 /// The data plane. Clones are the same plane.
 ///
@@ -157,6 +157,25 @@ impl Plane {
     ///
     /// The socket or the threads could not be set up.
     pub fn serve(&self, listener: TcpListener, stop: CancellationToken) -> io::Result<Serving> {
+        self.listen(listener, None, stop)
+    }
+
+    /// As [`Plane::serve`], with TLS.
+    ///
+    /// # Errors
+    ///
+    /// The same, or the system gives no randomness.
+    pub fn serve_tls(&self, listener: TcpListener, stop: CancellationToken) -> io::Result<Serving> {
+        let tls = TlsServer::new(self.certificates())?;
+        self.listen(listener, Some(Arc::new(tls)), stop)
+    }
+
+    fn listen(
+        &self,
+        listener: TcpListener,
+        tls: Option<Arc<TlsServer>>,
+        stop: CancellationToken,
+    ) -> io::Result<Serving> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let threads = {
@@ -166,7 +185,7 @@ impl Plane {
                 None => Arc::clone(threads.insert(Arc::new(Threads::start(&self.shared)?))),
             }
         };
-        let listening = Listening::new(listener, address.port(), stop, self.shared.options.timeouts.clone());
+        let listening = Listening::new(listener, address.port(), tls, stop, self.shared.options.timeouts.clone());
         let listening = Arc::new(listening);
         threads.listen(&listening);
         Ok(Serving { listening, address, _threads: threads })

@@ -161,6 +161,7 @@ mod tests {
             ip: HeaderValue::from_static("10.1.2.3"),
             scheme: "http",
             local_port: 80,
+            sni: None,
         }
     }
 

@@ -37,6 +37,8 @@ pub struct Timeouts {
     pub head: Duration,
     /// A client's connection without a request. 75 s.
     pub idle: Duration,
+    /// For a TLS handshake, from the connection on. 10 s.
+    pub handshake: Duration,
     /// For an app to accept a connection. 5 s.
     pub connect: Duration,
     /// From the request's last byte to the head of the answer, then 504. 60 s.
@@ -54,6 +56,7 @@ impl Default for Timeouts {
         Self {
             head: Duration::from_secs(30),
             idle: Duration::from_secs(75),
+            handshake: Duration::from_secs(10),
             connect: Duration::from_secs(5),
             response_head: Duration::from_secs(60),
             upstream_idle: Duration::from_secs(4),

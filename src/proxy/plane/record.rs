@@ -44,6 +44,8 @@ pub(super) struct Peer {
     pub(super) ip: HeaderValue,
     pub(super) scheme: &'static str,
     pub(super) local_port: u16,
+    /// Whom it asked for in its TLS handshake.
+    pub(super) sni: Option<Arc<str>>,
 }
 
 /// What only the log wants to know. Header values share their memory with the head.

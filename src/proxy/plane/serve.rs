@@ -1,5 +1,6 @@
 //! Listening sockets and clients' connections, from accept to the lame-duck end.
 
+use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::pin::{Pin, pin};
@@ -10,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use http::HeaderValue;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -24,6 +25,7 @@ use super::handle::Shared;
 use super::options::Timeouts;
 use super::record::Peer;
 use super::worker::{Job, Threads};
+use crate::proxy::tls::{Shaken, TlsServer};
 
 /// A listening socket that is being served. Dropping it changes nothing; its end comes with the token given to
 /// [`Plane::serve`](super::Plane::serve).
@@ -69,19 +71,28 @@ pub(super) struct Listening {
     pub(super) timeouts: Timeouts,
     pub(super) scheme: &'static str,
     pub(super) local_port: u16,
+    /// Shakes hands first.
+    tls: Option<Arc<TlsServer>>,
     stopping: AtomicBool,
     open: AtomicUsize,
     closed: Notify,
 }
 
 impl Listening {
-    pub(super) fn new(listener: TcpListener, port: u16, stop: CancellationToken, timeouts: Timeouts) -> Self {
+    pub(super) fn new(
+        listener: TcpListener,
+        port: u16,
+        tls: Option<Arc<TlsServer>>,
+        stop: CancellationToken,
+        timeouts: Timeouts,
+    ) -> Self {
         Self {
             listener,
             stop,
             timeouts,
-            scheme: "http",
+            scheme: if tls.is_some() { "https" } else { "http" },
             local_port: port,
+            tls,
             stopping: AtomicBool::new(false),
             open: AtomicUsize::new(0),
             closed: Notify::new(),
@@ -201,8 +212,32 @@ fn is_about_one_client(error: &io::Error) -> bool {
 pub(super) async fn connection(lane: usize, shared: Arc<Shared>, stream: TcpStream, arrival: Arrival) {
     let Arrival { address, listening, open: _open, load: _load } = arrival;
     let _ = stream.set_nodelay(true);
+    let (scheme, local_port) = (listening.scheme, listening.local_port);
+    let mut peer = Peer { address, ip: ip(address.ip()), scheme, local_port, sni: None };
+    match &listening.tls {
+        None => serve(lane, shared, stream, false, peer, listening).await,
+        // On the heap: a plain connection has no need of the room.
+        Some(tls) => {
+            let shaken = Box::pin(shake(tls, stream, &listening)).await;
+            let Some(Shaken { stream, name, http2 }) = shaken else { return };
+            peer.sni = Some(name);
+            Box::pin(serve(lane, shared, stream, http2, peer, Arc::clone(&listening))).await;
+        }
+    }
+}
+
+async fn shake(tls: &TlsServer, stream: TcpStream, listening: &Listening) -> Option<Shaken> {
+    tokio::select! {
+        shaken = tls.accept(stream, tokio::time::Instant::now() + listening.timeouts.handshake) => shaken,
+        () = async { listening.stop.cancelled().await; tokio::time::sleep(listening.timeouts.lame_duck).await } => None,
+    }
+}
+
+async fn serve<S>(lane: usize, shared: Arc<Shared>, stream: S, http2: bool, peer: Peer, listening: Arc<Listening>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let pulse = Arc::new(Pulse::new());
-    let peer = Peer { address, ip: ip(address.ip()), scheme: listening.scheme, local_port: listening.local_port };
     let buffer = shared.options.buffer;
     let context =
         Arc::new(Context { shared, listening: Arc::clone(&listening), lane, peer, pulse: Arc::clone(&pulse) });
@@ -211,13 +246,30 @@ pub(super) async fn connection(lane: usize, shared: Arc<Shared>, stream: TcpStre
         async move { Ok::<_, std::convert::Infallible>(context.exchange(request).await) }
     });
     let io = TokioIo::new(ClientIo { stream, pulse: Arc::clone(&pulse) });
-    let mut builder = http1::Builder::new();
-    builder.max_buf_size(buffer).max_header_size(buffer);
-    let mut served = pin!(builder.serve_connection(io, service).with_upgrades());
     // A lock of its own: the listening socket's would be shared by all threads, for each request.
     let stop = listening.stop.child_token();
+    if http2 {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder.timer(TokioTimer::new());
+        let served = pin!(builder.serve_connection(io, service));
+        to_the_end(served, http2::Connection::graceful_shutdown, &pulse, &listening.timeouts, &stop).await;
+    } else {
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(buffer).max_header_size(buffer);
+        let served = pin!(builder.serve_connection(io, service).with_upgrades());
+        to_the_end(served, http1::UpgradeableConnection::graceful_shutdown, &pulse, &listening.timeouts, &stop).await;
+    }
+}
+
+async fn to_the_end<C: Future>(
+    mut served: Pin<&mut C>,
+    wind_down: impl Fn(Pin<&mut C>),
+    pulse: &Pulse,
+    timeouts: &Timeouts,
+    stop: &CancellationToken,
+) {
     let mut stopped = pin!(stop.cancelled());
-    let mut watchdog = pin!(tokio::time::sleep(listening.timeouts.head.min(listening.timeouts.idle)));
+    let mut watchdog = pin!(tokio::time::sleep(timeouts.head.min(timeouts.idle)));
     let mut end = End::Open;
     loop {
         tokio::select! {
@@ -225,17 +277,17 @@ pub(super) async fn connection(lane: usize, shared: Arc<Shared>, stream: TcpStre
             _ = served.as_mut() => return,
             () = stopped.as_mut(), if end == End::Open => {
                 end = End::LameDuck;
-                watchdog.as_mut().reset(tokio::time::Instant::now() + listening.timeouts.lame_duck);
+                watchdog.as_mut().reset(tokio::time::Instant::now() + timeouts.lame_duck);
             }
             () = watchdog.as_mut() => match end {
-                End::Open => match pulse.next_look(&listening.timeouts) {
+                End::Open => match pulse.next_look(timeouts) {
                     Some(at) => watchdog.as_mut().reset(at.into()),
                     None => return,
                 },
                 End::LameDuck => {
                     end = End::Closing;
-                    served.as_mut().graceful_shutdown();
-                    let rest = listening.timeouts.stop.saturating_sub(listening.timeouts.lame_duck);
+                    wind_down(served.as_mut());
+                    let rest = timeouts.stop.saturating_sub(timeouts.lame_duck);
                     watchdog.as_mut().reset(tokio::time::Instant::now() + rest);
                 }
                 End::Closing => return,
@@ -307,12 +359,12 @@ impl Drop for Busy {
 }
 
 /// A client's socket that notices the first bytes of a head.
-struct ClientIo {
-    stream: TcpStream,
+struct ClientIo<S> {
+    stream: S,
     pulse: Arc<Pulse>,
 }
 
-impl AsyncRead for ClientIo {
+impl<S: AsyncRead + Unpin> AsyncRead for ClientIo<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if read.is_ready() && self.pulse.state.load(Ordering::Relaxed) == IDLE {
@@ -322,7 +374,7 @@ impl AsyncRead for ClientIo {
     }
 }
 
-impl AsyncWrite for ClientIo {
+impl<S: AsyncWrite + Unpin> AsyncWrite for ClientIo<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, data)
     }

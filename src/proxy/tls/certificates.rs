@@ -211,9 +211,13 @@ fn uncovered(pair: &Pair, names: &[Hostname]) -> Result<(), CertificateFlaw> {
     Err(CertificateFlaw::Uncovered { missing, names: pair.names.clone() })
 }
 
+/// A name as it is looked up: lower-case, without final dot.
+pub(super) fn fold(name: &str) -> String {
+    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+}
+
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let name = hello.server_name()?.to_ascii_lowercase();
-        self.find(name.strip_suffix('.').unwrap_or(&name)).map(|certificate| Arc::clone(&certificate.key))
+        self.find(&fold(hello.server_name()?)).map(|certificate| Arc::clone(&certificate.key))
     }
 }
