@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::demo::app::DemoConfig;
 use crate::demo::load::{LoadOptions, Mix};
 use crate::demo::{app, load};
+use crate::proxy::acme::IssuerOptions;
 use crate::proxy::ctl;
 use crate::proxy::plane::{AccessLog, PlaneOptions};
 use crate::proxy::supervisor::{Supervised, inherited_listeners, listen, supervise};
@@ -55,7 +56,8 @@ async fn run_supervisor(state: PathBuf, port: u16, log: &mut (impl io::Write + S
 
 async fn run_worker(state: PathBuf) -> Result<ExitCode, BoxError> {
     let plane = PlaneOptions { access_log: AccessLog::Stdout, ..PlaneOptions::default() };
-    worker::run(WorkerOptions { state, listeners: inherited_listeners()?, plane }).await?;
+    worker::run(WorkerOptions { state, listeners: inherited_listeners()?, plane, issuer: IssuerOptions::default() })
+        .await?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use once::app::{AppId, ReleaseNumber, Route, RouteState, Target, UrlPath};
+use once::app::{AppId, ReleaseNumber, Route, RouteState, Target, Tls, UrlPath, Web};
 use once::proxy::plane::{AccessLog, Plane, PlaneOptions};
 use tokio_util::sync::CancellationToken;
 
@@ -186,6 +186,8 @@ pub fn plane(arguments: &[String]) -> io::Result<()> {
         name: "bench".parse().map_err(|e| named(&e))?,
         hosts: vec!["bench.test".parse().map_err(|e| named(&e))?],
         path_prefix: None,
+        tls: Tls::default(),
+        web: Web::default(),
         target: Target { release: ReleaseNumber(1), address: upstream.clone() },
         state: RouteState::Serving,
         health_path: UrlPath::up(),

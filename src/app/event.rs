@@ -157,7 +157,9 @@ pub enum Step {
     Hold,
     Start,
     Healthy,
+    Certificate,
     Switch,
+    Proof,
     Drain,
     Retire,
 }
@@ -172,7 +174,9 @@ impl fmt::Display for Step {
             Self::Hold => "hold",
             Self::Start => "start",
             Self::Healthy => "healthy",
+            Self::Certificate => "certificate",
             Self::Switch => "switch",
+            Self::Proof => "proof",
             Self::Drain => "drain",
             Self::Retire => "retire",
         })

@@ -34,6 +34,8 @@ pub enum Section {
     Application,
     /// Hostnames, path, TLS, networks.
     Network,
+    /// Who gets in, and how much of it.
+    Protection,
     /// Variables.
     Environment,
     /// SMTP.
@@ -93,12 +95,27 @@ fields! {
     Image "image" Application Swap false "Image" "repository and tag, as in ghcr.io/acme/shop:1.5.0";
     Host "host" Network Route true "Hostnames" "the first is the primary one; separate several by spaces";
     PathPrefix "path-prefix" Network Route false "Path prefix" "only requests below this path, as in /blog";
+    StripPrefix "strip-prefix" Network Route false "Strip prefix" "on: the app does not see its path prefix";
+    CanonicalHost "canonical-host" Network Route false "Canonical host" "the app's other hostnames redirect to this one";
+    DefaultApp "default-app" Network Route false "Default app" "on: gets the requests for hostnames nobody serves";
     Tls "tls" Network Route false "TLS" "auto, off or custom";
+    TlsRedirect "tls-redirect" Network Route false "TLS redirect" "on: HTTP redirects to HTTPS once there is a certificate";
+    Hsts "hsts" Network Route false "HSTS" "browsers insist on HTTPS for so long, as in 365d; empty: they do not";
+    TlsOnDemand "tls-on-demand" Network Route false "TLS on demand" "path or URL to ask whether a name may have a certificate";
+    Upstream "upstream" Network Route false "Upstream" "what the app speaks: http1, or h2c for gRPC";
+    ResponseTimeout "response-timeout" Network Route false "Response time-out" "until the head of the answer; empty: 60s";
+    Compress "compress" Network Route false "Compress" "on: answers are compressed where it is of use";
+    MaxBody "max-body" Protection Route false "Largest body" "of a request, as in 50m; empty: no limit";
+    BasicAuth "basic-auth" Protection Route true "Basic auth" "users and their passwords; none: everybody gets in";
+    AllowIp "allow-ip" Protection Route true "Allowed addresses" "ranges clients may come from; none: from everywhere";
+    RateLimit "rate-limit" Protection Route false "Rate limit" "requests per second and client address, as in 100/s; empty: none";
     Port "port" Application Swap false "Port" "where the app listens; empty: the image's only exposed port, else 80";
     HealthPath "health-path" Application Route false "Health path" "a 2xx here says that the app is ready";
     HealthTimeout "health-timeout" Application Route false "Health time-out" "how long a new release may take to become healthy";
     DrainTimeout "drain-timeout" Application Route false "Drain time-out" "how long requests of the old release may take to finish";
+    StreamTimeout "stream-timeout" Application Route false "Stream time-out" "WebSockets and streams of the old release; empty: twice the drain time-out";
     StopTimeout "stop-timeout" Application Record false "Stop time-out" "between SIGTERM and SIGKILL for the old container";
+    WatchTime "watch-time" Application Record false "Watch time" "a new release is compared with the old one for so long; 0s: not at all";
     Swap "swap" Application Record false "Swap" "overlap, or handover for apps that must not run twice on one volume";
     ReleaseCommand "release-command" Application Record false "Release command" "run once per deploy before the switch";
     Env "env" Environment Swap true "Environment" "KEY=VALUE";

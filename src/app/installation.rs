@@ -10,7 +10,9 @@ use super::engine::{ContainerSpec, Engine, EngineError, MountSpec, OwnImage, Res
 use super::name::Namespace;
 use super::problem::Problem;
 use super::proxy::{Proxy, ProxyError};
+use super::proxy_config::ProxyDraft;
 use super::shape::namespace_labels;
+use super::units::Port;
 
 /// Opens the proxy's control channel: directly over the socket in its volume where that is allowed, else through an
 /// `exec` in its container.
@@ -33,9 +35,12 @@ pub struct Installation {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
-    /// Port of the host for HTTP where the proxy has to be made: `ONCE_HTTP_PORT`, else 80.
-    pub http_port: u16,
+    /// Port of the host for HTTP where the proxy has to be made: `ONCE_HTTP_PORT`; `None`: the remembered one, else 80.
+    pub http_port: Option<u16>,
 }
+
+/// The port of the host for HTTP where nothing else is said.
+pub const HTTP_PORT: u16 = 80;
 
 /// Where the proxy listens inside of its container, so that it needs no capability.
 pub const PROXY_HTTP: u16 = 8080;
@@ -79,7 +84,48 @@ impl Installation {
             return Ok(proxy);
         }
         self.make_proxy().await?;
-        self.connect().await
+        let proxy = self.connect().await?;
+        self.remember_port(proxy).await
+    }
+
+    /// A port that was said is remembered; one that is remembered holds where none is said.
+    async fn remember_port(&self, proxy: Arc<dyn Proxy>) -> Result<Arc<dyn Proxy>, Problem> {
+        let kept = proxy.config().await?.http_port.map(Port::get);
+        match (self.http_port, kept) {
+            (Some(said), kept) if kept != Some(said) => {
+                proxy.configure(ProxyDraft { http_port: Port::new(said), ..ProxyDraft::default() }).await?;
+                Ok(proxy)
+            }
+            (None, Some(kept)) if kept != self.public_port().await? => self.move_proxy(kept).await,
+            _ => Ok(proxy),
+        }
+    }
+
+    /// Puts the proxy on another port of the host: its container is replaced by an equal one. Requests fail for the
+    /// moment it takes.
+    ///
+    /// # Errors
+    /// The port is taken, or the engine does not do its part; the proxy is back on its port then.
+    pub async fn move_proxy(&self, http_port: u16) -> Result<Arc<dyn Proxy>, Problem> {
+        let moved = Self { http_port: Some(http_port), ..self.clone() };
+        let Some(old) = self.engine.container(&self.namespace.proxy()).await? else {
+            return moved.ensure_proxy().await;
+        };
+        let labels = namespace_labels(&self.namespace).into_iter().chain([
+            ("once.role".to_owned(), "proxy".to_owned()),
+            ("once.version".to_owned(), old.labels.get("once.version").cloned().unwrap_or_default()),
+        ]);
+        let labels: std::collections::BTreeMap<String, String> = labels.collect();
+        let before = old.ports.get(&PROXY_HTTP).copied().unwrap_or(HTTP_PORT);
+        self.engine.stop(&old.id, Duration::from_secs(15)).await?;
+        self.engine.remove(&old.id).await?;
+        if let Err(problem) = moved.start_proxy(old.image_id.clone(), labels.clone()).await {
+            let back = Self { http_port: Some(before), ..self.clone() };
+            back.start_proxy(old.image_id, labels).await?;
+            back.connect().await?;
+            return Err(problem);
+        }
+        moved.connect().await
     }
 
     /// Replaces the proxy's container by one of this binary, unless it is already. Its volume, and so its memory,
@@ -98,7 +144,7 @@ impl Installation {
             return self.ensure_proxy().await;
         }
         // The new one is to be reached where the old one was, whatever this caller's environment says.
-        let http_port = old.ports.get(&PROXY_HTTP).copied().unwrap_or(self.http_port);
+        let http_port = old.ports.get(&PROXY_HTTP).copied().or(self.http_port);
         self.engine.stop(&old.id, Duration::from_secs(15)).await?;
         self.engine.remove(&old.id).await?;
         Self { http_port, ..self.clone() }.ensure_proxy().await
@@ -110,7 +156,8 @@ impl Installation {
     /// The engine does not answer.
     pub async fn public_port(&self) -> Result<u16, Problem> {
         let container = self.engine.container(&self.namespace.proxy()).await?;
-        Ok(container.and_then(|c| c.ports.get(&PROXY_HTTP).copied()).unwrap_or(self.http_port))
+        let published = container.and_then(|c| c.ports.get(&PROXY_HTTP).copied());
+        Ok(published.or(self.http_port).unwrap_or(HTTP_PORT))
     }
 
     async fn make_proxy(&self) -> Result<(), Problem> {
@@ -121,7 +168,15 @@ impl Installation {
         let image = self.proxy_image().await?;
         self.engine.load_own(&image).await?;
         labels.insert("once.version".into(), env!("CARGO_PKG_VERSION").into());
-        let spec = self.proxy_spec(image.tag, labels);
+        self.start_proxy(image.tag, labels).await
+    }
+
+    async fn start_proxy(
+        &self,
+        image: String,
+        labels: std::collections::BTreeMap<String, String>,
+    ) -> Result<(), Problem> {
+        let spec = self.proxy_spec(image, labels);
         // The name is the mutex of a first boot: whoever comes second finds it taken and uses what is there.
         let id = match self.engine.create(&spec).await {
             Ok(id) => id,
@@ -159,7 +214,7 @@ impl Installation {
             mounts: vec![MountSpec::Volume { name: self.namespace.proxy(), target: PROXY_STATE.to_owned() }],
             memory: Some(PROXY_MEMORY),
             nano_cpus: None,
-            publish: vec![(self.http_port, PROXY_HTTP)],
+            publish: vec![(self.http_port.unwrap_or(HTTP_PORT), PROXY_HTTP)],
             restart: Restart::UnlessStopped,
             log_max_size: 20 << 20,
             user: None,

@@ -90,6 +90,8 @@ pub struct Deploy {
     pub expected_revision: Option<u64>,
     /// `--upgrade-proxy`.
     pub upgrade_proxy: bool,
+    /// `--require-tls`: without a certificate for each of its names nothing is switched.
+    pub require_tls: bool,
 }
 
 /// When to ask the registry.

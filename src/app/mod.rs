@@ -4,6 +4,7 @@
 mod certificate;
 mod change;
 mod clock;
+mod configure;
 mod draft;
 pub mod engine;
 pub mod event;
@@ -22,6 +23,7 @@ mod name;
 mod plan;
 mod problem;
 pub mod proxy;
+mod proxy_config;
 mod release;
 mod resolve;
 mod route;
@@ -30,18 +32,18 @@ mod settings;
 mod shape;
 mod units;
 
-pub use crate::proxy::acme::Acme;
 pub use certificate::{
     CertificateFacts, CertificateFailure, CertificateFlaw, CertificatePair, CertificateSource, CertificateView,
 };
 pub use change::run;
 pub use clock::{Clock, Entropy};
-pub use draft::{Draft, FieldError};
+pub use configure::{Configured, configure};
+pub use draft::{Draft, FieldError, WebDraft};
 pub use field::{Cost, Field, FieldPath, FieldPathError, Section};
 pub use fold::{DeployView, StepState, StepView};
 pub use host::{HostError, Hostname};
 pub use image::{ImageError, ImageRef, ResolvedImage};
-pub use installation::{Installation, PROXY_HTTP, PROXY_STATE, ProxyLink};
+pub use installation::{HTTP_PORT, Installation, PROXY_HTTP, PROXY_STATE, ProxyLink};
 pub use inventory::{AppHealth, AppView, Inventory, join, observe};
 pub use issuing::{Certified, CertifyAnswer, CertifyAsk, CertifyRequest, Issuing, IssuingState, NoCertificate};
 pub use job::{Ask, Deploy, Job, Pull, Selector};
@@ -49,10 +51,11 @@ pub use journal::EventSink;
 pub use name::{AppId, AppName, NameError, Namespace, OpId, ReleaseNumber};
 pub use plan::{Action, Change, PlanView};
 pub use problem::Problem;
+pub use proxy_config::{Acme, ProxyConfig, ProxyDraft, ProxyField, ProxyFieldError};
 pub use release::{Caller, Release, ReleaseStatus};
 pub use route::{Route, RouteState, Target};
 pub use settings::{
-    AutoUpdate, EnvKey, EnvKeyError, EnvValue, MASK, MountSource, Secret, Settings, Smtp, Swap, Tls, WordError,
-    defaults,
+    AskUrl, AutoUpdate, Cidr, CidrError, EnvKey, EnvKeyError, EnvValue, MASK, MaxAge, MountSource, RateLimit, Secret,
+    Settings, Smtp, Swap, Switch, Tls, Upstream, UserName, Web, WebError, WordError, defaults,
 };
 pub use units::{ByteSize, Cpus, Port, Span, UnitError, UrlPath};

@@ -167,7 +167,12 @@ fn flatten(settings: &Settings) -> Flat {
     plain(Field::HealthPath, Some(s.health_path.to_string()));
     plain(Field::HealthTimeout, Some(s.health_timeout.to_string()));
     plain(Field::DrainTimeout, Some(s.drain_timeout.to_string()));
+    plain(Field::StreamTimeout, s.stream_timeout.map(|t| t.to_string()));
     plain(Field::StopTimeout, Some(s.stop_timeout.to_string()));
+    plain(Field::WatchTime, (!s.watch_time.is_zero()).then(|| s.watch_time.to_string()));
+    for field in Field::ALL {
+        plain(*field, s.web.text(*field));
+    }
     plain(Field::Swap, Some(s.swap.to_string()));
     plain(Field::ReleaseCommand, s.release_command.clone());
     plain(Field::Memory, s.memory.map(|m| m.to_string()));
@@ -192,6 +197,12 @@ fn flatten(settings: &Settings) -> Flat {
             value.shown().to_owned(),
             format!("{}{}", value.secret, value.value.expose()),
         );
+    }
+    for (user, password) in &s.web.basic_auth {
+        put(Field::BasicAuth, Some(user.as_str()), MASK.to_owned(), password.expose().to_owned());
+    }
+    for range in &s.web.allow_ip {
+        put(Field::AllowIp, Some(&range.to_string()), range.to_string(), range.to_string());
     }
     for (target, source) in &s.volumes {
         let text = match source {
@@ -279,6 +290,8 @@ mod tests {
             (&[("auto-update", "on")], 'a', Action::Record),
             (&[("host", "www.example.com")], 'a', Action::Route),
             (&[("drain-timeout", "5s")], 'a', Action::Route),
+            (&[("watch-time", "30s")], 'a', Action::Record),
+            (&[("rate-limit", "10/s"), ("basic-auth.ann", "x"), ("allow-ip", "::1")], 'a', Action::Route),
             (&[("env.A", "2")], 'a', Action::Swap),
             (&[("memory", "512m")], 'a', Action::Swap),
             (&[("port", "3000")], 'a', Action::Swap),
@@ -311,13 +324,15 @@ mod tests {
         let generated = generated();
         let mut old = base();
         old.env.insert("S".parse().unwrap(), super::super::settings::EnvValue::secret("hunter2"));
+        old.web.basic_auth.insert("ann".parse().unwrap(), Secret::new("hunter2".into()));
         let mut next = old.clone();
+        next.web.basic_auth.insert("ann".parse().unwrap(), Secret::new("hunter3".into()));
         next.env.insert("S".parse().unwrap(), super::super::settings::EnvValue::secret("hunter3"));
         let release = release(old);
         let current = Current { release: &release, generated: &generated, intact: true };
         let view = plan(Some(current), Wished { settings: &next, image: &image('a'), port: Port::HTTP, force: false });
-        assert_eq!(view.changes.len(), 1);
-        assert_eq!(view.changes[0].from.as_deref(), Some(MASK));
+        assert_eq!(view.changes.len(), 2);
+        assert!(view.changes.iter().all(|c| c.from.as_deref() == Some(MASK) && c.to.as_deref() == Some(MASK)));
         assert!(!format!("{view:?}").contains("hunter"));
     }
 }

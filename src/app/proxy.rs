@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 use super::certificate::CertificateView;
 use super::event::{Envelope, LockView};
 use super::host::Hostname;
+use super::issuing::{CertifyAnswer, CertifyRequest};
 use super::ledger::{AppRecord, Applied, Refusal, Transaction};
 use super::name::{AppId, AppName, OpId, ReleaseNumber};
+use super::proxy_config::{ProxyConfig, ProxyDraft};
 use super::release::Caller;
 use super::units::UrlPath;
 
@@ -344,6 +346,16 @@ pub trait Proxy: Send + Sync {
     fn follow(&self, op: &OpId, seq: u64) -> BoxStream<'static, Result<Envelope>>;
     /// A [`Snapshot`] now and again every `every`, until dropped.
     fn watch(&self, every: Duration) -> BoxStream<'static, Result<Snapshot>>;
+
+    /// Sees to certificates of hostnames, or proves them: how it goes on and what came of it, for each. Names are seen to
+    /// at the same time; the stream ends with the last one's answer.
+    fn certify(&self, request: CertifyRequest) -> BoxStream<'static, Result<CertifyAnswer>>;
+
+    /// What holds for the proxy as a whole, the secret key masked.
+    async fn config(&self) -> Result<ProxyConfig>;
+    /// Changes it; on disk, and in force as far as it needs no new container, when this returns. What holds then, the
+    /// secret key masked.
+    async fn configure(&self, draft: ProxyDraft) -> Result<ProxyConfig>;
 
     /// Appends to the audit log.
     async fn record_activity(&self, activity: Activity) -> Result<()>;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::host::Hostname;
 use super::name::{AppId, AppName, ReleaseNumber};
+use super::settings::{Tls, Web};
 use super::units::UrlPath;
 
 /// Where an app's requests go.
@@ -18,6 +19,12 @@ pub struct Route {
     /// Only paths below this; the longest prefix wins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_prefix: Option<UrlPath>,
+    /// How the hostnames are served.
+    #[serde(default)]
+    pub tls: Tls,
+    /// What is done with requests on their way.
+    #[serde(default, skip_serializing_if = "Web::is_default")]
+    pub web: Web,
     /// The release that gets the requests.
     pub target: Target,
     /// What is done with them.

@@ -31,7 +31,7 @@ pub enum UnitError {
 }
 
 /// A length of time, kept in whole milliseconds; written `90s`, `2m`, `1500ms`. At most 24 hours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Span(u64);
 
@@ -42,6 +42,19 @@ impl Span {
     #[must_use]
     pub const fn seconds(seconds: u64) -> Self {
         let ms = seconds.saturating_mul(1000);
+        Self(if ms > Self::MAX_MS { Self::MAX_MS } else { ms })
+    }
+
+    /// No time at all.
+    #[must_use]
+    pub const fn is_zero(&self) -> bool {
+        self.0 == 0
+    }
+
+    /// Twice as long; capped at 24 hours.
+    #[must_use]
+    pub const fn twice(self) -> Self {
+        let ms = self.0.saturating_mul(2);
         Self(if ms > Self::MAX_MS { Self::MAX_MS } else { ms })
     }
 

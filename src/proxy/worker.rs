@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use super::acme::IssuerOptions;
 use super::control::Server;
 use super::plane::{Plane, PlaneOptions, Serving};
 use super::service::Service;
@@ -32,6 +33,8 @@ pub struct WorkerOptions {
     pub listeners: Vec<TcpListener>,
     /// How requests are served.
     pub plane: PlaneOptions,
+    /// How certificates are obtained.
+    pub issuer: IssuerOptions,
 }
 
 /// Why a worker could not begin.
@@ -88,7 +91,7 @@ pub async fn run(options: WorkerOptions) -> Result<(), WorkerError> {
 /// # Errors
 /// It could not begin.
 pub async fn serve(options: WorkerOptions, stop: CancellationToken) -> Result<(), WorkerError> {
-    let WorkerOptions { state, listeners, plane } = options;
+    let WorkerOptions { state, listeners, plane, issuer } = options;
     let plane = Plane::new(plane);
     let service = open(&state, &plane).await?;
     let socket = state.join(SOCKET);
@@ -96,10 +99,18 @@ pub async fn serve(options: WorkerOptions, stop: CancellationToken) -> Result<()
     // With all its routes: nobody gets a wrong answer from a proxy that has just begun.
     let serving = listeners.into_iter().map(|listener| plane.serve(listener, stop.clone()));
     let serving: Vec<_> = during(serving.collect::<io::Result<_>>(), "serve a listening socket")?;
+    let (asked, dir) = (service.clone(), state.clone());
+    let issuer = tokio::task::spawn_blocking(move || asked.issue(&dir, issuer)).await;
+    let issuer = during(issuer.map_err(io::Error::other), "open the accounts of certificates")?;
+    let issuer = issuer.map_err(|source| WorkerError::State { path: state.clone(), source })?;
+    let issuing = tokio::spawn(issuer.run(stop.clone()));
     tracing::info!(state = %state.display(), sockets = serving.len(), "the worker serves");
     server.run(service, stop).await;
     tracing::info!("the worker ends what is under way");
     join_all(serving.into_iter().map(Serving::finished)).await;
+    if let Err(error) = issuing.await {
+        tracing::warn!(%error, "what gets certificates ended badly");
+    }
     Ok(())
 }
 

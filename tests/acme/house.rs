@@ -59,23 +59,17 @@ impl House {
     }
 
     pub async fn with(wish: Wish) -> Self {
-        let certificates = Certificates::default();
-        let front = Front::open(&certificates).await;
-        Self::behind(wish, certificates, front, Acme::default()).await
+        Self::behind(wish, Front::open()).await
     }
 
-    /// The directory and root of `config` are pebble's where nothing is said.
-    pub async fn behind(wish: Wish, certificates: Certificates, front: Front, config: Acme) -> Self {
+    pub async fn behind(wish: Wish, front: Front) -> Self {
         let zone = Zone::default();
         let pebble = Pebble::start(&zone, front.http, front.https, wish).await;
         let state = TempDir::new().unwrap();
+        let certificates = front.certificates();
         certificates.load(&state.path().join("certs")).unwrap();
         let clock = Arc::new(TestClock::default());
-        let config = Acme {
-            directory: config.directory.or_else(|| Some(pebble.directory())),
-            root: config.root.or_else(|| Some(pebble.root.clone())),
-            ..config
-        };
+        let config = Acme { directory: Some(pebble.directory()), root: Some(pebble.root.clone()), ..Acme::default() };
         let issuer = open(&state, config, &certificates, &zone, &front, &clock);
         let stop = CancellationToken::new();
         Self { zone, pebble, front, clock, certificates, issuer, state, stop, running: None }

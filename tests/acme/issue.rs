@@ -1,7 +1,6 @@
 //! Getting certificates, and getting them anew.
 
-use once::app::{Acme, Certified, IssuingState};
-use once::proxy::tls::Certificates;
+use once::app::{Certified, IssuingState};
 
 use super::front::{Front, stranger};
 use super::house::{ELSEWHERE, HERE, House, bounded, mode, until};
@@ -49,9 +48,7 @@ async fn where_port_80_convinces_nobody_tls_alpn_01_does() {
 #[tokio::test]
 async fn a_name_nobody_answers_for_from_here_is_tried_on_trust_after_a_while() {
     bounded(async {
-        let certificates = Certificates::default();
-        let front = Front::secure_only(&certificates).await;
-        let mut house = House::behind(Wish::default(), certificates, front, Acme::default()).await;
+        let mut house = House::behind(Wish::default(), Front::secure_only()).await;
         house.zone.point("shop.once.test", HERE);
         house.run(&["shop.once.test"]);
         let leads = until("a first look", || house.standing("shop.once.test").0.leads).await;
@@ -86,11 +83,11 @@ async fn a_short_lived_certificate_is_renewed_again_and_again_without_being_aske
 async fn a_name_that_leads_elsewhere_waits_and_is_fetched_within_a_minute_of_being_right() {
     bounded(async {
         let mut house = House::new().await;
-        let _stranger = stranger((ELSEWHERE, house.front.http).into()).await;
+        let _stranger = stranger((ELSEWHERE, house.front.http).into());
         house.zone.point("shop.once.test", ELSEWHERE);
         let (came, _) = house.certify("shop.once.test").await;
         let Certified::Elsewhere { leads } = came else { panic!("{came:?}") };
-        assert!(leads.contains("127.0.0.2") && leads.contains("something else answers (404)"), "{leads}");
+        assert!(leads.contains("127.0.0.2") && leads.contains("something else answers (421)"), "{leads}");
         house.run(&["shop.once.test"]);
         until("a look", || house.standing("shop.once.test").0.next).await;
         assert_eq!(house.standing("shop.once.test").0.state, IssuingState::Waiting);

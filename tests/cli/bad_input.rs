@@ -92,6 +92,29 @@ const SETTINGS: &[Case] = &[
     (&["deploy", "a", "--release-command", " "], &["invalid release-command"]),
     (&["deploy", "a", "-e", "1A=x"], &["`1A` is not a variable's name"]),
     (&["deploy", "a", "-e", "A B=x"], &["`A B` is not a variable's name"]),
+    (&["deploy", "a", "--strip-prefix", "yes"], &["invalid strip-prefix `yes`", "on, off"]),
+    (&["deploy", "a", "--canonical-host", "*.example.com"], &["a wildcard names no host to redirect to"]),
+    (&["deploy", "a", "--canonical-host", "https://x.com"], &["it is a URL", "did you mean `x.com`?"]),
+    (&["deploy", "a", "--default-app", "1"], &["invalid default-app `1`", "on, off"]),
+    (&["deploy", "a", "--tls-redirect", ""], &["invalid tls-redirect", "on, off"]),
+    (&["deploy", "a", "--hsts", "1y"], &["invalid hsts `1y`", "as in `365d`"]),
+    (&["deploy", "a", "--hsts", "-1"], &["invalid hsts `-1`"]),
+    (&["deploy", "a", "--tls-on-demand", "ask"], &["a path of the app", "http:// or https://"]),
+    (&["deploy", "a", "--upstream", "h2"], &["http1, h2c"]),
+    (&["deploy", "a", "--response-timeout", "0"], &["invalid response-timeout `0`", "longer than 0"]),
+    (&["deploy", "a", "--stream-timeout", "25h"], &["between 0s and 24h"]),
+    (&["deploy", "a", "--watch-time", "soon"], &["invalid watch-time `soon`"]),
+    (&["deploy", "a", "--max-body", "0"], &["larger than 0"]),
+    (&["deploy", "a", "--max-body", "big"], &["invalid max-body `big`", "as in `512m`"]),
+    (&["deploy", "a", "--allow-ip", "10.0.0.0/33"], &["invalid allow-ip `10.0.0.0/33`", "as in `10.0.0.0/8`"]),
+    (&["deploy", "a", "--allow-ip", "10.1.2.3/8"], &["did you mean `10.0.0.0/8`?"]),
+    (&["deploy", "a", "--allow-ip", ""], &["at least one range"]),
+    (&["deploy", "a", "--rate-limit", "0"], &["invalid rate-limit `0`", "as in `100` or `100/s`"]),
+    (&["deploy", "a", "--rate-limit", "10/m"], &["invalid rate-limit `10/m`"]),
+    (&["deploy", "a", "--compress", "gzip"], &["invalid compress `gzip`", "on, off"]),
+    (&["deploy", "a", "--hsts", "1d", "--unset", "hsts"], &["hsts is both given and unset"]),
+    (&["deploy", "a", "--basic-auth", "ann=@token", "--unset", "basic-auth.ann"], &["both given and unset"]),
+    (&["set", "shop", "rate-limit=5"], &["is the name of a setting", "--rate-limit 5"]),
     (&["deploy", "a", "--unset", "memroy"], &["no setting `memroy`", "did you mean `memory`?"]),
     (&["deploy", "a", "--unset", "memory.x"], &["`memory` is a single value"]),
     (&["deploy", "a", "--unset", "image"], &["cannot be unset"]),
@@ -123,6 +146,15 @@ const SECRETS: &[Case] = &[
     (&["deploy", "a", "--smtp-password", "hunter2"], &["--smtp-password", "everybody on the machine", "@FILE"]),
     (&["deploy", "a", "--smtp-password", "@gone"], &["--smtp-password", "the file gone"]),
     (&["deploy", "a", "-e", "K=1", "--secret", "K=@token"], &["K is given twice"]),
+    (&["deploy", "a", "--basic-auth", "ann=hunter2"], &["--basic-auth ann", "everybody on the machine", "USER=@FILE"]),
+    (&["deploy", "a", "--basic-auth", "ann:hunter2"], &["does not begin with a user's name", "USER=@FILE"]),
+    (&["deploy", "a", "--basic-auth", "MISSING"], &["the password of MISSING is not set", "MISSING=@FILE"]),
+    (&["deploy", "a", "--basic-auth", "EMPTY"], &["the password of EMPTY is empty"]),
+    (&["deploy", "a", "--basic-auth", "ann=@gone"], &["--basic-auth ann", "the file gone", "No such file"]),
+    (&["deploy", "a", "--basic-auth", "ann=@blank"], &["--basic-auth ann is empty"]),
+    (&["deploy", "a", "--basic-auth", "ann=@lines"], &["no control characters"]),
+    (&["deploy", "a", "--secret", "A=-", "--basic-auth", "ann=-"], &["only one secret", "A and ann both want it"]),
+    (&["set", "shop", "basic-auth=hunter2"], &["is the name of a setting", "--basic-auth USER=@FILE"]),
 ];
 
 const ENV_FILES: &[Case] = &[
@@ -134,6 +166,28 @@ const ENV_FILES: &[Case] = &[
     (&["deploy", "a", "--env-file", "open.env"], &["open.env:3: the `\"` is never closed"]),
     (&["deploy", "a", "--env-file", "behind.env"], &["behind.env:1: there is something behind the closing quote"]),
     (&["deploy", "a", "--env-file", "nul.env"], &["nul.env:1:", "NUL"]),
+];
+
+const PROXY: &[Case] = &[
+    (&["proxy", "configure", "--http-port", "0"], &["invalid http-port `0`", "1 to 65535"]),
+    (&["proxy", "configure", "--https-port", "x"], &["invalid https-port `x`"]),
+    (&["proxy", "configure", "--metrics-port", "65536"], &["invalid metrics-port `65536`"]),
+    (&["proxy", "configure", "--acme-directory", "http://x.com"], &["invalid acme-directory", "https://"]),
+    (&["proxy", "configure", "--acme-contact", "ops"], &["invalid acme-contact `ops`", "a mail address"]),
+    (&["proxy", "configure", "--acme-eab-kid", "a b"], &["invalid acme-eab-kid", "one word"]),
+    (&["proxy", "configure", "--acme-eab-key", "hunter2"], &["--acme-eab-key", "everybody on the machine", "@FILE"]),
+    (&["proxy", "configure", "--acme-eab-key", "@token"], &["invalid acme-eab-key", "base64url"]),
+    (&["proxy", "configure", "--acme-eab-key", "@gone"], &["--acme-eab-key", "the file gone"]),
+    (&["proxy", "configure", "--acme-root", "gone"], &["the certificate gone cannot be read", "No such file"]),
+    (&["proxy", "configure", "--acme-root", "noequals.env"], &["invalid acme-root", "BEGIN CERTIFICATE"]),
+    (&["proxy", "configure", "--trusted-proxy", "lb"], &["invalid trusted-proxy `lb`", "as in `10.0.0.0/8`"]),
+    (&["proxy", "configure", "--trusted-proxy", "10.1.0.0/8"], &["did you mean `10.0.0.0/8`?"]),
+    (&["proxy", "configure", "--proxy-protocol-from", ""], &["at least one range"]),
+    (&["proxy", "configure", "--connections-per-address", "0"], &["at least 1"]),
+    (&["proxy", "configure", "--connections-per-address", "-1"], &["invalid connections-per-address `-1`"]),
+    (&["proxy", "configure", "--access-log", "maybe"], &["on, off"]),
+    (&["proxy", "configure", "--unset", "colour"], &["no setting `colour` of the proxy"]),
+    (&["proxy", "configure", "--unset", "http-port.1"], &["`http-port` is a single value"]),
 ];
 
 const FLAGS: &[Case] = &[
@@ -167,6 +221,7 @@ fn once() -> Once {
         .env("EMPTY", "")
         .file("blank", b"\n")
         .file("token", b"hunter2\n")
+        .file("lines", b"hunter2\nhunter2\n")
         .file("binary", b"\xff\xfe hunter2")
         .file("huge", "hunter2".repeat(200_000).as_bytes())
         .file("noequals.env", b"A=1\nhunter2\n")
@@ -258,6 +313,11 @@ fn env_files() {
 }
 
 #[test]
+fn the_proxy() {
+    check(PROXY);
+}
+
+#[test]
 fn flags() {
     check(FLAGS);
 }
@@ -320,6 +380,24 @@ fn a_good_command_gets_as_far_as_the_engine() {
         "note",
         "--swap",
         "handover",
+        "--path-prefix",
+        "/shop",
+        "--strip-prefix",
+        "on",
+        "--canonical-host",
+        "shop.example.com",
+        "--hsts",
+        "365d",
+        "--basic-auth",
+        "ann=@token",
+        "--basic-auth",
+        "KEY",
+        "--allow-ip",
+        "10.0.0.0/8",
+        "--rate-limit",
+        "100/s",
+        "--max-body",
+        "50m",
         "--release-command",
         "-x y",
         "--wait",

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use once::app::ledger::SCHEMA;
 use once::app::proxy::{Proxy, ProxyInfo};
+use once::app::{ProxyConfig, ProxyDraft, ProxyField};
 use once::proxy::service::Service;
 use once::proxy::store::{Store, StoreError};
 use serde_json::{Value, json};
@@ -258,4 +259,47 @@ async fn one_process_at_a_time() {
     assert!(matches!(Store::open(dir.path()), Err(StoreError::InUse)));
     drop(held);
     Store::open(dir.path()).unwrap();
+}
+
+#[tokio::test]
+async fn a_broken_proxy_json_is_set_aside_and_the_defaults_hold() {
+    for (content, why) in [
+        (&b"{"[..], "damaged"),
+        (br#"{"schema":2}"#, "it has schema 2"),
+        (br#"{"schema":1,"trusted_proxies":["lb"]}"#, "damaged"),
+    ] {
+        let dir = written().await;
+        fs::write(dir.path().join("proxy.json"), content).unwrap();
+        let (service, routes, info) = open(dir.path()).await;
+        assert_eq!(service.config().await.unwrap(), ProxyConfig::default());
+        assert_eq!(info.set_aside.len(), 1, "{info:?}");
+        assert!(info.set_aside[0].0.starts_with("proxy.json") && info.set_aside[0].1.contains(why), "{info:?}");
+        // The apps do not care.
+        assert_eq!(routes.target("shop"), Some(2));
+        drop(service);
+        let (_service, _, info) = open(dir.path()).await;
+        assert_eq!(info.set_aside.len(), 1, "it is shown until somebody takes it away");
+    }
+}
+
+#[tokio::test]
+async fn what_the_proxy_was_told_is_on_disk_before_the_answer_and_never_given_out_again() {
+    let dir = written().await;
+    let mut draft = ProxyDraft::default();
+    for (field, text) in
+        [(ProxyField::TrustedProxies, "10.0.0.0/8"), (ProxyField::AcmeEabKey, "hunter2-hunter2-hunter2")]
+    {
+        draft.set(field, text).unwrap();
+    }
+    let (service, routes, _) = open(dir.path()).await;
+    let said = service.configure(draft.clone()).await.unwrap();
+    assert!(!serde_json::to_string(&said).unwrap().contains("hunter2"));
+    assert_eq!(routes.config(), Some(draft.merge(&ProxyConfig::default())));
+    let path = dir.path().join("proxy.json");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    drop(service);
+    let (service, routes, info) = open(dir.path()).await;
+    assert!(info.set_aside.is_empty());
+    assert_eq!(service.config().await.unwrap(), said);
+    assert_eq!(routes.config(), Some(draft.merge(&ProxyConfig::default())));
 }

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use once::app::ledger::{AppRecord, Claim, Generated, RunState, Transaction};
 use once::app::proxy::{AppTraffic, DrainLimits, DrainProgress, Lease, LockRequest, ProbeAnswer, ProbeRequest, Proxy};
 use once::app::{
-    AppId, AppName, Caller, EnvValue, OpId, Port, Release, ReleaseNumber, ReleaseStatus, ResolvedImage, Route, Secret,
-    Settings, Swap,
+    AppId, AppName, Caller, EnvValue, OpId, Port, ProxyConfig, Release, ReleaseNumber, ReleaseStatus, ResolvedImage,
+    Route, Secret, Settings, Swap,
 };
 use once::proxy::client::Client;
 use once::proxy::control::Server;
@@ -32,6 +32,7 @@ struct State {
     routes: BTreeMap<AppId, Route>,
     held: BTreeSet<AppId>,
     marked: Vec<AppId>,
+    config: Option<ProxyConfig>,
 }
 
 impl FakeRoutes {
@@ -43,6 +44,10 @@ impl FakeRoutes {
         self.state.lock().unwrap().held.contains(&id(app))
     }
 
+    pub fn config(&self) -> Option<ProxyConfig> {
+        self.state.lock().unwrap().config.clone()
+    }
+
     pub fn marked(&self) -> Vec<AppId> {
         self.state.lock().unwrap().marked.clone()
     }
@@ -51,6 +56,10 @@ impl FakeRoutes {
 impl Routes for FakeRoutes {
     fn publish(&self, routes: Vec<Route>) {
         self.state.lock().unwrap().routes = routes.into_iter().map(|route| (route.app.clone(), route)).collect();
+    }
+
+    fn configure(&self, config: &ProxyConfig) {
+        self.state.lock().unwrap().config = Some(config.clone());
     }
 
     fn set_route(&self, route: Route) {

@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use once::app::ledger::{RunState, Transaction};
 use once::app::proxy::{DrainLimits, ProbeAnswer, ProbeRequest, Proxy};
 use once::app::{Port, ReleaseNumber, UrlPath};
+use once::proxy::acme::IssuerOptions;
 use once::proxy::client::Client;
 use once::proxy::plane::PlaneOptions;
 use once::proxy::worker::{SOCKET, WorkerOptions, serve};
@@ -56,7 +57,12 @@ struct Running {
 async fn start(state: &Path, listener: &TcpListener) -> Running {
     let stop = CancellationToken::new();
     let plane = PlaneOptions { threads: 1, ..PlaneOptions::default() };
-    let options = WorkerOptions { state: state.to_owned(), listeners: vec![listener.try_clone().unwrap()], plane };
+    let options = WorkerOptions {
+        state: state.to_owned(),
+        listeners: vec![listener.try_clone().unwrap()],
+        plane,
+        issuer: IssuerOptions::default(),
+    };
     let serving = serve(options, stop.clone());
     let worker = tokio::spawn(async move { serving.await.unwrap() });
     let client = Client::connect_unix(state.join(SOCKET));

@@ -16,7 +16,7 @@ use once::app::ledger::{AppRecord, Generated, Transaction};
 use once::app::proxy::{AppTraffic, DrainLimits, DrainProgress, ProbeAnswer, ProbeRequest, Proxy, ProxyError};
 use once::app::{
     AppId, AppName, Ask, Caller, Clock, Deploy, Draft, Entropy, EnvValue, Installation, Job, Namespace, OpId,
-    ProxyLink, ReleaseNumber, ReleaseStatus, Route, Secret, Swap,
+    ProxyConfig, ProxyLink, ReleaseNumber, ReleaseStatus, Route, Secret, Swap,
 };
 use once::proxy::service::{Routes, Service};
 use tempfile::TempDir;
@@ -40,6 +40,8 @@ impl Routes for Plane {
     fn publish(&self, routes: Vec<Route>) {
         *self.routes.lock().unwrap() = routes.into_iter().map(|route| (route.app.clone(), route)).collect();
     }
+
+    fn configure(&self, _: &ProxyConfig) {}
 
     fn set_route(&self, route: Route) {
         let before = self.routes.lock().unwrap().insert(route.app.clone(), route.clone());
@@ -174,7 +176,7 @@ impl Bed {
             link: Arc::new(Link(service.clone())),
             clock: Arc::new(Now),
             entropy: Arc::new(Counter::default()),
-            http_port: 8080,
+            http_port: Some(8080),
         };
         let ops = AtomicU64::new(1);
         let bed = Self { change, engine, plane, service, installation, ops, _directory: directory };

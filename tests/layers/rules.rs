@@ -24,7 +24,7 @@ const HOMES: [(&str, &[&str]); 9] = [
 ];
 
 /// The crates `app` may use, with the modules of them where not all are meant.
-const APP_CRATES: [(&str, &[&str]); 9] = [
+const APP_CRATES: [(&str, &[&str]); 10] = [
     ("serde", &[]),
     ("thiserror", &[]),
     ("jiff", &[]),
@@ -32,6 +32,8 @@ const APP_CRATES: [(&str, &[&str]); 9] = [
     // Combinators on the streams that the ports hand out.
     ("futures_util", &[]),
     ("async_trait", &[]),
+    // Ranges of addresses: pure values, as std's addresses are.
+    ("ipnet", &[]),
     ("tracing", &[]),
     ("tokio", &["sync", "time", "select", "join", "try_join", "pin"]),
     ("tokio_util", &["sync"]),

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use once::app::{AppId, ReleaseNumber, Route, RouteState, Target, UrlPath};
+use once::app::{AppId, ReleaseNumber, Route, RouteState, Target, Tls, UrlPath, Web};
 use once::demo::app::serve;
 use once::demo::{DemoConfig, DemoMode};
 use once::proxy::plane::{AccessLog, Plane, PlaneOptions, Serving};
@@ -124,6 +124,8 @@ pub fn route_of(app: &str, host: &str, prefix: Option<&str>, release: u64, addre
         name: app.parse().unwrap(),
         hosts: vec![host.parse().unwrap()],
         path_prefix: prefix.map(|p| p.parse().unwrap()),
+        tls: Tls::default(),
+        web: Web::default(),
         target: Target { release: ReleaseNumber(release), address: address.to_owned() },
         state: RouteState::Serving,
         health_path: UrlPath::up(),

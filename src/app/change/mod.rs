@@ -2,6 +2,7 @@
 //! up here, so there is no second way to change an app.
 
 mod candidate;
+mod certify;
 mod context;
 mod handover;
 mod healthy;

@@ -44,6 +44,8 @@ impl Context<'_> {
             failed = Some(candidate.release.clone());
             self.release_command(&record, &wish, &candidate).await?;
             if handover {
+                // While the old release serves: an authority takes its time.
+                self.obtain_certificates(&candidate.release.settings).await?;
                 self.hand_over(&record, &candidate, wish.state.clone()).await?;
             } else {
                 self.start_and_switch(&record, &candidate, wish.state.clone()).await?;
@@ -62,6 +64,7 @@ impl Context<'_> {
             }
         };
         // The commit point is behind: from here on everything is tidying, and its failure a warning.
+        self.prove_certificates(&candidate.release.settings).await;
         if replaces && !handover {
             self.drain_old(&record).await;
         }
@@ -78,6 +81,8 @@ impl Context<'_> {
         self.start_candidate(candidate).await?;
         let healthy = self.wait_healthy(candidate);
         self.until_stopped(healthy).await?;
+        // Behind the candidate's health: one that never gets there is to cost the authority nothing.
+        self.obtain_certificates(&candidate.release.settings).await?;
         self.switch(record, candidate, state).await
     }
 

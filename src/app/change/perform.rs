@@ -6,6 +6,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::candidate::Wish;
+use super::certify::{asks_anyway, certifiable, warn_about_wildcards};
 use super::context::Context;
 use super::operate;
 use crate::app::draft::Draft;
@@ -21,7 +22,7 @@ use crate::app::problem::Problem;
 use crate::app::proxy::Proxy;
 use crate::app::resolve::{Resolved, pinned, resolve};
 use crate::app::select::{existing, guard_new, target};
-use crate::app::settings::{Settings, Swap, Tls};
+use crate::app::settings::{Settings, Swap};
 use crate::app::shape;
 use crate::app::units::Port;
 
@@ -112,7 +113,7 @@ async fn dry_run(
     check_revision(record.as_ref(), deploy)?;
     let settings = merge(records, record.as_ref(), deploy, name)?;
     let decided = decide(installation, journal, record.as_ref(), settings, deploy).await?;
-    announce(journal, record.as_ref(), &decided);
+    announce(journal, record.as_ref(), &decided, proxy).await?;
     Ok(Outcome::Unchanged)
 }
 
@@ -127,9 +128,9 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
         let work = decide(context.installation, context.journal, record.as_ref(), settings, deploy);
         context.until_stopped(work).await?
     };
-    announce(context.journal, record.as_ref(), &decided);
+    announce(context.journal, record.as_ref(), &decided, Some(&*context.proxy)).await?;
     context.report.url = Some(url(context.installation, &decided.settings).await?);
-    warn_about_tls(context.journal, &decided.settings);
+    warn_about_wildcards(context.journal, &decided.settings);
 
     let created = record.as_ref().is_none_or(|r| r.serving.is_none());
     let mut record = match record {
@@ -143,9 +144,21 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
     let state = if deploy.start { RunState::Running } else { record.state.clone() };
     let app = record.id.clone();
     match decided.view.action {
-        Action::Nothing if state == record.state => return Ok(Outcome::Unchanged),
+        Action::Nothing if state == record.state => {
+            if asks_anyway(deploy) {
+                context.obtain_certificates(&decided.settings).await?;
+            }
+            return Ok(Outcome::Unchanged);
+        }
         Action::Nothing => return operate::start(context).await,
-        Action::Record | Action::Route => {
+        Action::Route => {
+            // A new name's certificate comes first, so that its visitors are never refused a handshake.
+            context.obtain_certificates(&decided.settings).await?;
+            let settings = decided.settings.clone();
+            context.apply(Transaction::Amend { app, settings: Box::new(decided.settings) }).await?;
+            context.prove_certificates(&settings).await;
+        }
+        Action::Record => {
             context.apply(Transaction::Amend { app, settings: Box::new(decided.settings) }).await?;
         }
         Action::Swap | Action::Create => {
@@ -230,11 +243,21 @@ async fn decide(
     Ok(Decided { view, settings, resolved })
 }
 
-pub(crate) fn announce(journal: &Journal, record: Option<&AppRecord>, decided: &Decided) {
+pub(crate) async fn announce(
+    journal: &Journal,
+    record: Option<&AppRecord>,
+    decided: &Decided,
+    proxy: Option<&dyn Proxy>,
+) -> Result<(), Problem> {
+    let certificates = match decided.view.action {
+        Action::Nothing | Action::Record => false,
+        Action::Route | Action::Swap | Action::Create => !certifiable(proxy, &decided.settings).await?.is_empty(),
+    };
     let steps = match decided.view.action {
         Action::Nothing => vec![],
+        Action::Route if certificates => vec![Step::Lock, Step::Certificate, Step::Proof],
         Action::Record | Action::Route => vec![Step::Lock],
-        Action::Swap | Action::Create => steps(record, &decided.settings),
+        Action::Swap | Action::Create => steps(record, &decided.settings, certificates),
     };
     journal.write(Event::Planned {
         plan: decided.view.clone(),
@@ -242,16 +265,23 @@ pub(crate) fn announce(journal: &Journal, record: Option<&AppRecord>, decided: &
         from: record.and_then(|r| r.serving),
         steps,
     });
+    Ok(())
 }
 
-fn steps(record: Option<&AppRecord>, settings: &Settings) -> Vec<Step> {
+fn steps(record: Option<&AppRecord>, settings: &Settings, certificates: bool) -> Vec<Step> {
     let replaces = record.is_some_and(|r| r.serving.is_some() && r.state == RunState::Running);
+    let hands_over = replaces && settings.swap == Swap::Handover;
+    let certificate = certificates.then_some(Step::Certificate);
     let mut steps = vec![Step::Lock, Step::Pull];
     steps.extend(settings.release_command.as_ref().map(|_| Step::ReleaseCommand));
-    if replaces && settings.swap == Swap::Handover {
+    if hands_over {
+        steps.extend(certificate);
         steps.push(Step::Hold);
     }
-    steps.extend([Step::Start, Step::Healthy, Step::Switch]);
+    steps.extend([Step::Start, Step::Healthy]);
+    steps.extend(certificate.filter(|_| !hands_over));
+    steps.push(Step::Switch);
+    steps.extend(certificates.then_some(Step::Proof));
     if replaces && settings.swap == Swap::Overlap {
         steps.push(Step::Drain);
     }
@@ -300,15 +330,6 @@ pub(crate) async fn url(installation: &Installation, settings: &Settings) -> Res
     let host = if host.as_str().contains(':') { format!("[{host}]") } else { host.to_string() };
     let path = settings.path_prefix.as_ref().map(ToString::to_string).unwrap_or_default();
     Ok(format!("http://{host}{port}{path}"))
-}
-
-fn warn_about_tls(journal: &Journal, settings: &Settings) {
-    if settings.tls != Tls::Off
-        && !shape::serves_tls(settings)
-        && let Some(host) = settings.hosts.iter().find(|h| !h.is_local())
-    {
-        journal.warn("tls-not-built", format!("{host} is served over plain HTTP: this version has no TLS yet"));
-    }
 }
 
 /// For [`operate::rollback`]: the settings and image of a release, planned against what holds.

@@ -182,6 +182,8 @@ impl AppRecord {
             name: self.name.clone(),
             hosts: settings.hosts.clone(),
             path_prefix: settings.path_prefix.clone(),
+            tls: settings.tls,
+            web: settings.web.clone(),
             target: Target { release: release.number, address: release.address() },
             state: match self.state {
                 RunState::Running => RouteState::Serving,

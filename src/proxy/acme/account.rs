@@ -9,10 +9,10 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use instant_acme::{Account, AccountCredentials, ExternalAccountKey, NewAccount};
 use serde::{Deserialize, Serialize};
 
-use super::Acme;
 use super::fault::{Fault, Stage};
 use super::schedule::Outcome;
 use super::transport::Transport;
+use crate::app::Acme;
 use crate::proxy::store::file;
 
 /// What is written today.

@@ -10,12 +10,11 @@ use instant_acme::Account;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use super::Acme;
 use super::account::{AccountFile, storage};
 use super::fault::Fault;
 use super::schedule::{Outcome, Schedule, Trouble, brief};
 use super::transport::{BadRoot, Transport};
-use crate::app::Hostname;
+use crate::app::{Acme, Hostname};
 use crate::proxy::store::{StoreError, file};
 
 /// Where nothing is said.

@@ -16,9 +16,9 @@ use super::desk::Desk;
 use super::fault::Fault;
 use super::proof::{Names, Outside, SystemNames};
 use super::schedule::{Advice, Outcome, Reach, Validity, brief};
-use super::{Acme, Tell, renewal};
+use super::{Tell, renewal};
 use crate::app::{
-    CertificateFailure, CertificateFlaw, CertificatePair, CertificateSource, Certified, Clock, Hostname, Issuing,
+    Acme, CertificateFailure, CertificateFlaw, CertificatePair, CertificateSource, Certified, Clock, Hostname, Issuing,
 };
 use crate::proxy::store::{StoreError, file};
 use crate::proxy::tls::{Certificate, Certificates};

@@ -24,18 +24,3 @@ pub use proof::{Names, SystemNames};
 
 /// Told how a certificate comes along, in words.
 pub type Tell<'a> = dyn Fn(String) + Send + Sync + 'a;
-
-/// The authority that gives certificates, and how it knows us.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Acme {
-    /// The directory's URL, `https://`; `None`: Let's Encrypt.
-    pub directory: Option<String>,
-    /// An address the authority may write to.
-    pub contact: Option<String>,
-    /// External account binding: the key's id.
-    pub eab_kid: Option<String>,
-    /// External account binding: the key, base64url as the authority gives it.
-    pub eab_key: Option<crate::app::Secret>,
-    /// PEM of one more root certificate to believe the directory with.
-    pub root: Option<String>,
-}

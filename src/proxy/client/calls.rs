@@ -20,7 +20,7 @@ use crate::app::proxy::{
     Activity, AppTraffic, DrainLimits, DrainProgress, Lease, LockRequest, ProbeAnswer, ProbeRequest, Proxy, ProxyError,
     ProxyInfo, Snapshot,
 };
-use crate::app::{AppId, AppName, OpId, ReleaseNumber};
+use crate::app::{AppId, AppName, CertifyAnswer, CertifyRequest, OpId, ProxyConfig, ProxyDraft, ReleaseNumber};
 use crate::proxy::control::wire::{ActivityQuery, Apply, Drain, Follow, Hold, Watch};
 
 type Result<T, E = ProxyError> = std::result::Result<T, E>;
@@ -110,6 +110,19 @@ impl Proxy for Client {
 
     fn watch(&self, every: Duration) -> BoxStream<'static, Result<Snapshot>> {
         self.long("watch", Watch { every })
+    }
+
+    fn certify(&self, request: CertifyRequest) -> BoxStream<'static, Result<CertifyAnswer>> {
+        self.long("certify", request)
+    }
+
+    async fn config(&self) -> Result<ProxyConfig> {
+        self.links.ask("config", &()).await
+    }
+
+    async fn configure(&self, draft: ProxyDraft) -> Result<ProxyConfig> {
+        // Granted twice it comes to the same.
+        self.links.ask("configure", &draft).await
     }
 
     async fn record_activity(&self, activity: Activity) -> Result<()> {

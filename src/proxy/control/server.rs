@@ -30,7 +30,7 @@ use super::wire::{ActivityQuery, Apply, Drain, Follow, Held, Hello, Hold, LockLi
 use super::{PING_EVERY, PROTOCOL, compatible};
 use crate::app::event::Envelope;
 use crate::app::proxy::{Activity, Lease, LeaseEnd, LockRequest, ProbeRequest, Proxy, ProxyError};
-use crate::app::{AppId, AppName, OpId};
+use crate::app::{AppId, AppName, CertifyRequest, OpId, ProxyDraft};
 use crate::proxy::service::Service;
 
 /// With [`PING_EVERY`] a peer that says nothing is given up 30 s after its last word, as its locks are.
@@ -157,6 +157,8 @@ impl Call<'_> {
             "traffic" => self.with(call, async |app: AppId| service.traffic(&app).await).await,
             "mark" => self.with(call, async |app: AppId| service.mark(&app).await).await,
             "publish" => self.with(call, async |events: Vec<Envelope>| service.publish(events).await).await,
+            "config" => document(service.config().await),
+            "configure" => self.with(call, async |draft: ProxyDraft| service.configure(draft).await).await,
             "record-activity" => self.with(call, async |a: Activity| service.record_activity(a).await).await,
             "activity" => {
                 self.with(call, async |q: ActivityQuery| service.activity(q.app.as_ref(), q.limit).await).await
@@ -164,6 +166,7 @@ impl Call<'_> {
             "ping" => self.with(call, async |h: Held| service.ping(&h.app, h.fence)).await,
             "release" => self.with(call, async |h: Held| service.release(&h.app, h.fence)).await,
             "lock" => self.parsed(call, |request: LockRequest| lock(service.clone(), request)),
+            "certify" => self.parsed(call, |request: CertifyRequest| lines(service.certify(request))),
             "probe" => self.parsed(call, |request: ProbeRequest| lines(service.probe(request))),
             "drain" => self.parsed(call, |d: Drain| lines(service.drain(&d.app, d.release, d.limits))),
             "follow" => self.parsed(call, |f: Follow| lines(service.follow(&f.op, f.seq))),

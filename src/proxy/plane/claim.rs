@@ -99,7 +99,7 @@ impl Drop for UpgradedClaim {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::{AppId, ReleaseNumber, Route, Target, UrlPath};
+    use crate::app::{AppId, ReleaseNumber, Route, Target, Tls, UrlPath, Web};
 
     fn route(release: u64) -> Route {
         Route {
@@ -107,6 +107,8 @@ mod tests {
             name: "a".parse().unwrap(),
             hosts: vec!["a.test".parse().unwrap()],
             path_prefix: None,
+            tls: Tls::default(),
+            web: Web::default(),
             target: Target { release: ReleaseNumber(release), address: format!("127.0.0.1:{release}") },
             state: RouteState::Serving,
             health_path: UrlPath::up(),

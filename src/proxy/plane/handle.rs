@@ -18,7 +18,7 @@ use super::serve::{Listening, Serving};
 use super::table::Table;
 use super::worker::Threads;
 use crate::app::proxy::{AppTraffic, DrainLimits, DrainProgress, InFlight, ProbeAnswer, ProbeRequest};
-use crate::app::{AppId, ReleaseNumber, Route};
+use crate::app::{AppId, ProxyConfig, ReleaseNumber, Route};
 use crate::proxy::tls::{Certificates, TlsServer};
 
 /// The data plane. Clones are the same plane.
@@ -34,6 +34,8 @@ pub struct Plane {
 pub(super) struct Shared {
     pub(super) options: PlaneOptions,
     pub(super) table: ArcSwap<Table>,
+    /// What holds for all apps.
+    pub(super) config: ArcSwap<ProxyConfig>,
     /// Also orders those who change the table.
     pub(super) apps: Mutex<HashMap<AppId, Arc<App>>>,
     /// Removed, and may still have something under way.
@@ -53,6 +55,7 @@ impl Plane {
         let shared = Shared {
             options,
             table: ArcSwap::default(),
+            config: ArcSwap::default(),
             apps: Mutex::default(),
             removed: Mutex::default(),
             log,
@@ -60,6 +63,11 @@ impl Plane {
             certificates: Certificates::default(),
         };
         Self { shared: Arc::new(shared), threads: Arc::default() }
+    }
+
+    /// Sets what holds for all apps, for every connection and request that comes after.
+    pub fn configure(&self, config: ProxyConfig) {
+        self.shared.config.store(Arc::new(config));
     }
 
     /// The certificates it serves; in memory only until somebody loads them from a directory.

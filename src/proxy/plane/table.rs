@@ -164,7 +164,7 @@ impl FoldedHost {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::{AppId, ReleaseNumber, Route, RouteState, Target, UrlPath};
+    use crate::app::{AppId, ReleaseNumber, Route, RouteState, Target, Tls, UrlPath, Web};
 
     fn app(name: &str, hosts: &[&str], prefix: Option<&str>) -> Arc<App> {
         let route = Route {
@@ -172,6 +172,8 @@ mod tests {
             name: name.parse().unwrap(),
             hosts: hosts.iter().map(|h| h.parse().unwrap()).collect(),
             path_prefix: prefix.map(|p| p.parse().unwrap()),
+            tls: Tls::default(),
+            web: Web::default(),
             target: Target { release: ReleaseNumber(1), address: "127.0.0.1:1".into() },
             state: RouteState::Serving,
             health_path: UrlPath::up(),

@@ -16,7 +16,7 @@ use crate::app::proxy::{
     Activity, AppTraffic, DrainLimits, DrainProgress, Lease, LockRequest, ProbeAnswer, ProbeRequest, Proxy, ProxyError,
     ProxyInfo, Snapshot,
 };
-use crate::app::{AppId, AppName, OpId, ReleaseNumber};
+use crate::app::{AppId, AppName, CertifyAnswer, CertifyRequest, OpId, ProxyConfig, ProxyDraft, ReleaseNumber};
 use crate::proxy::control::PROTOCOL;
 
 type Result<T, E = ProxyError> = std::result::Result<T, E>;
@@ -89,7 +89,7 @@ impl Proxy for Service {
             locks: self.shared.locks.all(),
             traffic: self.shared.routes.traffic_all(),
             ops: self.shared.changes.views(),
-            certificates: self.shared.certificates.all(),
+            certificates: self.shared.certificate_views(),
         })
     }
 
@@ -190,6 +190,31 @@ impl Proxy for Service {
             Some((service.snapshot().await, (service, ticks)))
         })
         .boxed()
+    }
+
+    fn certify(&self, request: CertifyRequest) -> BoxStream<'static, Result<CertifyAnswer>> {
+        self.shared.certify(request)
+    }
+
+    async fn config(&self) -> Result<ProxyConfig> {
+        Ok(self.shared.config.load().without_secrets())
+    }
+
+    async fn configure(&self, draft: ProxyDraft) -> Result<ProxyConfig> {
+        let shared = self.shared.clone();
+        // To its end also when the caller goes away: half of it would leave disk and memory apart.
+        let ended = tokio::spawn(async move {
+            let store = shared.store.clone().lock_owned().await;
+            let next = draft.merge(&shared.config.load());
+            let kept = next.clone();
+            let store = blocking(move || store.write_config(&kept).map(|()| store)).await?;
+            shared.config.store(Arc::new(next.clone()));
+            shared.routes.configure(&next);
+            shared.follow_authority(&next).await?;
+            drop(store);
+            Ok(next.without_secrets())
+        });
+        ended.await.map_err(|e| ProxyError::Failed { what: "keep its settings".to_owned(), message: e.to_string() })?
     }
 
     async fn record_activity(&self, activity: Activity) -> Result<()> {

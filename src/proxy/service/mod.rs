@@ -2,6 +2,7 @@
 //! [`Proxy`](crate::app::proxy::Proxy). The control server puts it on a socket; tests use it as it is.
 
 mod calls;
+mod certificates;
 mod changes;
 mod lease;
 mod locks;
@@ -13,15 +14,17 @@ pub use lease::LocalLease;
 pub use routes::Routes;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 
+use crate::app::ProxyConfig;
 use crate::app::ledger::{AppRecord, Ledger};
 use crate::app::proxy::ProxyError;
+use crate::proxy::acme::Issuer;
 use crate::proxy::store::{Opened, Store, StoreError};
 use crate::proxy::tls::Certificates;
 use changes::Changes;
@@ -42,6 +45,8 @@ pub struct Service {
 struct Shared {
     /// Swapped after a change is on disk, so readers never wait for one.
     ledger: ArcSwap<Ledger>,
+    /// The same.
+    config: ArcSwap<ProxyConfig>,
     /// The one writer: whoever changes something holds this from the check to the answer.
     store: Arc<Mutex<Store>>,
     locks: Arc<Locks>,
@@ -51,6 +56,8 @@ struct Shared {
     started_at: Timestamp,
     set_aside: Vec<(String, String)>,
     certificates: Certificates,
+    /// Set once by [`Service::issue`], where certificates are obtained at all.
+    issuer: OnceLock<Issuer>,
 }
 
 impl Service {
@@ -59,7 +66,8 @@ impl Service {
     /// # Errors
     /// As [`Store::open`].
     pub fn open(dir: &Path, routes: Arc<dyn Routes>) -> Result<Self, StoreError> {
-        let Opened { store, ledger, instance, start, mut set_aside, changes } = Store::open(dir)?;
+        let Opened { store, ledger, config, instance, start, mut set_aside, changes } = Store::open(dir)?;
+        routes.configure(&config);
         // Before the routes: what is redirected to HTTPS must find it.
         let certificates = routes.certificates();
         let broken = certificates.load(&dir.join(CERTIFICATES))?;
@@ -74,8 +82,21 @@ impl Service {
             store.drop_events(&op)?;
         }
         let started_at = Timestamp::now();
-        let (ledger, store) = (ArcSwap::from_pointee(ledger), Arc::new(Mutex::new(store)));
-        let shared = Shared { ledger, store, locks, changes, routes, instance, started_at, set_aside, certificates };
+        let (ledger, config) = (ArcSwap::from_pointee(ledger), ArcSwap::from_pointee(config));
+        let store = Arc::new(Mutex::new(store));
+        let shared = Shared {
+            ledger,
+            config,
+            store,
+            locks,
+            changes,
+            routes,
+            instance,
+            started_at,
+            set_aside,
+            certificates,
+            issuer: OnceLock::new(),
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 }

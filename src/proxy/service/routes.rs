@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_core::stream::BoxStream;
 
 use crate::app::proxy::{AppTraffic, DrainLimits, DrainProgress, ProbeAnswer, ProbeRequest};
-use crate::app::{AppId, ReleaseNumber, Route};
+use crate::app::{AppId, ProxyConfig, ReleaseNumber, Route};
 use crate::proxy::plane::Plane;
 use crate::proxy::tls::Certificates;
 
@@ -13,6 +13,8 @@ use crate::proxy::tls::Certificates;
 pub trait Routes: Send + Sync {
     /// Replaces all routes.
     fn publish(&self, routes: Vec<Route>);
+    /// What holds for all of them; called before the first [`Routes::publish`].
+    fn configure(&self, config: &ProxyConfig);
     /// Adds or replaces an app's route. A new target gets the requests held.
     fn set_route(&self, route: Route);
     /// Removes an app's route.
@@ -40,6 +42,10 @@ pub trait Routes: Send + Sync {
 impl Routes for Plane {
     fn publish(&self, routes: Vec<Route>) {
         Plane::publish(self, routes);
+    }
+
+    fn configure(&self, config: &ProxyConfig) {
+        Plane::configure(self, config.clone());
     }
 
     fn set_route(&self, route: Route) {

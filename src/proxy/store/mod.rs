@@ -3,6 +3,7 @@
 
 mod activity;
 mod aside;
+mod config;
 mod events;
 pub(in crate::proxy) mod file;
 mod identity;
@@ -15,10 +16,11 @@ use std::path::{Path, PathBuf};
 use crate::app::event::Envelope;
 use crate::app::ledger::{AppRecord, Ledger};
 use crate::app::proxy::Activity;
-use crate::app::{AppId, AppName, OpId};
+use crate::app::{AppId, AppName, OpId, ProxyConfig};
 
 use activity::ActivityLog;
 pub(in crate::proxy) use aside::Aside;
+use config::ConfigFile;
 use events::EventFiles;
 use records::RecordFiles;
 
@@ -55,6 +57,7 @@ impl<T> During<T> for io::Result<T> {
 #[derive(Debug)]
 pub struct Store {
     records: RecordFiles,
+    config: ConfigFile,
     activity: ActivityLog,
     events: EventFiles,
     // Held for its lock.
@@ -68,6 +71,8 @@ pub struct Opened {
     pub store: Store,
     /// All records that could be read.
     pub ledger: Ledger,
+    /// What holds for the proxy as a whole.
+    pub config: ProxyConfig,
     /// Made once per directory: 32 hex digits.
     pub instance: String,
     /// How often this directory was opened; fencing numbers grow with it.
@@ -94,17 +99,12 @@ impl Store {
         }
         let (instance, start) = identity::load(dir)?;
         let (records, found) = RecordFiles::open(dir)?;
+        let mut set_aside = found.set_aside;
+        let (config_file, config) = ConfigFile::open(dir, &mut set_aside)?;
         let (events, changes) = EventFiles::open(dir)?;
         let activity = ActivityLog::open(dir)?;
-        let store = Self { records, activity, events, _lock: lock };
-        Ok(Opened {
-            store,
-            ledger: Ledger::from_records(found.records),
-            instance,
-            start,
-            set_aside: found.set_aside,
-            changes,
-        })
+        let store = Self { records, config: config_file, activity, events, _lock: lock };
+        Ok(Opened { store, ledger: Ledger::from_records(found.records), config, instance, start, set_aside, changes })
     }
 
     /// Writes a record; it is on disk when this returns.
@@ -113,6 +113,14 @@ impl Store {
     /// The file system's; what was there before is still there.
     pub fn write(&self, record: &AppRecord) -> Result<()> {
         self.records.write(record)
+    }
+
+    /// Writes what holds for the proxy as a whole; it is on disk when this returns.
+    ///
+    /// # Errors
+    /// The file system's; what was there before is still there.
+    pub fn write_config(&self, config: &ProxyConfig) -> Result<()> {
+        self.config.write(config)
     }
 
     /// Removes a record; it is gone from disk when this returns.

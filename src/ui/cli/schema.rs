@@ -9,8 +9,8 @@ use crate::app::event::{Envelope, Event, Finished, LockView, Outcome, Step, Traf
 use crate::app::ledger::{AppRecord, Generated};
 use crate::app::proxy::{Activity, AppTraffic};
 use crate::app::{
-    Action, AppHealth, AppId, AppView, Caller, Change, Cost, EnvValue, OpId, PlanView, Port, Problem, Release,
-    ReleaseNumber, ReleaseStatus, ResolvedImage, Secret, Settings,
+    Action, AppHealth, AppId, AppView, Caller, Change, Cost, EnvValue, OpId, PlanView, Port, Problem, ProxyConfig,
+    ProxyDraft, ProxyField, Release, ReleaseNumber, ReleaseStatus, ResolvedImage, Secret, Settings,
 };
 
 macro_rules! schema {
@@ -146,6 +146,19 @@ fn objects() {
         serving: true,
     };
     holds(&schema!("route"), &route);
+    holds(&schema!("proxy_config"), &ProxyConfig::default());
+    let mut draft = ProxyDraft::default();
+    for (field, text) in [
+        (ProxyField::HttpPort, "8080"),
+        (ProxyField::AcmeEabKey, "hunter2-hunter2-hunter2"),
+        (ProxyField::TrustedProxies, "10.0.0.0/8"),
+        (ProxyField::ConnectionsPerAddress, "3"),
+    ] {
+        draft.set(field, text).unwrap();
+    }
+    let config = draft.merge(&ProxyConfig::default()).without_secrets();
+    holds(&schema!("proxy_config"), &config);
+    assert!(!serde_json::to_string(&config).unwrap().contains("hunter2"));
 }
 
 fn lock() -> LockView {

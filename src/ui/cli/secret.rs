@@ -3,14 +3,14 @@
 
 use std::io::Read as _;
 
-use crate::app::{EnvKey, Problem};
+use crate::app::{EnvKey, Problem, UserName};
 
 /// More than this is no secret but a mistake.
 const MAX_BYTES: u64 = 1 << 20;
 
 /// Standard input can be read once.
-pub(crate) fn one_reads_stdin(secrets: &[String], password: Option<&str>) -> Result<(), Problem> {
-    let mut wanting: Vec<&str> = secrets.iter().filter_map(|s| s.strip_suffix("=-")).collect();
+pub(crate) fn one_reads_stdin(secrets: &[&[String]], password: Option<&str>) -> Result<(), Problem> {
+    let mut wanting: Vec<&str> = secrets.iter().copied().flatten().filter_map(|s| s.strip_suffix("=-")).collect();
     wanting.extend(password.filter(|p| *p == "-").map(|_| "--smtp-password"));
     match wanting.as_slice() {
         [] | [_] => Ok(()),
@@ -39,7 +39,7 @@ pub(crate) fn variable(text: &str, allow_empty: bool) -> Result<(EnvKey, String)
         None => std::env::var(key.as_str()).ok(),
         Some("-") => Some(stdin(key.as_str())?),
         Some(file) if file.starts_with('@') => Some(read_file(key.as_str(), &file[1..])?),
-        Some(_) => return Err(in_arguments(&format!("--secret {key}"))),
+        Some(_) => return Err(in_arguments(&format!("--secret {key}"), FORMS)),
     };
     match value {
         Some(value) if value.contains('\0') => {
@@ -56,12 +56,39 @@ pub(crate) fn variable(text: &str, allow_empty: bool) -> Result<(EnvKey, String)
     }
 }
 
+/// The user and password that `--basic-auth U`, `U=@FILE` or `U=-` means.
+pub(crate) fn user(text: &str) -> Result<(UserName, String), Problem> {
+    let (name, from) = match text.split_once('=') {
+        Some((name, from)) => (name, Some(from)),
+        None => (text, None),
+    };
+    let user: UserName = name.parse().map_err(|_| {
+        let message = "a `--basic-auth` does not begin with a user's name (not repeated: it may be a password)";
+        Problem::rejected("bad-secret", message).hint(USER_FORMS)
+    })?;
+    let password = match from {
+        None => std::env::var(name).ok(),
+        Some(from) if from == "-" || from.starts_with('@') => {
+            Some(self::text(&format!("--basic-auth {user}"), from, false)?)
+        }
+        Some(_) => return Err(in_arguments(&format!("--basic-auth {user}"), USER_FORMS)),
+    };
+    match password {
+        Some(password) if !password.is_empty() => Ok((user, password)),
+        missing => {
+            let what = if missing.is_some() { "empty" } else { "not set in this command's environment" };
+            Err(Problem::rejected("missing-secret", format!("the password of {user} is {what}"))
+                .hint(format!("`export {user}=…` before the command, or give `--basic-auth {user}=@FILE`")))
+        }
+    }
+}
+
 /// The text that `@FILE` or `-` means.
 pub(crate) fn text(flag: &str, from: &str, allow_empty: bool) -> Result<String, Problem> {
     let value = match from {
         "-" => stdin(flag)?,
         file if file.starts_with('@') => read_file(flag, &file[1..])?,
-        _ => return Err(in_arguments(flag)),
+        _ => return Err(in_arguments(flag, "give `@FILE`, or `-` for standard input")),
     };
     if value.is_empty() && !allow_empty {
         return Err(Problem::rejected("missing-secret", format!("the value of {flag} is empty"))
@@ -80,11 +107,12 @@ fn stdin(what: &str) -> Result<String, Problem> {
 const FORMS: &str = "`--secret KEY` takes the value from the environment, `KEY=@FILE` from a file, `KEY=-` from \
                      standard input";
 
-fn in_arguments(flag: &str) -> Problem {
+const USER_FORMS: &str = "`--basic-auth USER` takes the password from the environment, `USER=@FILE` from a file, \
+                          `USER=-` from standard input";
+
+fn in_arguments(flag: &str, forms: &str) -> Problem {
     let message = format!("{flag} was given its value as an argument, which everybody on the machine can read");
-    let told = Problem::rejected("secret-in-arguments", message);
-    if flag.starts_with("--secret") { told.hint(FORMS) } else { told.hint("give `@FILE`, or `-` for standard input") }
-        .hint("that value has been seen; consider changing it")
+    Problem::rejected("secret-in-arguments", message).hint(forms).hint("that value has been seen; consider changing it")
 }
 
 fn read_file(what: &str, path: &str) -> Result<String, Problem> {

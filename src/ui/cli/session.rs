@@ -35,9 +35,6 @@ pub(crate) struct Session<'a> {
     pub(crate) command: &'static str,
 }
 
-/// The port of the host for a proxy that has to be made.
-const HTTP_PORT: u16 = 80;
-
 impl Session<'_> {
     /// The namespace on the engine that the flags name.
     pub(crate) async fn installation(&self) -> Result<Installation, Problem> {
@@ -97,10 +94,11 @@ pub(crate) async fn installation(global: &Global, wiring: &dyn Wiring) -> Result
     })
 }
 
-pub(crate) fn http_port() -> Result<u16, Problem> {
-    let Some(text) = std::env::var_os("ONCE_HTTP_PORT") else { return Ok(HTTP_PORT) };
+/// `ONCE_HTTP_PORT`, where it is set.
+pub(crate) fn http_port() -> Result<Option<u16>, Problem> {
+    let Some(text) = std::env::var_os("ONCE_HTTP_PORT") else { return Ok(None) };
     let text = text.to_string_lossy();
-    text.parse::<crate::app::Port>().map(crate::app::Port::get).map_err(|reason| {
+    text.parse::<crate::app::Port>().map(|port| Some(port.get())).map_err(|reason| {
         Problem::rejected("bad-environment", format!("ONCE_HTTP_PORT is `{}`: {reason}", text.escape_debug()))
     })
 }

@@ -60,6 +60,7 @@ fn setting_as_variable(text: &str) -> Option<Problem> {
     let problem = match field {
         Field::Image => problem.hint("for another image: `once deploy IMAGE --name APP`"),
         Field::SmtpPassword => problem.hint("for the setting: `--smtp-password @FILE`"),
+        Field::BasicAuth => problem.hint("for the setting: `--basic-auth USER=@FILE`"),
         _ => problem.hint(format!("for the setting: `--{key} {value}`")),
     };
     Some(match key.parse::<EnvKey>() {
@@ -90,12 +91,26 @@ fn given<'a>(image: Option<&'a str>, args: &'a SettingsArgs) -> Vec<(Field, &'a 
         (Field::AutoUpdate, args.auto_update.as_deref()),
         (Field::LogMaxSize, args.log_max_size.as_deref()),
         (Field::Note, args.note.as_deref()),
+        (Field::StripPrefix, args.web.strip_prefix.as_deref()),
+        (Field::CanonicalHost, args.web.canonical_host.as_deref()),
+        (Field::DefaultApp, args.web.default_app.as_deref()),
+        (Field::TlsRedirect, args.web.tls_redirect.as_deref()),
+        (Field::Hsts, args.web.hsts.as_deref()),
+        (Field::TlsOnDemand, args.web.tls_on_demand.as_deref()),
+        (Field::Upstream, args.web.upstream.as_deref()),
+        (Field::ResponseTimeout, args.web.response_timeout.as_deref()),
+        (Field::StreamTimeout, args.web.stream_timeout.as_deref()),
+        (Field::WatchTime, args.web.watch_time.as_deref()),
+        (Field::MaxBody, args.web.max_body.as_deref()),
+        (Field::RateLimit, args.web.rate_limit.as_deref()),
+        (Field::Compress, args.web.compress.as_deref()),
     ];
     let lists = [
         (Field::Host, &args.host),
         (Field::Volume, &args.volume),
         (Field::Network, &args.network),
         (Field::Label, &args.label),
+        (Field::AllowIp, &args.web.allow_ip),
     ];
     let single = single.into_iter().filter_map(|(field, text)| Some((field, text?)));
     let lists = lists.into_iter().flat_map(|(field, texts)| texts.iter().map(move |t| (field, t.as_str())));
@@ -109,6 +124,7 @@ fn both_set_and_unset(draft: &Draft, args: &SettingsArgs, wrong: &mut Vec<String
             (Field::Env, Some(entry)) => {
                 entry.parse::<EnvKey>().is_ok_and(|key| draft.env.contains_key(&key)) || secrets().any(|s| s == entry)
             }
+            (Field::BasicAuth, Some(entry)) => args.web.basic_auth.iter().any(|u| u.split('=').next() == Some(entry)),
             (Field::SmtpPassword, _) => args.smtp_password.is_some(),
             (field, None) if !field.is_keyed() => given(None, args).iter().any(|(f, _)| f == field),
             _ => false,
@@ -123,7 +139,7 @@ fn both_set_and_unset(draft: &Draft, args: &SettingsArgs, wrong: &mut Vec<String
 }
 
 fn read_secrets(draft: &mut Draft, args: &SettingsArgs) -> Result<(), Problem> {
-    secret::one_reads_stdin(&args.secret, args.smtp_password.as_deref())?;
+    secret::one_reads_stdin(&[&args.secret, &args.web.basic_auth], args.smtp_password.as_deref())?;
     for text in &args.secret {
         let (key, value) = secret::variable(text, args.allow_empty)?;
         if draft.env.contains_key(&key) {
@@ -131,6 +147,10 @@ fn read_secrets(draft: &mut Draft, args: &SettingsArgs) -> Result<(), Problem> {
                 .hint("leave one of the two out"));
         }
         draft.env.insert(key, EnvValue::secret(value));
+    }
+    for text in &args.web.basic_auth {
+        let (user, password) = secret::user(text)?;
+        draft.set(&FieldPath { field: Field::BasicAuth, entry: Some(user.to_string()) }, &password)?;
     }
     if let Some(from) = &args.smtp_password {
         draft.smtp_password = Some(Secret::new(secret::text("--smtp-password", from, args.allow_empty)?));

@@ -50,13 +50,15 @@ fn flags(draft: &Draft) -> Vec<String> {
         flag("drop-host", host.as_str());
     }
     let text = |value: &Option<String>| value.clone();
-    let singles: [(Field, Option<String>); 16] = [
+    let singles: [(Field, Option<String>); 18] = [
         (Field::PathPrefix, draft.path_prefix.as_ref().map(ToString::to_string)),
         (Field::Tls, draft.tls.map(|v| v.to_string())),
         (Field::Port, draft.port.map(|v| v.to_string())),
         (Field::HealthPath, draft.health_path.as_ref().map(ToString::to_string)),
         (Field::HealthTimeout, draft.health_timeout.map(|v| v.to_string())),
         (Field::DrainTimeout, draft.drain_timeout.map(|v| v.to_string())),
+        (Field::StreamTimeout, draft.stream_timeout.map(|v| v.to_string())),
+        (Field::WatchTime, draft.watch_time.map(|v| v.to_string())),
         (Field::StopTimeout, draft.stop_timeout.map(|v| v.to_string())),
         (Field::Memory, draft.memory.map(|v| v.to_string())),
         (Field::Cpus, draft.cpus.map(|v| v.to_string())),
@@ -72,6 +74,15 @@ fn flags(draft: &Draft) -> Vec<String> {
         if let Some(value) = value {
             flag(field.key(), &value);
         }
+    }
+    for (field, value) in draft.web.texts() {
+        flag(field.key(), &value);
+    }
+    for user in draft.web.basic_auth.keys() {
+        flag("basic-auth", &format!("{user}=-"));
+    }
+    for range in &draft.web.allow_ip {
+        flag("allow-ip", &range.to_string());
     }
     if draft.smtp_password.is_some() {
         flag("smtp-password", "-");

@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::queries::WaitArgs;
+use super::web::WebArgs;
 use crate::app::{AppName, Pull};
 
 pub(crate) const EXAMPLES: &str = "\
@@ -157,11 +158,13 @@ pub(crate) struct SettingsArgs {
     /// A remark for people
     #[arg(long, value_name = "TEXT")]
     pub(crate) note: Option<String>,
+    #[command(flatten)]
+    pub(crate) web: WebArgs,
     /// Set a field back to its default, or take an entry away, as in memory or env.KEY; may be repeated
-    #[arg(long, value_name = "FIELD")]
+    #[arg(long, value_name = "FIELD", help_heading = "Settings")]
     pub(crate) unset: Vec<String>,
     /// These flags are the whole truth: what is left out goes back to its default
-    #[arg(long)]
+    #[arg(long, help_heading = "Settings")]
     pub(crate) exact: bool,
 }
 
@@ -188,6 +191,9 @@ pub(crate) struct Behaviour {
     /// Bring the proxy to this command's version first
     #[arg(long)]
     pub(crate) upgrade_proxy: bool,
+    /// Fail, exit 5, and switch nothing unless there is a certificate for each hostname
+    #[arg(long)]
+    pub(crate) require_tls: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -2,7 +2,9 @@
 
 mod deploy;
 mod machinery;
+mod proxy;
 mod queries;
+mod web;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -10,6 +12,7 @@ use crate::app::Namespace;
 
 pub(crate) use deploy::{Behaviour, DeployArgs, PlanArgs, SetArgs, SettingsArgs};
 pub use machinery::{DemoImageArgs, DemoLoadArgs, Machinery};
+pub(crate) use proxy::ConfigureArgs;
 pub use queries::ProxyArgs;
 pub(crate) use queries::{
     AppArg, AppsArg, ConfirmArgs, ExecArgs, LockArgs, LogsArgs, ProxyCommand, RemoveArgs, RollbackArgs, StatusArgs,

@@ -127,6 +127,9 @@ pub(crate) enum ProxyCommand {
     Status,
     /// Which hostname goes to which release
     Routes,
+    /// Show or change what holds for the proxy as a whole
+    #[command(after_help = super::proxy::EXAMPLES)]
+    Configure(Box<super::proxy::ConfigureArgs>),
     /// What it writes: the access log of all apps and its own messages
     Logs {
         /// Go on with lines to come

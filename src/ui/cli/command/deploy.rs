@@ -40,6 +40,7 @@ fn wish(draft: Draft, behaviour: &Behaviour) -> Deploy {
         force: behaviour.force,
         start: behaviour.start,
         upgrade_proxy: behaviour.upgrade_proxy,
+        require_tls: behaviour.require_tls,
         ..Deploy::default()
     }
 }

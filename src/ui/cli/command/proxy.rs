@@ -14,7 +14,7 @@ use crate::ui::words;
 
 use super::{Answer, FINDINGS};
 
-async fn container(at: &Installation) -> Result<ContainerDetail, Problem> {
+pub(super) async fn container(at: &Installation) -> Result<ContainerDetail, Problem> {
     let name = at.namespace.proxy();
     at.engine.container(&name).await?.ok_or_else(|| {
         Problem::new(Outcome::Environment, "no-proxy", format!("there is no proxy {name} on this engine"))

@@ -100,6 +100,11 @@ fn value(s: &Settings, field: Field) -> Option<String> {
         Field::LogMaxSize => Some(s.log_max_size.to_string()),
         Field::AutoUpdate => Some(s.auto_update.to_string()),
         Field::Note => s.note.clone(),
+        Field::StreamTimeout => s.stream_timeout.map(|t| t.to_string()),
+        Field::WatchTime => (!s.watch_time.is_zero()).then(|| s.watch_time.to_string()),
+        Field::BasicAuth => joined(s.web.basic_auth.keys().map(|user| format!("{user}:{MASK}")).collect()),
+        Field::AllowIp => joined(s.web.allow_ip.iter().map(ToString::to_string).collect()),
+        field => s.web.text(field),
     }
 }
 

@@ -6,7 +6,7 @@ use tui_input::Input;
 
 use crate::app::{
     AppName, AutoUpdate, Deploy, Draft, EnvValue, Field, FieldPath, Hostname, MountSource, OpId, PlanView, Problem,
-    Pull, Section, Selector, Settings, Swap, Tls,
+    Pull, Section, Selector, Settings, Swap, Switch, Tls, Upstream,
 };
 
 /// What a form is for.
@@ -104,6 +104,8 @@ impl RowKind {
             Self::Value(Field::Tls) => Tls::WORDS,
             Self::Value(Field::Swap) => Swap::WORDS,
             Self::Value(Field::AutoUpdate) => AutoUpdate::WORDS,
+            Self::Value(Field::Upstream) => Upstream::WORDS,
+            Self::Value(Field::StripPrefix | Field::DefaultApp | Field::TlsRedirect | Field::Compress) => Switch::WORDS,
             _ => &[],
         }
     }
@@ -139,7 +141,7 @@ impl Row {
 
     /// A new entry.
     pub(crate) fn added(field: Field) -> Self {
-        Self { before: None, ..Self::entry(field, "", "", false) }
+        Self { before: None, secret: field == Field::BasicAuth, ..Self::entry(field, "", "", false) }
     }
 
     /// Whether it differs from what holds.
@@ -159,7 +161,7 @@ impl Row {
 
     fn path(&self, field: Field) -> FieldPath {
         let entry = matches!(self.kind, RowKind::Entry(_)).then(|| self.key.value().trim().to_owned());
-        // Networks are a list: the entry is all there is.
+        // Networks and ranges are lists: the entry is all there is.
         FieldPath { field, entry }
     }
 
@@ -314,6 +316,8 @@ fn rows_of(field: Field, settings: &Settings) -> Vec<Row> {
             settings.volumes.iter().map(|(target, s)| Row::entry(field, target.as_str(), &source(s), false)).collect()
         }
         Field::Network => settings.networks.iter().map(|n| Row::entry(field, n, "", false)).collect(),
+        Field::BasicAuth => settings.web.basic_auth.keys().map(|u| Row::entry(field, u.as_str(), "", true)).collect(),
+        Field::AllowIp => settings.web.allow_ip.iter().map(|n| Row::entry(field, &n.to_string(), "", false)).collect(),
         Field::Label => settings.labels.iter().map(|(k, v)| Row::entry(field, k, v, false)).collect(),
         Field::SmtpPassword => {
             let had_secret = settings.smtp.as_ref().is_some_and(|m| m.password.is_some());
@@ -352,5 +356,13 @@ pub(crate) fn text_of(field: Field, settings: &Settings) -> String {
         Field::AutoUpdate => s.auto_update.to_string(),
         Field::Note => opt(s.note.as_ref()),
         Field::SmtpPassword | Field::Env | Field::Volume | Field::Network | Field::Label => String::new(),
+        Field::StreamTimeout => opt(s.stream_timeout.as_ref()),
+        Field::WatchTime => s.watch_time.to_string(),
+        Field::StripPrefix => Switch::from(s.web.strip_prefix).to_string(),
+        Field::DefaultApp => Switch::from(s.web.default_app).to_string(),
+        Field::TlsRedirect => Switch::from(s.web.tls_redirect).to_string(),
+        Field::Compress => Switch::from(s.web.compress).to_string(),
+        Field::Upstream => s.web.upstream.to_string(),
+        field => s.web.text(field).unwrap_or_default(),
     }
 }

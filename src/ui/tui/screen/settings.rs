@@ -43,6 +43,7 @@ pub(super) fn name(section: Section) -> &'static str {
     match section {
         Section::Application => "Application",
         Section::Network => "Network",
+        Section::Protection => "Protection",
         Section::Environment => "Environment",
         Section::Email => "Email",
         Section::Resources => "Resources",
@@ -77,6 +78,12 @@ fn shown(field: Field, s: &Settings, mask: &str) -> Vec<(String, String)> {
             Some(_) => vec![(field.label().into(), mask.into())],
             None => Vec::new(),
         },
+        Field::BasicAuth => s.web.basic_auth.keys().map(|user| (user.to_string(), mask.into())).collect(),
+        Field::AllowIp => s.web.allow_ip.iter().map(|range| (field.label().into(), range.to_string())).collect(),
+        Field::StripPrefix | Field::DefaultApp | Field::TlsRedirect | Field::Compress | Field::Upstream => {
+            s.web.text(field).into_iter().map(|text| (field.label().into(), text)).collect()
+        }
+        Field::WatchTime if s.watch_time.is_zero() => Vec::new(),
         field => {
             let text = text_of(field, s);
             if text.is_empty() { Vec::new() } else { vec![(field.label().into(), text)] }

@@ -203,6 +203,7 @@ fn add_row(form: &mut Form) {
         (true, _) => field,
         (_, crate::app::Section::Resources) => Field::Volume,
         (_, crate::app::Section::Network) => Field::Network,
+        (_, crate::app::Section::Protection) => Field::AllowIp,
         _ => Field::Env,
     };
     let order = |r: &Row| {

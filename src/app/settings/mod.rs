@@ -1,13 +1,22 @@
 //! What an app is told to be. A [`Settings`] value is whole and valid; changes to it are a [`Draft`](super::Draft).
 
+mod cidr;
+mod env;
+mod web;
+mod words;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::host::Hostname;
 use super::image::ImageRef;
 use super::units::{ByteSize, Cpus, Port, Span, UrlPath};
+
+pub use cidr::{Cidr, CidrError};
+pub use env::{EnvKey, EnvKeyError, EnvValue, MASK, Secret};
+pub use web::{AskUrl, MaxAge, RateLimit, UserName, Web, WebError};
+pub use words::{AutoUpdate, Swap, Switch, Tls, Upstream, WordError};
 
 /// Everything a person decides about an app, complete and checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,9 +43,18 @@ pub struct Settings {
     /// How long requests of the old release may take to finish.
     #[serde(default = "defaults::drain_timeout")]
     pub drain_timeout: Span,
+    /// How long WebSockets and streams of the old release may take; `None`: twice [`Settings::drain_timeout`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream_timeout: Option<Span>,
     /// How long the old container has between SIGTERM and SIGKILL.
     #[serde(default = "defaults::stop_timeout")]
     pub stop_timeout: Span,
+    /// How long a new release is compared with the old one after the switch; 0: not at all.
+    #[serde(default, skip_serializing_if = "Span::is_zero")]
+    pub watch_time: Span,
+    /// What the proxy does with requests on their way.
+    #[serde(default, skip_serializing_if = "Web::is_default")]
+    pub web: Web,
     /// The app's own environment.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<EnvKey, EnvValue>,
@@ -114,7 +132,10 @@ impl Settings {
             health_path: UrlPath::up(),
             health_timeout: defaults::health_timeout(),
             drain_timeout: defaults::drain_timeout(),
+            stream_timeout: None,
             stop_timeout: defaults::stop_timeout(),
+            watch_time: Span::default(),
+            web: Web::default(),
             env: BTreeMap::new(),
             volumes: BTreeMap::new(),
             networks: BTreeSet::new(),
@@ -140,6 +161,12 @@ impl Settings {
         &self.hosts[0]
     }
 
+    /// How long WebSockets and streams may take at a drain.
+    #[must_use]
+    pub fn stream_limit(&self) -> Span {
+        self.stream_timeout.unwrap_or_else(|| self.drain_timeout.twice())
+    }
+
     /// The same settings with every secret value replaced, for labels, screens and JSON.
     #[must_use]
     pub fn without_secrets(&self) -> Self {
@@ -152,112 +179,10 @@ impl Settings {
         {
             smtp.password = Some(Secret::new(MASK.to_owned()));
         }
+        for password in shown.web.basic_auth.values_mut() {
+            *password = Secret::new(MASK.to_owned());
+        }
         shown
-    }
-}
-
-/// What stands where a secret would.
-pub const MASK: &str = "••••••";
-
-/// A text that never shows itself in `Debug` or `Display`. It does serialise: into the ledger and to the engine.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a text.
-    #[must_use]
-    pub fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The text itself; for the container's environment only.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(MASK)
-    }
-}
-
-/// A variable's value. All values are kept out of `Debug`; only those marked are masked for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EnvValue {
-    /// The value.
-    pub value: Secret,
-    /// Given by `--secret`: masked everywhere, never in labels.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub secret: bool,
-}
-
-impl EnvValue {
-    /// A value anybody may see.
-    #[must_use]
-    pub fn plain(value: impl Into<String>) -> Self {
-        Self { value: Secret::new(value.into()), secret: false }
-    }
-
-    /// A value nobody may see.
-    #[must_use]
-    pub fn secret(value: impl Into<String>) -> Self {
-        Self { value: Secret::new(value.into()), secret: true }
-    }
-
-    /// For people: the value, or the mask.
-    #[must_use]
-    pub fn shown(&self) -> &str {
-        if self.secret { MASK } else { self.value.expose() }
-    }
-}
-
-/// The name of an environment variable: `[A-Za-z_][A-Za-z0-9_]*`, at most 128 characters.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct EnvKey(String);
-
-/// Why a variable's name was turned down.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is not a variable's name; letters, digits and `_`, not starting with a digit", .0.escape_debug())]
-pub struct EnvKeyError(pub String);
-
-impl EnvKey {
-    /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for EnvKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-
-impl std::str::FromStr for EnvKey {
-    type Err = EnvKeyError;
-    fn from_str(text: &str) -> Result<Self, EnvKeyError> {
-        let fine = text.len() <= 128
-            && text.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        if fine { Ok(Self(text.to_owned())) } else { Err(EnvKeyError(text.to_owned())) }
-    }
-}
-
-impl TryFrom<String> for EnvKey {
-    type Error = EnvKeyError;
-    fn try_from(text: String) -> Result<Self, EnvKeyError> {
-        text.parse()
-    }
-}
-
-impl From<EnvKey> for String {
-    fn from(key: EnvKey) -> Self {
-        key.0
     }
 }
 
@@ -280,43 +205,6 @@ pub enum MountSource {
     },
 }
 
-/// How hostnames are served.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Tls {
-    /// A certificate from the configured authority for public names; plain HTTP for local ones.
-    #[default]
-    Auto,
-    /// Plain HTTP.
-    Off,
-    /// The operator's own certificate.
-    Custom,
-}
-
-/// How an old release hands over.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Swap {
-    /// Both run for a moment.
-    #[default]
-    Overlap,
-    /// Never two at once: requests are held while one stops and the other starts.
-    Handover,
-}
-
-/// What to do about newer images under the same tag.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AutoUpdate {
-    /// Deploy them.
-    On,
-    /// Leave them.
-    #[default]
-    Off,
-    /// Say so.
-    Notify,
-}
-
 /// Outgoing mail, handed to the app as `SMTP_*` and `MAILER_FROM_ADDRESS`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Smtp {
@@ -334,33 +222,3 @@ pub struct Smtp {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
 }
-
-macro_rules! words {
-    ($($name:ident { $($variant:ident = $word:literal),* })*) => {$(
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(match self { $(Self::$variant => $word),* })
-            }
-        }
-        impl std::str::FromStr for $name {
-            type Err = WordError;
-            fn from_str(text: &str) -> Result<Self, WordError> {
-                match text { $($word => Ok(Self::$variant),)* _ => Err(WordError(&[$($word),*])) }
-            }
-        }
-        impl $name {
-            /// The words it is written with.
-            pub const WORDS: &'static [&'static str] = &[$($word),*];
-        }
-    )*};
-}
-words! {
-    Tls { Auto = "auto", Off = "off", Custom = "custom" }
-    Swap { Overlap = "overlap", Handover = "handover" }
-    AutoUpdate { On = "on", Off = "off", Notify = "notify" }
-}
-
-/// A word that is none of the allowed ones.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("it must be one of {}", .0.join(", "))]
-pub struct WordError(pub &'static [&'static str]);

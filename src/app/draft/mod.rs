@@ -1,5 +1,8 @@
 //! Wishes about settings, and how they are merged into what holds: what is given replaces, what is left out stays.
 
+mod text;
+mod web;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +12,8 @@ use super::host::Hostname;
 use super::image::ImageRef;
 use super::settings::{AutoUpdate, EnvKey, EnvValue, MountSource, Secret, Settings, Smtp, Swap, Tls};
 use super::units::{ByteSize, Cpus, Port, Span, UrlPath};
+use text::{line, memory, missing, parse, positive, volume, word, wrong};
+pub use web::WebDraft;
 
 /// One thing wrong with one field. Reads as a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +41,11 @@ pub struct Draft {
     pub health_path: Option<UrlPath>,
     pub health_timeout: Option<Span>,
     pub drain_timeout: Option<Span>,
+    pub stream_timeout: Option<Span>,
     pub stop_timeout: Option<Span>,
+    pub watch_time: Option<Span>,
+    #[serde(skip_serializing_if = "WebDraft::is_empty")]
+    pub web: WebDraft,
     pub env: BTreeMap<EnvKey, EnvValue>,
     pub volumes: BTreeMap<UrlPath, MountSource>,
     pub networks: BTreeSet<String>,
@@ -74,7 +83,10 @@ impl Draft {
             health_path: Some(s.health_path),
             health_timeout: Some(s.health_timeout),
             drain_timeout: Some(s.drain_timeout),
+            stream_timeout: s.stream_timeout,
             stop_timeout: Some(s.stop_timeout),
+            watch_time: Some(s.watch_time),
+            web: WebDraft::exactly(s.web),
             env: s.env,
             volumes: s.volumes,
             networks: s.networks,
@@ -113,7 +125,9 @@ impl Draft {
             Field::HealthPath => self.health_path = Some(parse(field, trimmed)?),
             Field::HealthTimeout => self.health_timeout = Some(positive(field, trimmed)?),
             Field::DrainTimeout => self.drain_timeout = Some(parse(field, trimmed)?),
+            Field::StreamTimeout => self.stream_timeout = Some(parse(field, trimmed)?),
             Field::StopTimeout => self.stop_timeout = Some(parse(field, trimmed)?),
+            Field::WatchTime => self.watch_time = Some(parse(field, trimmed)?),
             Field::Swap => self.swap = Some(parse(field, trimmed)?),
             Field::ReleaseCommand => self.release_command = Some(line(field, text)?),
             Field::Env => self.set_env(path.entry.as_deref(), text)?,
@@ -130,6 +144,19 @@ impl Draft {
             Field::LogMaxSize => self.log_max_size = Some(parse(field, trimmed)?),
             Field::AutoUpdate => self.auto_update = Some(parse(field, trimmed)?),
             Field::Note => self.note = Some(line(field, trimmed)?),
+            Field::StripPrefix
+            | Field::CanonicalHost
+            | Field::DefaultApp
+            | Field::TlsRedirect
+            | Field::Hsts
+            | Field::TlsOnDemand
+            | Field::Upstream
+            | Field::ResponseTimeout
+            | Field::MaxBody
+            | Field::BasicAuth
+            | Field::AllowIp
+            | Field::RateLimit
+            | Field::Compress => self.web.set(path, text)?,
         }
         Ok(())
     }
@@ -230,6 +257,7 @@ impl Draft {
         if let Err(error) = self.give_smtp(&mut next) {
             errors.push(error);
         }
+        errors.extend(web::contradictions(&next));
         if errors.is_empty() { Ok(next) } else { Err(errors) }
     }
 
@@ -246,23 +274,16 @@ impl Draft {
     }
 
     fn give(&self, next: &mut Settings) {
-        fn put<T: Clone>(slot: &mut T, wish: Option<&T>) {
-            if let Some(wish) = wish {
-                slot.clone_from(wish);
-            }
-        }
-        fn put_some<T: Clone>(slot: &mut Option<T>, wish: &Option<T>) {
-            if wish.is_some() {
-                slot.clone_from(wish);
-            }
-        }
         put_some(&mut next.path_prefix, &self.path_prefix);
         put(&mut next.tls, self.tls.as_ref());
         put_some(&mut next.port, &self.port);
         put(&mut next.health_path, self.health_path.as_ref());
         put(&mut next.health_timeout, self.health_timeout.as_ref());
         put(&mut next.drain_timeout, self.drain_timeout.as_ref());
+        put_some(&mut next.stream_timeout, &self.stream_timeout);
         put(&mut next.stop_timeout, self.stop_timeout.as_ref());
+        put(&mut next.watch_time, self.watch_time.as_ref());
+        self.web.give(&mut next.web);
         put_some(&mut next.memory, &self.memory);
         put_some(&mut next.cpus, &self.cpus);
         put(&mut next.swap, self.swap.as_ref());
@@ -302,6 +323,19 @@ impl Draft {
     }
 }
 
+/// A wish replaces what holds.
+fn put<T: Clone>(slot: &mut T, wish: Option<&T>) {
+    if let Some(wish) = wish {
+        slot.clone_from(wish);
+    }
+}
+
+fn put_some<T: Clone>(slot: &mut Option<T>, wish: &Option<T>) {
+    if wish.is_some() {
+        slot.clone_from(wish);
+    }
+}
+
 fn unset(next: &mut Settings, path: &FieldPath) {
     let blank = Settings::new(next.image.clone(), next.primary_host().clone());
     let entry = path.entry.as_deref();
@@ -314,7 +348,9 @@ fn unset(next: &mut Settings, path: &FieldPath) {
         Field::HealthPath => next.health_path = blank.health_path,
         Field::HealthTimeout => next.health_timeout = blank.health_timeout,
         Field::DrainTimeout => next.drain_timeout = blank.drain_timeout,
+        Field::StreamTimeout => next.stream_timeout = None,
         Field::StopTimeout => next.stop_timeout = blank.stop_timeout,
+        Field::WatchTime => next.watch_time = blank.watch_time,
         Field::Swap => next.swap = blank.swap,
         Field::ReleaseCommand => next.release_command = None,
         Field::Env => retain(&mut next.env, entry, EnvKey::as_str),
@@ -331,6 +367,19 @@ fn unset(next: &mut Settings, path: &FieldPath) {
         Field::LogMaxSize => next.log_max_size = blank.log_max_size,
         Field::AutoUpdate => next.auto_update = blank.auto_update,
         Field::Note => next.note = None,
+        Field::StripPrefix
+        | Field::CanonicalHost
+        | Field::DefaultApp
+        | Field::TlsRedirect
+        | Field::Hsts
+        | Field::TlsOnDemand
+        | Field::Upstream
+        | Field::ResponseTimeout
+        | Field::MaxBody
+        | Field::BasicAuth
+        | Field::AllowIp
+        | Field::RateLimit
+        | Field::Compress => web::unset(&mut next.web, path),
     }
 }
 
@@ -343,76 +392,6 @@ fn change_smtp(next: &mut Settings, change: impl FnOnce(&mut Smtp)) {
 /// Takes one entry out of a map, or all of them where none is named.
 fn retain<K: Ord, V>(map: &mut BTreeMap<K, V>, entry: Option<&str>, key: impl Fn(&K) -> &str) {
     map.retain(|k, _| entry.is_some_and(|e| e != key(k)));
-}
-
-fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(field: Field, text: &str) -> Result<T, FieldError> {
-    text.parse().map_err(|reason: T::Err| wrong(field, text, reason.to_string()))
-}
-
-fn positive(field: Field, text: &str) -> Result<Span, FieldError> {
-    let span: Span = parse(field, text)?;
-    if span.duration().is_zero() { Err(wrong(field, text, "it must be longer than 0")) } else { Ok(span) }
-}
-
-/// The engine refuses limits below 6 MiB; saying so here costs no half-made container.
-fn memory(text: &str) -> Result<ByteSize, FieldError> {
-    let size: ByteSize = parse(Field::Memory, text)?;
-    if size < ByteSize(6 << 20) {
-        return Err(wrong(Field::Memory, text, "the engine needs at least 6m"));
-    }
-    Ok(size)
-}
-
-fn line(field: Field, text: &str) -> Result<String, FieldError> {
-    if text.trim().is_empty() {
-        return Err(wrong(field, text, "it is empty"));
-    }
-    if text.chars().any(char::is_control) {
-        return Err(wrong(field, text, "it holds control characters"));
-    }
-    Ok(text.to_owned())
-}
-
-fn word(field: Field, text: &str) -> Result<String, FieldError> {
-    let text = line(field, text)?;
-    if text.contains(char::is_whitespace) { Err(wrong(field, &text, "it holds a space")) } else { Ok(text) }
-}
-
-/// `NAME:/path` or `/host/path:/path[:ro]`.
-fn volume(text: &str) -> Result<(UrlPath, MountSource), String> {
-    const FORM: &str = "a volume is given as NAME:/path or /host/path:/path[:ro]";
-    let (rest, read_only) = match text.strip_suffix(":ro") {
-        Some(rest) => (rest, true),
-        None => (text.strip_suffix(":rw").unwrap_or(text), false),
-    };
-    let (source, target) = rest.split_once(':').ok_or(FORM)?;
-    let target: UrlPath = target.parse().map_err(|_| FORM.to_owned())?;
-    if matches!(target.as_str(), "/" | "/storage" | "/rails/storage") {
-        return Err(format!("{target} is taken: the app's own data volume is mounted there"));
-    }
-    if source.starts_with('/') {
-        let path: UrlPath = source.parse().map_err(|_| "the host's path has characters that are not allowed")?;
-        return Ok((target, MountSource::Host { path: path.into(), read_only }));
-    }
-    let fine = (1..=24).contains(&source.len())
-        && source.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-        && !source.starts_with('-')
-        && !source.ends_with('-');
-    match (fine, read_only) {
-        (false, _) => {
-            Err(format!("`{source}` is not a volume's name; 1 to 24 of a-z, 0-9 and `-`; a host path starts with /"))
-        }
-        (true, true) => Err("only host paths can be mounted read-only".into()),
-        (true, false) => Ok((target, MountSource::Volume { name: source.to_owned() })),
-    }
-}
-
-fn wrong(field: Field, value: &str, reason: impl Into<String>) -> FieldError {
-    FieldError { field, value: Some(value.to_owned()), reason: reason.into() }
-}
-
-fn missing(field: Field, reason: &str) -> FieldError {
-    FieldError { field, value: None, reason: reason.into() }
 }
 
 #[cfg(test)]
@@ -482,15 +461,5 @@ mod tests {
     fn a_value_that_may_be_a_secret_is_not_repeated() {
         let error = Draft::default().set(&"env".parse().unwrap(), "hunter2").unwrap_err();
         assert_eq!(error.to_string(), "invalid env: a variable is given as KEY=VALUE");
-    }
-
-    #[test]
-    fn volumes() {
-        for good in ["cache:/cache", "/srv/a:/b", "/srv/a:/b:ro"] {
-            assert!(volume(good).is_ok(), "{good}");
-        }
-        for bad in ["cache", "cache:rel", "cache:/storage", "Cache:/c", "cache:/c:ro", ":/c", "/a/../b:/c", "-c:/c"] {
-            assert!(volume(bad).is_err(), "{bad}");
-        }
     }
 }

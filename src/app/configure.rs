@@ -1,0 +1,64 @@
+//! Settings of the proxy, and what it takes to put them in force.
+
+use super::event::Outcome;
+use super::installation::{HTTP_PORT, Installation};
+use super::problem::Problem;
+use super::proxy::Activity;
+use super::proxy_config::{ProxyConfig, ProxyDraft, ProxyField};
+use super::release::Caller;
+use super::units::Port;
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Configured {
+    /// What holds now, the secret key masked.
+    pub config: ProxyConfig,
+    /// Whether anything is other than before.
+    pub changed: bool,
+}
+
+/// Changes the proxy's settings. Where there is no proxy yet it is made. `gap` is told before requests fail for a moment:
+/// another port needs a new container.
+///
+/// # Errors
+/// The port is taken, or engine or proxy do not answer; the proxy is on its old port then, with its old settings.
+pub async fn configure(
+    at: &Installation,
+    draft: ProxyDraft,
+    by: Caller,
+    gap: impl FnOnce(u16, u16),
+) -> Result<Configured, Problem> {
+    let mut proxy = match (at.proxy().await?, draft.http_port) {
+        (Some(proxy), _) => proxy,
+        (None, Some(port)) => Installation { http_port: Some(port.get()), ..at.clone() }.ensure_proxy().await?,
+        (None, None) => at.ensure_proxy().await?,
+    };
+    let before = proxy.config().await?;
+    let wished = draft.merge(&before);
+    let unset = draft.unset.contains(ProxyField::HttpPort.key()).then_some(at.http_port.unwrap_or(HTTP_PORT));
+    let (now, next) = (at.public_port().await?, draft.http_port.map(Port::get).or(unset));
+    if let Some(next) = next.filter(|next| *next != now) {
+        gap(now, next);
+        proxy = at.move_proxy(next).await?;
+    }
+    let told = told(&draft);
+    let config = proxy.configure(draft).await?;
+    // A new key looks like the old one: it is masked.
+    let changed =
+        config != before || next.is_some_and(|next| next != now) || wished.acme.eab_key != before.acme.eab_key;
+    if changed {
+        let outcome = Outcome::Updated.to_string();
+        let at = at.clock.now();
+        proxy.record_activity(Activity { at, by, app: None, op: None, outcome, text: told }).await?;
+    }
+    Ok(Configured { config, changed })
+}
+
+fn told(draft: &ProxyDraft) -> String {
+    let given = draft.merge(&ProxyConfig::default());
+    let default = ProxyConfig::default().texts();
+    let set = given.texts().into_iter().filter(|text| !default.contains(text));
+    let set = set.map(|(field, text)| format!("{field} {text}"));
+    let all: Vec<String> = set.chain(draft.unset.iter().map(|path| format!("{path} unset"))).collect();
+    format!("proxy configured: {}", all.join(", "))
+}
