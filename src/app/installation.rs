@@ -109,7 +109,8 @@ impl Installation {
     pub async fn move_proxy(&self, http_port: u16) -> Result<Arc<dyn Proxy>, Problem> {
         let moved = Self { http_port: Some(http_port), ..self.clone() };
         let Some(old) = self.engine.container(&self.namespace.proxy()).await? else {
-            return moved.ensure_proxy().await;
+            moved.make_proxy().await?;
+            return moved.connect().await;
         };
         let labels = namespace_labels(&self.namespace).into_iter().chain([
             ("once.role".to_owned(), "proxy".to_owned()),

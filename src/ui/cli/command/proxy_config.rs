@@ -68,7 +68,7 @@ fn draft(args: &ConfigureArgs) -> Result<ProxyDraft, Problem> {
     }
     if let Some(path) = &args.acme_root {
         let read = std::fs::read_to_string(path).map_err(|error| {
-            Problem::rejected("unreadable-file", format!("the certificate {path} cannot be read")).because(error)
+            Problem::rejected("unreadable-file", format!("the certificate {path} cannot be read")).because(&error)
         })?;
         wrong.extend(draft.set(ProxyField::AcmeRoot, &read).err().map(|e| e.to_string()));
     }
