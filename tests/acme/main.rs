@@ -8,10 +8,13 @@
 )]
 
 mod accounts;
+mod deploys;
 mod dns;
 mod front;
 mod gate;
 mod house;
 mod issue;
 mod pebble;
+#[path = "../support/mod.rs"]
+mod support;
 mod troubles;

@@ -53,8 +53,9 @@ impl Context<'_> {
     /// end of the change with `--require-tls`.
     pub(crate) async fn obtain_certificates(&self, settings: &Settings) -> Result<(), Problem> {
         let hosts = certifiable(Some(&*self.proxy), settings).await?;
+        self.insist_on_tls(settings, &hosts)?;
         if hosts.is_empty() {
-            return self.insist_on_tls(settings);
+            return Ok(());
         }
         let work = async {
             let (mut good, mut missing) = (Vec::new(), Vec::new());
@@ -154,12 +155,16 @@ impl Context<'_> {
     }
 
     /// With `--require-tls` a name without a certificate must not pass because none is asked for.
-    fn insist_on_tls(&self, settings: &Settings) -> Result<(), Problem> {
-        let without: Vec<&str> = match settings.tls {
-            _ if !self.requires_tls() => return Ok(()),
-            Tls::Custom => return Ok(()),
-            Tls::Auto | Tls::Off => settings.hosts.iter().map(Hostname::as_str).collect(),
-        };
+    fn insist_on_tls(&self, settings: &Settings, asked: &[Hostname]) -> Result<(), Problem> {
+        if !self.requires_tls() || settings.tls == Tls::Custom {
+            return Ok(());
+        }
+        // Beside public names a local one may stand: nobody could vouch for it.
+        let without = settings.hosts.iter().filter(|host| asked.is_empty() || !host.is_local() && !asked.contains(host));
+        let without: Vec<&str> = without.map(Hostname::as_str).collect();
+        if without.is_empty() {
+            return Ok(());
+        }
         let message = format!("no certificate is asked for, for {}", without.join(", "));
         Err(Problem::new(Outcome::Failed, "no-certificate", message).hint(
             "an authority gives certificates for names of the public internet only, and `--tls off` asks for none",

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::certificates::CertificateObject;
 use crate::app::AppView;
 use crate::app::event::LockView;
 use crate::app::ledger::AppRecord;
@@ -36,12 +37,14 @@ pub(crate) struct AppObject {
     p99_ms: Option<f64>,
     bytes_in: u64,
     bytes_out: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    certificates: Vec<CertificateObject>,
     #[serde(skip_serializing_if = "Option::is_none")]
     settings: Option<Settings>,
 }
 
 impl AppObject {
-    pub(crate) fn new(view: &AppView) -> Self {
+    pub(crate) fn new(view: &AppView, now: Timestamp) -> Self {
         let record = &view.record;
         let serving = record.serving_release();
         let t = &view.traffic;
@@ -68,6 +71,7 @@ impl AppObject {
             p99_ms: t.p99_ms,
             bytes_in: t.bytes_in,
             bytes_out: t.bytes_out,
+            certificates: view.certificates.iter().map(|c| CertificateObject::new(c, now)).collect(),
             settings: None,
         }
     }

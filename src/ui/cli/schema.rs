@@ -9,7 +9,8 @@ use crate::app::event::{Envelope, Event, Finished, LockView, Outcome, Step, Traf
 use crate::app::ledger::{AppRecord, Generated};
 use crate::app::proxy::{Activity, AppTraffic};
 use crate::app::{
-    Action, AppHealth, AppId, AppView, Caller, Change, Cost, EnvValue, OpId, PlanView, Port, Problem, ProxyConfig,
+    Action, AppHealth, AppId, AppView, Caller, CertificateFacts, CertificateFailure, CertificateSource,
+    CertificateView, Change, Cost, EnvValue, Issuing, IssuingState, OpId, PlanView, Port, Problem, ProxyConfig,
     ProxyDraft, ProxyField, Release, ReleaseNumber, ReleaseStatus, ResolvedImage, Secret, Settings,
 };
 
@@ -116,9 +117,15 @@ fn objects() {
         AppHealth::Down,
         AppHealth::Empty,
     ] {
-        let view = AppView { record: record.clone(), container: None, traffic: traffic.clone(), health };
-        holds(&schema!("app"), &AppObject::new(&view));
-        let shown = AppObject::new(&view).with_settings(&record);
+        let view = AppView {
+            record: record.clone(),
+            container: None,
+            traffic: traffic.clone(),
+            certificates: vec![certificate()],
+            health,
+        };
+        holds(&schema!("app"), &AppObject::new(&view, at()));
+        let shown = AppObject::new(&view, at()).with_settings(&record);
         holds(&schema!("app"), &shown);
         assert!(!serde_json::to_string(&shown).unwrap().contains("hunter2"));
     }
@@ -159,6 +166,30 @@ fn objects() {
     let config = draft.merge(&ProxyConfig::default()).without_secrets();
     holds(&schema!("proxy_config"), &config);
     assert!(!serde_json::to_string(&config).unwrap().contains("hunter2"));
+}
+
+fn certificate() -> CertificateView {
+    let facts = CertificateFacts {
+        names: vec!["shop.example.com".into()],
+        not_before: at(),
+        not_after: at(),
+        issuer: "R11".into(),
+        source: CertificateSource::Acme,
+        obtained_at: at(),
+        fingerprint: "0".repeat(64),
+    };
+    let issuing = Issuing {
+        state: IssuingState::Failing,
+        next: Some(at()),
+        leads: Some("x".into()),
+        code: Some("budget".into()),
+    };
+    CertificateView {
+        name: "shop.example.com".parse().unwrap(),
+        certificate: Some(facts),
+        last_error: Some(CertificateFailure { at: at(), message: "no".into(), next_try: None }),
+        issuing: Some(issuing),
+    }
 }
 
 fn lock() -> LockView {

@@ -83,7 +83,7 @@ pub(crate) struct SettingsArgs {
     /// Only requests below this path belong to the app, as in /blog
     #[arg(long, value_name = "PATH")]
     pub(crate) path_prefix: Option<String>,
-    /// auto, off or custom; recorded: certificates are not built yet, all is served over HTTP
+    /// auto: a certificate from the authority for public names; off: plain HTTP; custom: your own certificate [default: auto]
     #[arg(long, value_name = "MODE")]
     pub(crate) tls: Option<String>,
     /// Where the app listens; else the image's only exposed port, else 80

@@ -6,6 +6,7 @@ use crate::app::RouteState;
 use crate::app::engine::ContainerDetail;
 use crate::app::event::Outcome;
 use crate::app::{Installation, Problem};
+use crate::ui::cli::certificates::{self, CertificateObject};
 use crate::ui::cli::objects::RouteObject;
 use crate::ui::cli::output::{STRONG, styled};
 use crate::ui::cli::session::Session;
@@ -27,10 +28,13 @@ pub(crate) async fn status(session: &mut Session<'_>) -> Answer {
     let container = container(&at).await?;
     let mut ports: Vec<String> = container.ports.values().map(ToString::to_string).collect();
     ports.sort();
-    let info = match container.running {
-        true => Some(at.link.connect(&at.namespace).await?.info().await?),
+    let snapshot = match container.running {
+        true => Some(at.link.connect(&at.namespace).await?.snapshot().await?),
         false => None,
     };
+    let now = at.clock.now();
+    let held = snapshot.as_ref().map(|s| s.certificates.clone()).unwrap_or_default();
+    let info = snapshot.map(|s| s.info);
     if session.out.is_json() {
         session.out.object(&json!({
             "container": container.name, "running": container.running, "restarts": container.restarts,
@@ -38,6 +42,7 @@ pub(crate) async fn status(session: &mut Session<'_>) -> Answer {
             "version": info.as_ref().map(|i| &i.version), "protocol": info.as_ref().map(|i| i.protocol),
             "instance": info.as_ref().map(|i| &i.instance), "started_at": info.as_ref().map(|i| i.started_at),
             "memory": info.as_ref().map(|i| i.memory), "set_aside": info.as_ref().map(|i| &i.set_aside),
+            "certificates": held.iter().map(|c| CertificateObject::new(c, now)).collect::<Vec<_>>(),
         }));
         return Ok(if info.is_some_and(|i| i.set_aside.is_empty()) { 0 } else { FINDINGS });
     }
@@ -57,6 +62,8 @@ pub(crate) async fn status(session: &mut Session<'_>) -> Answer {
     }
     let aside = info.iter().flat_map(|i| &i.set_aside).map(|(file, why)| ("set aside", format!("{file}: {why}")));
     pairs.extend(aside);
+    let lines = held.iter().map(|c| ("cert", format!("{}: {}", c.name, certificates::line(c, now))));
+    pairs.extend(lines);
     for (label, value) in &pairs {
         let label = styled(STRONG, &format!("{label:<10}"));
         session.out.data(&format!("{label} {}", crate::ui::sanitize::line(value)));

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::app::{AppView, Inventory, observe};
 use crate::app::{Installation, Problem};
 use crate::ui::cli::args::StatusArgs;
+use crate::ui::cli::certificates;
 use crate::ui::cli::change::Signals;
 use crate::ui::cli::objects::AppObject;
 use crate::ui::cli::session::{Session, no_such_app};
@@ -24,7 +25,7 @@ pub(crate) async fn status(session: &mut Session<'_>, args: &StatusArgs) -> Answ
     }
     if session.out.is_json() {
         for app in &apps {
-            session.out.object(&AppObject::new(app));
+            session.out.object(&AppObject::new(app, at.clock.now()));
         }
     } else if apps.is_empty() && findings.is_empty() {
         super::list::say_empty(session, &at).await?;
@@ -70,13 +71,14 @@ async fn look(at: &Installation, only: Option<&str>) -> Result<(Vec<AppView>, Ve
             }
         },
     };
-    let findings = findings(&inventory, &apps, only.is_none());
+    let findings = findings(&inventory, &apps, only.is_none(), at.clock.now());
     Ok((apps, findings))
 }
 
-fn findings(inventory: &Inventory, apps: &[AppView], host_too: bool) -> Vec<String> {
+fn findings(inventory: &Inventory, apps: &[AppView], host_too: bool, now: jiff::Timestamp) -> Vec<String> {
     let of_apps = apps.iter().filter(|a| a.health.is_finding());
     let mut all: Vec<String> = of_apps.map(|a| format!("{} is {}", a.record.name, a.health)).collect();
+    all.extend(apps.iter().flat_map(|a| &a.certificates).filter_map(|c| certificates::finding(c, now)));
     if host_too {
         let aside = inventory.snapshot.iter().flat_map(|s| &s.info.set_aside);
         all.extend(aside.map(|(file, why)| format!("the ledger's file {file} was set aside: {why}")));
@@ -109,7 +111,7 @@ async fn watch(
                 continue;
             }
             if session.out.is_json() {
-                session.out.object(&AppObject::new(app));
+                session.out.object(&AppObject::new(app, at.clock.now()));
             } else {
                 let line = format!("{}, {:.1} requests/s, {} failed", gist(app), app.traffic.rate, app.traffic.failed);
                 session.out.data(&line);
