@@ -121,6 +121,8 @@ impl From<Refusal> for Problem {
                 .hint(format!(
                     "to free the name: `once deploy --name {owner} --drop-host {host}` or `once remove {owner}`"
                 )),
+            Refusal::DefaultTaken { owner } => Self::new(Outcome::Refused, "default-taken", message)
+                .hint(format!("to change that: `once set {owner} --default-app off`")),
             Refusal::NameTaken { .. } => {
                 Self::new(Outcome::Refused, "name-taken", message).hint("choose another with `--name`")
             }

@@ -46,6 +46,10 @@ pub enum AppHealth {
     Changing,
     /// Stopped on purpose.
     Stopped,
+    /// Runs, and visitors see a 503 page on purpose.
+    Maintenance,
+    /// Runs, and requests wait on purpose.
+    Paused,
     /// A change was left behind by a holder that died.
     Abandoned,
     /// Its container is not running, or gone.
@@ -60,6 +64,8 @@ impl std::fmt::Display for AppHealth {
             Self::Running => "running",
             Self::Changing => "changing",
             Self::Stopped => "stopped",
+            Self::Maintenance => "maintenance",
+            Self::Paused => "paused",
             Self::Abandoned => "abandoned change",
             Self::Down => "down",
             Self::Empty => "never served",
@@ -134,8 +140,10 @@ fn health(record: &AppRecord, container: Option<&Container>, locked: bool) -> Ap
         (_, Some(_)) => AppHealth::Abandoned,
         _ if record.serving.is_none() => AppHealth::Empty,
         (RunState::Stopped, _) => AppHealth::Stopped,
-        (RunState::Running, _) if runs => AppHealth::Running,
-        (RunState::Running, _) => AppHealth::Down,
+        _ if !runs => AppHealth::Down,
+        (RunState::Running, _) => AppHealth::Running,
+        (RunState::Maintenance(_), _) => AppHealth::Maintenance,
+        (RunState::Paused { .. }, _) => AppHealth::Paused,
     }
 }
 

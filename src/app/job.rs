@@ -6,6 +6,8 @@ use super::draft::Draft;
 use super::host::Hostname;
 use super::name::{AppName, OpId, ReleaseNumber};
 use super::release::Caller;
+use super::route::Notice;
+use super::units::Span;
 
 /// A change to be made, complete: what the detached process reads from its standard input. Holds secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +47,25 @@ pub enum Ask {
     },
     /// A zero-downtime swap of the same image and settings.
     Restart {
+        /// Which app.
+        app: Selector,
+    },
+    /// Let visitors see a 503 page while the app goes on running, or let them in again.
+    Maintenance {
+        /// Which app.
+        app: Selector,
+        /// What visitors are told; `None`: it is over.
+        notice: Option<Notice>,
+    },
+    /// Let requests wait.
+    Pause {
+        /// Which app.
+        app: Selector,
+        /// The longest wait of a request; then it gets a 503.
+        max_wait: Span,
+    },
+    /// Let the requests that wait, and those to come, go on.
+    Resume {
         /// Which app.
         app: Selector,
     },

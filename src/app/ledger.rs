@@ -259,10 +259,14 @@ impl Ledger {
         })
     }
 
-    /// A hostname with its path belongs to one app; the same hostname with another path may belong to another.
-    fn check_claim(&self, app: &AppId, claim: &Claim) -> Result<(), Refusal> {
+    /// A hostname with its path belongs to one app; the same hostname with another path may belong to another. One app
+    /// is the default one.
+    pub(crate) fn check_claim(&self, app: &AppId, claim: &Claim) -> Result<(), Refusal> {
         for other in self.records().filter(|r| &r.id != app && r.is_live()) {
             let Some(settings) = other.settings() else { continue };
+            if claim.default_app && settings.web.default_app {
+                return Err(Refusal::DefaultTaken { owner: other.name.clone() });
+            }
             if prefix(settings.path_prefix.as_ref()) != prefix(claim.path_prefix.as_ref()) {
                 continue;
             }

@@ -53,7 +53,7 @@ pub use plan::{Action, Change, PlanView};
 pub use problem::Problem;
 pub use proxy_config::{Acme, ProxyConfig, ProxyDraft, ProxyField, ProxyFieldError};
 pub use release::{Caller, Release, ReleaseStatus};
-pub use route::{Route, RouteState, Target};
+pub use route::{Notice, Route, RouteState, Target};
 pub use settings::{
     AskUrl, AutoUpdate, Cidr, CidrError, EnvKey, EnvKeyError, EnvValue, MASK, MaxAge, MountSource, RateLimit, Secret,
     Settings, Smtp, Swap, Switch, Tls, Upstream, UserName, Web, WebError, WordError, defaults,

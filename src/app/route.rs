@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::host::Hostname;
 use super::name::{AppId, AppName, ReleaseNumber};
 use super::settings::{Tls, Web};
-use super::units::UrlPath;
+use super::units::{Span, UrlPath};
 
 /// Where an app's requests go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,4 +50,22 @@ pub enum RouteState {
     Serving,
     /// They get a 503 page.
     Stopped,
+    /// They get a 503 page that says why.
+    Maintenance(Notice),
+    /// They wait until the app goes on, each for so long at most, and then get a 503.
+    Paused {
+        /// The longest wait of a request.
+        max_wait: Span,
+    },
+}
+
+/// What visitors are told during maintenance.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// A sentence for people; plain text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// An own page, HTML; `{message}` in it is replaced by the message. 64 KiB at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
 }

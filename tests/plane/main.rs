@@ -7,13 +7,17 @@
     reason = "clippy.toml allows these in tests, but does not know that functions tests call are tests"
 )]
 
+mod canonical;
+mod closed;
 mod drains;
 mod heads;
 mod holds;
 mod limits;
 mod lives;
 mod logs;
+mod prefixes;
 mod probes;
+mod proxy_protocol;
 mod raw;
 mod routes;
 mod streams;
@@ -21,4 +25,5 @@ mod supervisors;
 mod support;
 mod swaps;
 mod tls;
+mod trusted;
 mod upgrades;

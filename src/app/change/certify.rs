@@ -160,7 +160,8 @@ impl Context<'_> {
             return Ok(());
         }
         // Beside public names a local one may stand: nobody could vouch for it.
-        let without = settings.hosts.iter().filter(|host| asked.is_empty() || !host.is_local() && !asked.contains(host));
+        let without =
+            settings.hosts.iter().filter(|host| asked.is_empty() || !host.is_local() && !asked.contains(host));
         let without: Vec<&str> = without.map(Hostname::as_str).collect();
         if without.is_empty() {
             return Ok(());

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use crate::app::event::{Event, Outcome};
-use crate::app::ledger::{AppRecord, Intent, Phase, RunState, Transaction};
+use crate::app::ledger::{AppRecord, Intent, Phase, Transaction};
 use crate::app::problem::Problem;
 use crate::app::release::Release;
 
@@ -38,7 +38,7 @@ impl Context<'_> {
     async fn restore_abandoned(&mut self, record: &AppRecord, intent: &Intent) -> Result<String, Problem> {
         let text = self.remove_candidates(record).await?;
         if let Some(old) = record.serving_release()
-            && record.state == RunState::Running
+            && record.state.runs()
         {
             self.restore(record, old).await.map_err(|problem| Problem { outcome: Outcome::Down, ..problem })?;
         }

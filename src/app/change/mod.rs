@@ -3,6 +3,7 @@
 
 mod candidate;
 mod certify;
+mod close;
 mod context;
 mod handover;
 mod healthy;

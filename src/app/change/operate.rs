@@ -158,7 +158,7 @@ pub(crate) fn removable(records: &[AppRecord], selector: &Selector) -> Result<Ap
     })
 }
 
-async fn serving(context: &Context<'_>) -> Result<(AppRecord, crate::app::release::Release), Problem> {
+pub(super) async fn serving(context: &Context<'_>) -> Result<(AppRecord, crate::app::release::Release), Problem> {
     let record = context
         .record()
         .await?

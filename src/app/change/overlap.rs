@@ -25,7 +25,7 @@ impl Context<'_> {
     }
 
     async fn swap_watched(&mut self, record: AppRecord, wish: Wish) -> Result<(), Problem> {
-        let replaces = record.serving.is_some() && record.state == RunState::Running;
+        let replaces = record.serving.is_some() && record.state.runs();
         let number = match self.begin(&record, &wish).await {
             Ok(number) => number,
             Err(problem) => {

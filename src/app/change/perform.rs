@@ -8,18 +8,18 @@ use tokio_util::sync::CancellationToken;
 use super::candidate::Wish;
 use super::certify::{asks_anyway, certifiable, warn_about_wildcards};
 use super::context::Context;
-use super::operate;
+use super::{close, operate};
 use crate::app::draft::Draft;
 use crate::app::event::{Event, Outcome, Step};
 use crate::app::host::Hostname;
 use crate::app::installation::Installation;
 use crate::app::job::{Ask, Deploy, Job};
 use crate::app::journal::Journal;
-use crate::app::ledger::{AppRecord, RunState, Transaction};
+use crate::app::ledger::{AppRecord, Claim, Ledger, RunState, Transaction};
 use crate::app::name::{AppId, AppName, ReleaseNumber};
 use crate::app::plan::{Action, Current, PlanView, Wished, plan};
 use crate::app::problem::Problem;
-use crate::app::proxy::Proxy;
+use crate::app::proxy::{Proxy, ProxyError};
 use crate::app::resolve::{Resolved, pinned, resolve};
 use crate::app::select::{existing, guard_new, target};
 use crate::app::settings::{Settings, Swap};
@@ -59,6 +59,9 @@ pub(crate) async fn perform(
         | Ask::Start { app }
         | Ask::Stop { app }
         | Ask::Restart { app }
+        | Ask::Maintenance { app, .. }
+        | Ask::Pause { app, .. }
+        | Ask::Resume { app }
         | Ask::Remove { app, data: false } => existing(&records, app)?.name.clone(),
         Ask::Remove { app, data: true } => operate::removable(&records, app)?,
     };
@@ -89,11 +92,16 @@ async fn act(context: &mut Context<'_>) -> Result<Outcome, Problem> {
         Ask::Deploy(deploy) => deploy_locked(context, deploy).await,
         Ask::Rollback { to, .. } => operate::rollback(context, *to).await,
         Ask::Restart { .. } => {
-            let wish = Deploy { force: true, start: true, ..Deploy::default() };
+            // A stopped app starts; one that is paused or under maintenance stays that.
+            let start = context.record().await?.is_some_and(|record| !record.state.runs());
+            let wish = Deploy { force: true, start, ..Deploy::default() };
             deploy_locked(context, &wish).await
         }
         Ask::Start { .. } => operate::start(context).await,
         Ask::Stop { .. } => operate::stop(context).await,
+        Ask::Maintenance { notice, .. } => close::maintain(context, notice.as_ref()).await,
+        Ask::Pause { max_wait, .. } => close::pause(context, *max_wait).await,
+        Ask::Resume { .. } => close::resume(context).await,
         Ask::Remove { data, .. } => operate::remove(context, *data).await,
     }
 }
@@ -198,6 +206,9 @@ fn merge(
     if record.is_none() {
         guard_new(records, name, &settings.hosts)?;
     }
+    // The ledger decides when it comes to it; a plan, too, says what will be in the way.
+    let id = record.map_or_else(|| AppId(String::new()), |record| record.id.clone());
+    Ledger::from_records(records.to_vec()).check_claim(&id, &Claim::of(&settings)).map_err(ProxyError::from)?;
     Ok(settings)
 }
 
@@ -219,7 +230,7 @@ async fn decide(
     let serving = record.and_then(AppRecord::serving_release);
     let resolved = resolve(engine, deploy.draft.image.as_ref(), serving, deploy.pull, journal).await?;
     let intact = match (record, serving) {
-        (Some(record), Some(release)) if record.state == RunState::Running => {
+        (Some(record), Some(release)) if record.state.runs() => {
             engine.container(&release.container).await?.is_some_and(|c| c.running)
         }
         (Some(_), Some(release)) => engine.container(&release.container).await?.is_some(),
@@ -269,7 +280,7 @@ pub(crate) async fn announce(
 }
 
 fn steps(record: Option<&AppRecord>, settings: &Settings, certificates: bool) -> Vec<Step> {
-    let replaces = record.is_some_and(|r| r.serving.is_some() && r.state == RunState::Running);
+    let replaces = record.is_some_and(|r| r.serving.is_some() && r.state.runs());
     let hands_over = replaces && settings.swap == Swap::Handover;
     let certificate = certificates.then_some(Step::Certificate);
     let mut steps = vec![Step::Lock, Step::Pull];

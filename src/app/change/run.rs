@@ -65,6 +65,10 @@ const fn verb(ask: &Ask) -> &'static str {
         Ask::Start { .. } => "start",
         Ask::Stop { .. } => "stop",
         Ask::Restart { .. } => "restart",
+        Ask::Maintenance { notice: Some(_), .. } => "maintenance",
+        Ask::Maintenance { notice: None, .. } => "maintenance off",
+        Ask::Pause { .. } => "pause",
+        Ask::Resume { .. } => "resume",
         Ask::Remove { .. } => "remove",
     }
 }

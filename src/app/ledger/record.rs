@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::name::{AppId, AppName, OpId, ReleaseNumber};
 use crate::app::release::{Caller, Release, ReleaseStatus};
-use crate::app::route::{Route, RouteState, Target};
+use crate::app::route::{Notice, Route, RouteState, Target};
 use crate::app::settings::{Secret, Settings, Swap};
+use crate::app::units::Span;
 
 /// The version of [`AppRecord`] as written to disk. A newer one is set aside, never guessed at.
 pub const SCHEMA: u32 = 1;
@@ -68,6 +69,21 @@ pub enum RunState {
     Running,
     /// Not run; visitors see a 503 page.
     Stopped,
+    /// Run, but not serve; visitors see a 503 page that says why.
+    Maintenance(Notice),
+    /// Run, but let requests wait, each for so long at most.
+    Paused {
+        /// The longest wait of a request; then it gets a 503.
+        max_wait: Span,
+    },
+}
+
+impl RunState {
+    /// Whether the app's container is to run, whatever visitors get.
+    #[must_use]
+    pub const fn runs(&self) -> bool {
+        !matches!(self, Self::Stopped)
+    }
 }
 
 /// Secrets an app gets once in its life.
@@ -185,9 +201,11 @@ impl AppRecord {
             tls: settings.tls,
             web: settings.web.clone(),
             target: Target { release: release.number, address: release.address() },
-            state: match self.state {
+            state: match &self.state {
                 RunState::Running => RouteState::Serving,
                 RunState::Stopped => RouteState::Stopped,
+                RunState::Maintenance(notice) => RouteState::Maintenance(notice.clone()),
+                RunState::Paused { max_wait } => RouteState::Paused { max_wait: *max_wait },
             },
             health_path: settings.health_path.clone(),
         })

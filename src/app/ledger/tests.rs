@@ -182,6 +182,41 @@ fn a_host_and_path_belong_to_one_app() {
 }
 
 #[test]
+fn there_is_one_default_app() {
+    let mut ledger = ledger(&[("shop", "a1"), ("blog", "b1")]);
+    let with = |app: &str, on: bool| {
+        let mut wish = settings(&host(app));
+        wish.web.default_app = on;
+        Transaction::Amend { app: id(app), settings: Box::new(wish) }
+    };
+    ledger.apply(with("shop", true)).unwrap();
+    ledger.apply(with("shop", true)).unwrap();
+    assert_eq!(refused(&mut ledger, with("blog", true)), Refusal::DefaultTaken { owner: name("shop") });
+    ledger.apply(with("shop", false)).unwrap();
+    ledger.apply(with("blog", true)).unwrap();
+}
+
+#[test]
+fn what_visitors_get_is_part_of_the_route_and_survives_a_switch_that_keeps_it() {
+    let mut ledger = ledger(&[("shop", "a1")]);
+    let notice = crate::app::route::Notice { message: Some("back soon".into()), page: None };
+    for (state, expected) in [
+        (RunState::Maintenance(notice.clone()), crate::app::route::RouteState::Maintenance(notice)),
+        (
+            RunState::Paused { max_wait: crate::app::units::Span::seconds(5) },
+            crate::app::route::RouteState::Paused { max_wait: crate::app::units::Span::seconds(5) },
+        ),
+    ] {
+        ledger.apply(Transaction::SetState { app: id("shop"), state: state.clone() }).unwrap();
+        let record = ledger.get(&id("shop")).unwrap();
+        assert_eq!(record.route().unwrap().state, expected);
+        let text = serde_json::to_string(record).unwrap();
+        assert_eq!(&serde_json::from_str::<AppRecord>(&text).unwrap(), record, "as it lies on the disk");
+        assert!(state.runs());
+    }
+}
+
+#[test]
 fn hosts_are_checked_again_at_the_switch() {
     let mut ledger = ledger(&[]);
     for app in ["shop", "blog"] {

@@ -146,13 +146,20 @@ pub struct Claim {
     pub hosts: Vec<Hostname>,
     /// Path.
     pub path_prefix: Option<UrlPath>,
+    /// Whether it also gets the requests for hostnames nobody serves.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub default_app: bool,
 }
 
 impl Claim {
     /// What these settings claim.
     #[must_use]
     pub fn of(settings: &Settings) -> Self {
-        Self { hosts: settings.hosts.clone(), path_prefix: settings.path_prefix.clone() }
+        Self {
+            hosts: settings.hosts.clone(),
+            path_prefix: settings.path_prefix.clone(),
+            default_app: settings.web.default_app,
+        }
     }
 }
 
@@ -191,6 +198,12 @@ pub enum Refusal {
         /// Which hostname.
         host: Hostname,
         /// Whose it is.
+        owner: AppName,
+    },
+    /// Another app gets the requests for hostnames nobody serves.
+    #[error("{owner} is the default app")]
+    DefaultTaken {
+        /// Which app.
         owner: AppName,
     },
     /// Another change of this app is recorded as under way, or this one no longer is.

@@ -1,7 +1,7 @@
 //! The claim protocol: a request is either seen by the drain of a release, or goes to the next release.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::app::{App, Gate, Live};
 use crate::app::RouteState;
@@ -16,7 +16,16 @@ pub(super) struct Claim {
 
 /// Why there is no claim.
 pub(super) enum Refused {
-    Held { until: Instant, live: Arc<Live> },
+    Held {
+        until: Instant,
+        live: Arc<Live>,
+    },
+    /// Held on purpose, each request for so long.
+    Paused {
+        max_wait: Duration,
+        live: Arc<Live>,
+    },
+    /// Or under maintenance.
     Stopped,
     Removed,
 }
@@ -30,13 +39,18 @@ impl Claim {
     fn take_with(app: &App, lane: usize, mut between: impl FnMut()) -> Result<Self, Refused> {
         let mut live = app.live();
         loop {
+            match (&live.gate, &live.route.state) {
+                (Gate::Removed, _) => return Err(Refused::Removed),
+                (_, RouteState::Stopped | RouteState::Maintenance(_)) => return Err(Refused::Stopped),
+                (_, RouteState::Paused { max_wait }) => {
+                    return Err(Refused::Paused { max_wait: max_wait.duration(), live: Arc::clone(&live) });
+                }
+                (_, RouteState::Serving) => {}
+            }
             match live.gate {
                 Gate::Open => {}
                 Gate::Held { until } => return Err(Refused::Held { until, live: Arc::clone(&live) }),
                 Gate::Removed => return Err(Refused::Removed),
-            }
-            if live.route.state == RouteState::Stopped {
-                return Err(Refused::Stopped);
             }
             between();
             let cut = live.upstream.requests_cut();

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Instant;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::header::{ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use hyper::body::{Body, Incoming};
 
 use super::app::{App, Gate, Live};
@@ -15,13 +15,13 @@ use super::body::{AnswerBody, Passed, RequestBody};
 use super::claim::{Claim, Refused};
 use super::forward::{Failure, Handshaken, Sent, answer, connect, handshake};
 use super::handle::Shared;
-use super::headers;
 use super::pages::Page;
 use super::pool::Wire;
 use super::record::{Peer, Record};
 use super::serve::{Listening, Pulse};
 use super::table::{Found, fold_host};
-use super::tunnel;
+use super::{closed, forwarded, headers, rewrite, tunnel};
+use crate::app::RouteState;
 
 /// What all requests of one client's connection share.
 pub(super) struct Context {
@@ -44,15 +44,21 @@ struct Unconnected(Box<Request<RequestBody>>);
 impl Context {
     /// Answers a request; there is always an answer.
     pub(super) async fn exchange(self: &Arc<Self>, request: Request<Incoming>) -> Answer {
-        let record = Record::new(self, &request);
-        let mut response = self.route(request, record).await;
+        // Whom a named peer speaks for is another question for each request.
+        let told = self
+            .peer
+            .trusted
+            .then(|| forwarded::told(&self.peer, request.headers(), &self.shared.config.load().trusted_proxies));
+        let peer = told.as_ref().unwrap_or(&self.peer);
+        let record = Record::new(self, peer, &request);
+        let mut response = self.route(request, peer, record).await;
         if self.listening.is_stopping() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
 
-    async fn route(self: &Arc<Self>, mut request: Request<Incoming>, mut record: Record) -> Answer {
+    async fn route(self: &Arc<Self>, mut request: Request<Incoming>, peer: &Peer, mut record: Record) -> Answer {
         if request.method() == Method::CONNECT {
             return page(Page::MethodNotAllowed, record);
         }
@@ -71,18 +77,30 @@ impl Context {
         if self.is_misdirected(host.as_str(), request.uri().path(), &app) {
             return page(Page::NoHost, record);
         }
+        let live = Arc::clone(&app.live());
+        if let Some((status, headers)) = rewrite::redirect(&live.route, &request, peer.scheme, host.as_str(), port) {
+            record.app = Some(app);
+            return own((status, headers, bytes::Bytes::new()), record);
+        }
         let port = port.map(str::to_owned);
+        let accept = request.headers().get(ACCEPT).cloned();
         let protocol = headers::upgrade(request.headers());
         let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
         let chunked = !request.body().is_end_stream();
-        let id = headers::to_app(&mut request, &self.peer, port.as_deref(), protocol.as_ref(), chunked);
+        let prefix = rewrite::stripped(&live.route);
+        let id = headers::to_app(&mut request, peer, port.as_deref(), prefix, protocol.as_ref(), chunked);
+        let original = request.uri().clone();
+        if let Some(prefix) = prefix {
+            rewrite::strip(&mut request, prefix);
+        }
         record.request_id(&id);
         let (head, body) = request.into_parts();
         let (body, meter) = RequestBody::new(body);
         record.meter = meter;
         let request = Request::from_parts(head, body);
 
-        match self.deliver(host.as_str(), app, request, client.is_some(), &mut record).await {
+        match self.deliver((host.as_str(), &original), app, request, client.is_some(), &mut record).await {
+            Err(Page::Stopped) => closed(record, accept.as_ref()),
             Err(no) => page(no, record),
             Ok((response, wire)) => match client {
                 Some(client) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
@@ -115,7 +133,7 @@ impl Context {
     /// serves by then; what was sent is not.
     async fn deliver(
         &self,
-        host: &str,
+        (host, original): (&str, &Uri),
         mut app: Arc<App>,
         mut request: Request<RequestBody>,
         upgrade: bool,
@@ -127,10 +145,12 @@ impl Context {
             let claim = match self.admit(&app, &request).await {
                 Ok(claim) => claim,
                 Err(Page::NoHost) => {
-                    app = self.find(host, request.uri().path())?;
-                    if matches!(app.live().gate, Gate::Removed) {
+                    app = self.find(host, original.path())?;
+                    let live = Arc::clone(&app.live());
+                    if matches!(live.gate, Gate::Removed) {
                         return Err(Page::NoHost);
                     }
+                    rewrite::readdress(&mut request, original, &live.route);
                     continue;
                 }
                 Err(no) => return Err(no),
@@ -263,19 +283,26 @@ impl Context {
             Ok(claim) => Ok(claim),
             Err(Refused::Stopped) => Err(Page::Stopped),
             Err(Refused::Removed) => Err(Page::NoHost),
-            Err(Refused::Held { live, .. }) if is_health_check(&live, request) => Err(Page::Alive),
-            Err(Refused::Held { .. }) => Box::pin(self.wait(app)).await,
+            Err(Refused::Held { live, .. } | Refused::Paused { live, .. }) if is_health_check(&live, request) => {
+                Err(Page::Alive)
+            }
+            Err(Refused::Held { .. } | Refused::Paused { .. }) => Box::pin(self.wait(app)).await,
         }
     }
 
     async fn wait(&self, app: &Arc<App>) -> Result<Claim, Page> {
         let _held = Held::enter(&self.shared, app).ok_or(Page::TooManyHeld)?;
+        let came = Instant::now();
         loop {
             let changed = app.changed.notified();
             match Claim::take(app, self.lane) {
                 Ok(claim) => return Ok(claim),
                 Err(Refused::Stopped) => return Err(Page::Stopped),
                 Err(Refused::Removed) => return Err(Page::NoHost),
+                Err(Refused::Paused { max_wait, .. }) if came.elapsed() >= max_wait => return Err(Page::Paused),
+                Err(Refused::Paused { max_wait, .. }) => {
+                    let _ = tokio::time::timeout_at((came + max_wait).into(), changed).await;
+                }
                 Err(Refused::Held { until, .. }) if until <= Instant::now() => return Err(Page::HeldTooLong),
                 Err(Refused::Held { until, .. }) => {
                     // Whichever comes first, the next look decides.
@@ -308,17 +335,30 @@ fn challenge(authorization: String, mut record: Record) -> Answer {
 }
 
 /// An answer of the proxy's own.
-fn page(page: Page, mut record: Record) -> Answer {
-    let (status, headers, body) = page.parts();
-    record.answered(status.as_u16(), &headers);
-    record.failed = page.failed();
-    let mut response = Response::new(AnswerBody::Own { rest: body, record: Some(record) });
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
+fn page(page: Page, record: Record) -> Answer {
+    let mut response = own(page.parts(), record);
     if matches!(page, Page::BadRequest | Page::MethodNotAllowed | Page::RequestTooSlow) {
         // Where one request is not understood, the next one may not begin where it seems to.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
+    response
+}
+
+/// The app is stopped or under maintenance.
+fn closed(record: Record, accept: Option<&HeaderValue>) -> Answer {
+    let live = record.app.as_ref().map(|app| Arc::clone(&app.live()));
+    let state = live.as_ref().map_or(&RouteState::Stopped, |live| &live.route.state);
+    let (headers, body) = closed::answer(state, closed::wants_json(accept));
+    own((StatusCode::SERVICE_UNAVAILABLE, headers, body), record)
+}
+
+/// 502, 503 and 504 count as failed.
+fn own((status, headers, body): (StatusCode, HeaderMap, bytes::Bytes), mut record: Record) -> Answer {
+    record.answered(status.as_u16(), &headers);
+    record.failed = status.is_server_error();
+    let mut response = Response::new(AnswerBody::Own { rest: body, record: Some(record) });
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
     response
 }
 

@@ -9,15 +9,11 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Request, Uri, Version};
 
 use super::record::Peer;
-use super::request_id;
+use super::{forwarded, request_id};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_REQUEST_START: HeaderName = HeaderName::from_static("x-request-start");
 
@@ -51,6 +47,7 @@ pub(super) fn to_app<B>(
     request: &mut Request<B>,
     peer: &Peer,
     port: Option<&str>,
+    prefix: Option<&str>,
     upgrade: Option<&HeaderValue>,
     chunked: bool,
 ) -> HeaderValue {
@@ -80,17 +77,7 @@ pub(super) fn to_app<B>(
         // Without it hyper takes a GET's body for none.
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-    headers.insert(X_FORWARDED_FOR, peer.ip.clone());
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(peer.scheme));
-    if let Some(host) = headers.get(HOST).cloned() {
-        headers.insert(X_FORWARDED_HOST, host);
-    }
-    let port = match port {
-        None if peer.scheme == "https" => HeaderValue::from_static("443"),
-        None => HeaderValue::from_static("80"),
-        Some(port) => HeaderValue::from_str(port).unwrap_or(HeaderValue::from_static("80")),
-    };
-    headers.insert(X_FORWARDED_PORT, port);
+    forwarded::tell(headers, peer, port, prefix);
     headers.insert(X_REQUEST_START, start());
     match headers.get(X_REQUEST_ID) {
         Some(id) if request_id::is_sane(id) && headers.get_all(X_REQUEST_ID).iter().count() == 1 => id.clone(),
@@ -158,6 +145,8 @@ mod tests {
     fn peer() -> Peer {
         Peer {
             address: "10.1.2.3:999".parse().unwrap(),
+            client: "10.1.2.3".parse().unwrap(),
+            trusted: false,
             ip: HeaderValue::from_static("10.1.2.3"),
             scheme: "http",
             local_port: 80,
@@ -171,7 +160,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let mut request = request.body(()).unwrap();
-        to_app(&mut request, &peer(), Some("8080"), upgrade, chunked);
+        to_app(&mut request, &peer(), Some("8080"), None, upgrade, chunked);
         request.into_parts().0.headers
     }
 
@@ -263,7 +252,7 @@ mod tests {
         let request = Request::builder().uri("http://a.test:81/x?y").header("host", "b.test").body(()).unwrap();
         assert_eq!(authority(&request), Some("a.test:81"));
         let mut request = request;
-        to_app(&mut request, &peer(), None, None, false);
+        to_app(&mut request, &peer(), None, None, None, false);
         assert_eq!(
             (request.uri().to_string().as_str(), &request.headers()["host"]),
             ("/x?y", &"a.test:81".parse().unwrap())

@@ -18,15 +18,16 @@ pub(super) enum Page {
     TooManyHeld,
     HeldTooLong,
     NoAnswer,
+    Paused,
     /// Not a page: the answer to a health check from outside while requests are held.
     Alive,
 }
 
 const TEMPLATE: &str = include_str!("../../../assets/pages/page.html");
 
-static RENDERED: LazyLock<[(Bytes, HeaderValue); 11]> = LazyLock::new(|| ALL.map(render));
+static RENDERED: LazyLock<[(Bytes, HeaderValue); 12]> = LazyLock::new(|| ALL.map(render));
 
-const ALL: [Page; 11] = [
+const ALL: [Page; 12] = [
     Page::BadRequest,
     Page::MethodNotAllowed,
     Page::RequestTooSlow,
@@ -37,6 +38,7 @@ const ALL: [Page; 11] = [
     Page::TooManyHeld,
     Page::HeldTooLong,
     Page::NoAnswer,
+    Page::Paused,
     Page::Alive,
 ];
 
@@ -49,15 +51,10 @@ impl Page {
             Self::NoPath => StatusCode::NOT_FOUND,
             Self::NoHost => StatusCode::MISDIRECTED_REQUEST,
             Self::BadGateway => StatusCode::BAD_GATEWAY,
-            Self::Stopped | Self::TooManyHeld => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Stopped | Self::TooManyHeld | Self::Paused => StatusCode::SERVICE_UNAVAILABLE,
             Self::HeldTooLong | Self::NoAnswer => StatusCode::GATEWAY_TIMEOUT,
             Self::Alive => StatusCode::OK,
         }
-    }
-
-    /// Whether it counts as failed: 502, 503 and 504.
-    pub(super) fn failed(self) -> bool {
-        self.status().is_server_error()
     }
 
     fn words(self) -> (&'static str, &'static str) {
@@ -69,6 +66,7 @@ impl Page {
             Self::NoHost => ("Nothing here", "This server does not answer to this name."),
             Self::BadGateway => ("The app does not answer", "Please try again in a moment."),
             Self::Stopped => ("Closed for now", "This app has been stopped. Please come back later."),
+            Self::Paused => ("Back in a moment", "This app is paused. Please try again."),
             Self::TooManyHeld => ("Too busy", "Please try again in a moment."),
             Self::HeldTooLong | Self::NoAnswer => ("The app took too long", "Please try again in a moment."),
             Self::Alive => ("", ""),
@@ -78,6 +76,7 @@ impl Page {
     fn retry_after(self) -> Option<HeaderValue> {
         match self {
             Self::Stopped => Some(HeaderValue::from_static("60")),
+            Self::Paused => Some(HeaderValue::from_static("10")),
             Self::TooManyHeld | Self::BadGateway | Self::HeldTooLong => Some(HeaderValue::from_static("1")),
             _ => None,
         }
@@ -96,13 +95,15 @@ impl Page {
     }
 }
 
+/// A page in the proxy's own looks; all three are HTML.
+pub(super) fn html(status: &str, title: &str, text: &str) -> String {
+    // The text last: what looks like a place in it is none.
+    TEMPLATE.replace("{status}", status).replace("{title}", title).replace("{text}", text)
+}
+
 fn render(page: Page) -> (Bytes, HeaderValue) {
     let (title, text) = page.words();
-    let html = if title.is_empty() {
-        String::new()
-    } else {
-        TEMPLATE.replace("{status}", page.status().as_str()).replace("{title}", title).replace("{text}", text)
-    };
+    let html = if title.is_empty() { String::new() } else { html(page.status().as_str(), title, text) };
     let length = HeaderValue::from(html.len());
     (Bytes::from(html), length)
 }

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -39,7 +39,13 @@ pub(super) struct Record {
 /// The client's end of a connection.
 #[derive(Clone)]
 pub(super) struct Peer {
+    /// The connection's other end, or whom it said to speak for by the PROXY protocol.
     pub(super) address: SocketAddr,
+    /// Whose requests they are: the same address, unless a named peer forwards for somebody else. Never in IPv6 form for
+    /// IPv4. What is limited, let in, counted and logged by client goes by this.
+    pub(super) client: IpAddr,
+    /// Whether its word about clients is believed.
+    pub(super) trusted: bool,
     /// Its IP address, as a header's value; IPv4 addresses never in IPv6 form.
     pub(super) ip: HeaderValue,
     pub(super) scheme: &'static str,
@@ -68,8 +74,8 @@ struct Entry {
 const CLIENT_LEFT: u16 = 499;
 
 impl Record {
-    pub(super) fn new<B>(context: &Context, request: &Request<B>) -> Self {
-        let (shared, peer) = (&context.shared, &context.peer);
+    pub(super) fn new<B>(context: &Context, peer: &Peer, request: &Request<B>) -> Self {
+        let shared = &context.shared;
         let get = |name| request.headers().get(name).cloned();
         let entry = shared.log.is_some().then(|| {
             Box::new(Entry {
@@ -201,7 +207,8 @@ impl Record {
         }
         key(line, "resp_content_type");
         bytes(&entry.answer_type, line);
-        text(line, "client_addr", entry.peer.ip.as_bytes());
+        key(line, "client_addr");
+        escape(entry.peer.client.to_string().as_bytes(), line);
         number(line, "client_port", u64::from(entry.peer.address.port()));
         text(line, "remote_addr", entry.peer.ip.as_bytes());
         key(line, "user_agent");

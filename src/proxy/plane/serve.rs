@@ -25,6 +25,7 @@ use super::handle::Shared;
 use super::options::Timeouts;
 use super::record::Peer;
 use super::worker::{Job, Threads};
+use super::{forwarded, proxy_protocol};
 use crate::proxy::tls::{Shaken, TlsServer};
 
 /// A listening socket that is being served. Dropping it changes nothing; its end comes with the token given to
@@ -209,11 +210,20 @@ fn is_about_one_client(error: &io::Error) -> bool {
 }
 
 /// One client's connection, to its end.
-pub(super) async fn connection(lane: usize, shared: Arc<Shared>, stream: TcpStream, arrival: Arrival) {
-    let Arrival { address, listening, open: _open, load: _load } = arrival;
+pub(super) async fn connection(lane: usize, shared: Arc<Shared>, mut stream: TcpStream, arrival: Arrival) {
+    let Arrival { mut address, listening, open: _open, load: _load } = arrival;
     let _ = stream.set_nodelay(true);
     let (scheme, local_port) = (listening.scheme, listening.local_port);
-    let mut peer = Peer { address, ip: ip(address.ip()), scheme, local_port, sni: None };
+    let config = shared.config.load_full();
+    if forwarded::is_named(&config.proxy_protocol_from, address.ip()) {
+        match Box::pin(introduction(&mut stream, &listening)).await {
+            Some(source) => address = source.unwrap_or(address),
+            None => return,
+        }
+    }
+    let client = address.ip().to_canonical();
+    let trusted = forwarded::is_named(&config.trusted_proxies, client);
+    let mut peer = Peer { address, client, trusted, ip: ip(client), scheme, local_port, sni: None };
     match &listening.tls {
         None => serve(lane, shared, stream, false, peer, listening).await,
         // On the heap: a plain connection has no need of the room.
@@ -223,6 +233,15 @@ pub(super) async fn connection(lane: usize, shared: Arc<Shared>, stream: TcpStre
             peer.sni = Some(name);
             Box::pin(serve(lane, shared, stream, http2, peer, Arc::clone(&listening))).await;
         }
+    }
+}
+
+/// Whom a named peer speaks for. `None`: it did not say so in time, or not as it must.
+async fn introduction(stream: &mut TcpStream, listening: &Listening) -> Option<Option<SocketAddr>> {
+    let read = tokio::time::timeout(listening.timeouts.head, proxy_protocol::read(stream));
+    tokio::select! {
+        read = read => read.ok()?.ok(),
+        () = async { listening.stop.cancelled().await; tokio::time::sleep(listening.timeouts.lame_duck).await } => None,
     }
 }
 
@@ -305,7 +324,7 @@ enum End {
 }
 
 fn ip(ip: IpAddr) -> HeaderValue {
-    HeaderValue::try_from(ip.to_canonical().to_string()).unwrap_or(HeaderValue::from_static("unknown"))
+    HeaderValue::try_from(ip.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 /// What a connection is doing, for the watchdog: one timer a connection instead of one or two a request.

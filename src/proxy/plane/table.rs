@@ -11,6 +11,8 @@ pub(super) struct Table {
     exact: HashMap<String, Vec<Entry>>,
     /// By what follows `*.`.
     wildcard: HashMap<String, Vec<Entry>>,
+    /// For hostnames nobody serves.
+    default: Option<Entry>,
 }
 
 struct Entry {
@@ -33,14 +35,18 @@ impl Table {
         let mut table = Self::default();
         for app in apps {
             let live = app.live();
-            let prefix = live.route.path_prefix.as_ref().map_or("", |p| p.as_str()).trim_end_matches('/');
+            let prefix = live.route.path_prefix.as_ref().map_or("", |p| p.as_str());
+            let prefix = decode_unreserved(prefix.trim_end_matches('/'));
+            if live.route.web.default_app {
+                table.default = Some(Entry { prefix: prefix.clone(), app: Arc::clone(&app) });
+            }
             for host in &live.route.hosts {
                 let entries = match host.as_str().strip_prefix("*.") {
                     Some(rest) => table.wildcard.entry(rest.to_owned()).or_default(),
                     None => table.exact.entry(host.as_str().to_owned()).or_default(),
                 };
                 entries.retain(|entry| entry.prefix != prefix);
-                entries.push(Entry { prefix: prefix.to_owned(), app: Arc::clone(&app) });
+                entries.push(Entry { prefix: prefix.clone(), app: Arc::clone(&app) });
                 entries.sort_by_key(|entry| std::cmp::Reverse(entry.prefix.len()));
             }
         }
@@ -48,7 +54,8 @@ impl Table {
     }
 
     /// `host` as [`fold_host`] made it. Exact names win over wildcards, closer wildcards over wider ones; a name none
-    /// of whose apps takes the path leaves the request to the next.
+    /// of whose apps takes the path leaves the request to the next. The default app gets names that nobody serves, and
+    /// no paths that are left over from others.
     pub(super) fn find(&self, host: &str, path: &str) -> Found<'_> {
         let decoded;
         let path = if path.contains('%') {
@@ -76,7 +83,11 @@ impl Table {
             }
             rest = parent;
         }
-        if known { Found::NoPath } else { Found::NoHost }
+        match &self.default {
+            _ if known => Found::NoPath,
+            Some(entry) if under(&entry.prefix, path) => Found::App(&entry.app),
+            _ => Found::NoHost,
+        }
     }
 }
 
@@ -243,6 +254,32 @@ mod tests {
         ] {
             assert_eq!(look(&table, host, path), expected, "{host}{path}");
         }
+    }
+
+    #[test]
+    fn the_default_app_gets_what_nobody_serves() {
+        let default = |prefix: Option<&str>| {
+            let mut route = app("main", &["main.test"], prefix).live().route.clone();
+            route.web.default_app = true;
+            Arc::new(App::new(route, 1))
+        };
+        let table = Table::new([default(None), app("api", &["api.test"], Some("/v1")), app("w", &["*.w.test"], None)]);
+        for (host, path, expected) in [
+            ("nobody.test", "/x", "main"),
+            ("192.0.2.7", "/", "main"),
+            ("[2001:db8::1]:8080", "/", "main"),
+            ("main.test", "/", "main"),
+            ("api.test", "/v1/x", "api"),
+            ("api.test", "/v2", "no path"),
+            ("a.w.test", "/", "w"),
+            ("w.test", "/", "main"),
+            ("a b", "/", "bad"),
+        ] {
+            assert_eq!(look(&table, host, path), expected, "{host}{path}");
+        }
+        let table = Table::new([default(Some("/app"))]);
+        assert_eq!(look(&table, "nobody.test", "/app/x"), "main");
+        assert_eq!(look(&table, "nobody.test", "/x"), "no host");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::app::{EnvKey, EnvValue, Release, Settings};
 pub(crate) struct AppObject {
     pub(crate) name: String,
     id: String,
-    /// `running`, `changing`, `stopped`, `abandoned change`, `down`, `never served`.
+    /// `running`, `changing`, `stopped`, `maintenance`, `paused`, `abandoned change`, `down`, `never served`.
     pub(crate) state: String,
     /// Whether somebody should look at it.
     pub(crate) finding: bool,
@@ -218,4 +218,6 @@ pub(crate) struct RouteObject {
     pub(crate) release: u64,
     pub(crate) address: String,
     pub(crate) serving: bool,
+    /// `serving`, `stopped`, `maintenance`, `paused`.
+    pub(crate) state: &'static str,
 }

@@ -113,6 +113,8 @@ fn objects() {
         AppHealth::Running,
         AppHealth::Changing,
         AppHealth::Stopped,
+        AppHealth::Maintenance,
+        AppHealth::Paused,
         AppHealth::Abandoned,
         AppHealth::Down,
         AppHealth::Empty,
@@ -151,6 +153,7 @@ fn objects() {
         release: 1,
         address: "once-shop-1:80".into(),
         serving: true,
+        state: "serving",
     };
     holds(&schema!("route"), &route);
     holds(&schema!("proxy_config"), &ProxyConfig::default());

@@ -15,6 +15,14 @@ pub(crate) fn command(ask: &Ask) -> String {
         Ask::Start { app } => format!("once start {}", app.0),
         Ask::Stop { app } => format!("once stop {}", app.0),
         Ask::Restart { app } => format!("once restart {}", app.0),
+        Ask::Maintenance { app, notice: None } => format!("once maintenance {} --off", app.0),
+        Ask::Maintenance { app, notice: Some(notice) } => {
+            let message = notice.message.as_ref().map(|m| format!(" --message {}", shell_word(m)));
+            let page = notice.page.as_ref().map(|_| " --page FILE");
+            format!("once maintenance {}{}{}", app.0, message.unwrap_or_default(), page.unwrap_or_default())
+        }
+        Ask::Pause { app, max_wait } => format!("once pause {} --max-wait {max_wait}", app.0),
+        Ask::Resume { app } => format!("once resume {}", app.0),
         Ask::Remove { app, data: false } => format!("once remove {}", app.0),
         Ask::Remove { app, data: true } => format!("once remove {} --data", app.0),
     }

@@ -15,8 +15,8 @@ pub use machinery::{DemoImageArgs, DemoLoadArgs, Machinery};
 pub(crate) use proxy::ConfigureArgs;
 pub use queries::ProxyArgs;
 pub(crate) use queries::{
-    AppArg, AppsArg, ConfirmArgs, ExecArgs, LockArgs, LogsArgs, ProxyCommand, RemoveArgs, RollbackArgs, StatusArgs,
-    WatchArgs,
+    AppArg, AppsArg, ConfirmArgs, ExecArgs, LockArgs, LogsArgs, MaintenanceArgs, PauseArgs, ProxyCommand, RemoveArgs,
+    RollbackArgs, StatusArgs, WatchArgs,
 };
 
 /// The command line.
@@ -138,6 +138,12 @@ pub(crate) enum Command {
     Start(AppsArg),
     /// Stop apps; visitors see a 503 page
     Stop(AppsArg),
+    /// Show visitors a 503 page while the app goes on running
+    Maintenance(MaintenanceArgs),
+    /// Let requests wait until `once resume`
+    Pause(PauseArgs),
+    /// Let the requests of paused apps go on
+    Resume(AppsArg),
     /// Replace an app's container by a fresh one, with zero downtime
     Restart(AppsArg),
     /// An app's environment, secrets masked
@@ -207,6 +213,9 @@ impl Command {
             Self::Logs(_) => "logs",
             Self::Start(_) => "start",
             Self::Stop(_) => "stop",
+            Self::Maintenance(_) => "maintenance",
+            Self::Pause(_) => "pause",
+            Self::Resume(_) => "resume",
             Self::Restart(_) => "restart",
             Self::Env(_) => "env",
             Self::Releases(_) => "releases",

@@ -25,6 +25,32 @@ pub(crate) struct AppsArg {
 }
 
 #[derive(Debug, Clone, Args)]
+pub(crate) struct MaintenanceArgs {
+    /// The app's name, or any of its hostnames
+    pub(crate) app: String,
+    /// What visitors are told, in plain text
+    #[arg(short, long, value_name = "TEXT", conflicts_with = "off")]
+    pub(crate) message: Option<String>,
+    /// An own page, an HTML file of at most 64 KiB; `{message}` in it is replaced
+    #[arg(long, value_name = "FILE", conflicts_with = "off")]
+    pub(crate) page: Option<String>,
+    /// End it
+    #[arg(long)]
+    pub(crate) off: bool,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PauseArgs {
+    #[command(flatten)]
+    pub(crate) apps: AppsArg,
+    /// The longest wait of a request; then it gets a 503
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    pub(crate) max_wait: String,
+}
+
+#[derive(Debug, Clone, Args)]
 pub(crate) struct ConfirmArgs {
     /// Do not ask
     #[arg(short, long)]

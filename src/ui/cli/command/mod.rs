@@ -1,6 +1,7 @@
 //! One file a subcommand, or a family of them. Each gets the session and gives an exit code or a problem.
 
 pub(crate) mod activity;
+pub(crate) mod close;
 pub(crate) mod completions;
 pub(crate) mod console;
 pub(crate) mod demo_image;

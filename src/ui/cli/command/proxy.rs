@@ -84,6 +84,12 @@ pub(crate) async fn routes(session: &mut Session<'_>) -> Answer {
             release: route.target.release.0,
             address: route.target.address.clone(),
             serving: route.state == RouteState::Serving,
+            state: match route.state {
+                RouteState::Serving => "serving",
+                RouteState::Stopped => "stopped",
+                RouteState::Maintenance(_) => "maintenance",
+                RouteState::Paused { .. } => "paused",
+            },
         }));
     }
     routes.sort_by(|a, b| (&a.host, &a.path_prefix).cmp(&(&b.host, &b.path_prefix)));
@@ -105,7 +111,7 @@ pub(crate) async fn routes(session: &mut Session<'_>) -> Answer {
             route.app,
             route.release.to_string(),
             route.address,
-            if route.serving { "serving" } else { "503 page" }.to_owned(),
+            route.state.to_owned(),
         ]);
     }
     table.print(session.out);

@@ -1,5 +1,6 @@
 //! `show`: everything known about one app.
 
+use crate::app::ledger::RunState;
 use crate::app::{AppView, observe};
 use crate::app::{Field, MASK, MountSource, Settings};
 use crate::ui::cli::certificates;
@@ -43,6 +44,14 @@ pub(crate) async fn show(session: &mut Session<'_>, app: &str) -> Answer {
 fn identity(view: &AppView, now: jiff::Timestamp) -> Vec<(&'static str, String)> {
     let record = &view.record;
     let mut pairs = vec![("name", record.name.to_string()), ("state", view.health.to_string())];
+    match &record.state {
+        RunState::Maintenance(notice) => {
+            pairs.extend(notice.message.clone().map(|message| ("message", message)));
+            pairs.extend(notice.page.as_ref().map(|page| ("page", format!("an own one of {} characters", page.len()))));
+        }
+        RunState::Paused { max_wait } => pairs.push(("max wait", max_wait.to_string())),
+        RunState::Running | RunState::Stopped => {}
+    }
     if let Some(release) = record.serving_release() {
         pairs.push((
             "release",

@@ -109,6 +109,11 @@ impl AppView {
         if self.record.state == RunState::Stopped {
             return standing(State::Stopped, "stopped");
         }
+        let on_purpose = match &self.record.state {
+            RunState::Maintenance(_) => Some("maintenance"),
+            RunState::Paused { .. } => Some("paused"),
+            RunState::Running | RunState::Stopped => None,
+        };
         if self.record.serving.is_none() {
             return standing(State::Down, "no healthy release");
         }
@@ -120,7 +125,7 @@ impl AppView {
                 Some(share) if share >= 0.01 => {
                     Standing { state: State::Failing, word: format!("{:.0}% errors", share * 100.0) }
                 }
-                _ => standing(State::Serving, ""),
+                _ => on_purpose.map_or_else(|| standing(State::Serving, ""), |word| standing(State::Stopped, word)),
             },
         }
     }

@@ -53,6 +53,9 @@ fn frame(c: &mut Canvas<'_>, area: Rect, watched: &Watched) -> Rect {
         Some(crate::app::Ask::Restart { .. }) => "Restart ",
         Some(crate::app::Ask::Start { .. }) => "Start ",
         Some(crate::app::Ask::Stop { .. }) => "Stop ",
+        Some(crate::app::Ask::Maintenance { .. }) => "Maintenance ",
+        Some(crate::app::Ask::Pause { .. }) => "Pause ",
+        Some(crate::app::Ask::Resume { .. }) => "Resume ",
         Some(crate::app::Ask::Remove { .. }) => "Remove ",
         _ => "Deploy ",
     };

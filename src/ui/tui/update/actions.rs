@@ -135,6 +135,20 @@ fn question(m: &Model, app: &AppView, wish: Ask) -> Result<Confirm, String> {
             vec!["Visitors see a 503 page until it is started again.".into(), "Its data stays.".into()],
             "Stop",
         ),
+        Ask::Maintenance { notice: Some(_), .. } => (
+            format!("Maintenance of {host}?"),
+            vec!["Visitors see a 503 page until it is over; the app goes on running.".into()],
+            "Close",
+        ),
+        Ask::Maintenance { notice: None, .. } => {
+            (format!("End the maintenance of {host}?"), vec!["Visitors are let in again.".into()], "Open")
+        }
+        Ask::Pause { max_wait, .. } => (
+            format!("Pause {host}?"),
+            vec![format!("Requests wait until it goes on, each for {max_wait} at most; then they get a 503.")],
+            "Pause",
+        ),
+        Ask::Resume { .. } => (format!("Resume {host}?"), vec!["Requests that wait go on.".into()], "Resume"),
         Ask::Remove { .. } => (
             format!("Remove {host} from {place}?"),
             vec!["Its containers, route and name go.".into(), "Its data is kept and can be attached again.".into()],
@@ -267,6 +281,9 @@ pub(super) fn run(m: &mut Model, ask: Ask) -> Vec<Effect> {
         | Ask::Start { app }
         | Ask::Stop { app }
         | Ask::Restart { app }
+        | Ask::Maintenance { app, .. }
+        | Ask::Pause { app, .. }
+        | Ask::Resume { app }
         | Ask::Remove { app, .. } => app.0.clone(),
     };
     let dry = matches!(&ask, Ask::Deploy(d) if d.dry_run);

@@ -1,0 +1,63 @@
+//! Maintenance, pause and resume: what visitors get while the app goes on running.
+
+use super::context::Context;
+use super::operate::serving;
+use super::perform::url;
+use crate::app::event::Outcome;
+use crate::app::ledger::{RunState, Transaction};
+use crate::app::problem::Problem;
+use crate::app::route::Notice;
+use crate::app::units::Span;
+
+/// A 503 page, or an end to it.
+pub(crate) async fn maintain(context: &mut Context<'_>, notice: Option<&Notice>) -> Result<Outcome, Problem> {
+    let (record, _) = serving(context).await?;
+    match (&record.state, notice) {
+        (RunState::Stopped, _) => Err(stopped(&record.name)),
+        (RunState::Maintenance(_), None) => put(context, RunState::Running).await,
+        (_, None) => Ok(Outcome::Unchanged),
+        (_, Some(notice)) => put(context, RunState::Maintenance(notice.clone())).await,
+    }
+}
+
+/// Requests wait from now on.
+pub(crate) async fn pause(context: &mut Context<'_>, max_wait: Span) -> Result<Outcome, Problem> {
+    let (record, _) = serving(context).await?;
+    match &record.state {
+        RunState::Stopped => Err(stopped(&record.name)),
+        RunState::Maintenance(_) => Err(maintained(&record.name)),
+        _ => put(context, RunState::Paused { max_wait }).await,
+    }
+}
+
+/// Requests go on.
+pub(crate) async fn resume(context: &mut Context<'_>) -> Result<Outcome, Problem> {
+    let (record, _) = serving(context).await?;
+    match &record.state {
+        RunState::Running => Ok(Outcome::Unchanged),
+        RunState::Stopped => Err(stopped(&record.name)),
+        RunState::Maintenance(_) => Err(maintained(&record.name)),
+        RunState::Paused { .. } => put(context, RunState::Running).await,
+    }
+}
+
+async fn put(context: &mut Context<'_>, state: RunState) -> Result<Outcome, Problem> {
+    let (record, release) = serving(context).await?;
+    context.report.serving = Some(release.number);
+    context.report.url = Some(url(context.installation, &release.settings).await?);
+    if record.state == state {
+        return Ok(Outcome::Unchanged);
+    }
+    context.apply(Transaction::SetState { app: record.id, state }).await?;
+    Ok(Outcome::Updated)
+}
+
+fn stopped(name: &crate::app::name::AppName) -> Problem {
+    Problem::rejected("app-stopped", format!("{name} is stopped"))
+        .hint(format!("`once start {name}` lets it serve again"))
+}
+
+fn maintained(name: &crate::app::name::AppName) -> Problem {
+    Problem::rejected("app-maintained", format!("{name} is under maintenance"))
+        .hint(format!("`once maintenance {name} --off` ends it"))
+}
