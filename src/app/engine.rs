@@ -9,6 +9,7 @@ use futures_core::stream::BoxStream;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::doctor::Machine;
 use super::image::ImageRef;
 use super::name::Namespace;
 
@@ -45,6 +46,9 @@ pub struct EngineInfo {
     pub address: String,
     /// Whether it runs on this machine, so its files and `/proc` can be read here.
     pub local: bool,
+    /// Its clock, when it was asked first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Timestamp>,
 }
 
 /// An image on the engine.
@@ -269,6 +273,8 @@ pub trait Engine: Send + Sync {
     /// What these containers use, without a call to the engine, where it is local; else empty. CPU is the share since
     /// the last call.
     async fn usage(&self, containers: &[String]) -> HashMap<String, Usage>;
+    /// The machine the engine runs on, where that is this one.
+    async fn machine(&self) -> Option<Machine>;
     /// What the host uses, where the engine is local.
     async fn host_usage(&self) -> Option<HostUsage>;
     /// What happens to containers of a namespace.

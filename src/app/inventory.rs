@@ -20,6 +20,8 @@ pub struct Inventory {
     pub proxy: Option<Container>,
     /// Containers of this namespace no record knows: left behind, or of a lost ledger.
     pub strays: Vec<Container>,
+    /// All containers that were looked at.
+    pub containers: Vec<Container>,
 }
 
 /// One app at one moment.
@@ -124,7 +126,7 @@ pub fn join(containers: &[Container], snapshot: Option<Snapshot>) -> Inventory {
         })
     };
     let strays = containers.iter().filter(|c| role(c) == Some(Role::Web) && !known(c)).cloned().collect();
-    Inventory { apps, snapshot, proxy, strays }
+    Inventory { apps, snapshot, proxy, strays, containers: containers.to_vec() }
 }
 
 fn certificates(record: &AppRecord, snapshot: Option<&Snapshot>) -> Vec<CertificateView> {

@@ -50,6 +50,16 @@ pub enum Ask {
         /// Which app.
         app: Selector,
     },
+    /// Put in order what a process that died left behind, and remove what no release needs.
+    Tidy {
+        /// Which app.
+        app: Selector,
+    },
+    /// Make the record of an app again from its containers, which go on running as they are.
+    Adopt {
+        /// Name or id of one of them.
+        container: String,
+    },
     /// Let visitors see a 503 page while the app goes on running, or let them in again.
     Maintenance {
         /// Which app.

@@ -170,6 +170,12 @@ pub(crate) fn container_spec(
     }
 }
 
+/// The settings a container was made with, as its label tells them, secrets masked; `None`: it tells none.
+pub(crate) fn settings_of(labels: &BTreeMap<String, String>) -> Option<Settings> {
+    let settings: Settings = serde_json::from_str(labels.get("once.settings")?).ok()?;
+    (!settings.hosts.is_empty()).then_some(settings)
+}
+
 /// The names of the volumes an app with these settings uses: its own first.
 pub(crate) fn volume_names(owner: Owner<'_>, settings: &Settings) -> Vec<String> {
     let named = settings.volumes.values().filter_map(|source| match source {

@@ -16,7 +16,7 @@ use crate::app::engine::{
     Container, ContainerDetail, ContainerSpec, Engine, EngineError, EngineEvent, EngineInfo, ExecSession, ExecSpec,
     HostUsage, Image, LogLine, LogQuery, OwnImage, PullProgress, Usage, Volume,
 };
-use crate::app::{ImageRef, Namespace};
+use crate::app::{ImageRef, Machine, Namespace};
 
 type Result<T> = std::result::Result<T, EngineError>;
 
@@ -50,6 +50,7 @@ impl Docker {
             memory: found.mem_total.and_then(|bytes| bytes.try_into().ok()).unwrap_or_default(),
             root_dir: found.docker_root_dir.unwrap_or_default(),
             address: self.client.address.to_string(),
+            time: found.system_time.and_then(|text| text.to_string().parse().ok()),
         })
     }
 }
@@ -174,6 +175,10 @@ impl Engine for Docker {
 
     async fn host_usage(&self) -> Option<HostUsage> {
         self.measure_host().await
+    }
+
+    async fn machine(&self) -> Option<Machine> {
+        self.look_at_machine().await
     }
 
     fn events(&self, namespace: &Namespace) -> BoxStream<'static, Result<EngineEvent>> {

@@ -2,18 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use bollard::models::{ContainerInspectResponse, ContainerState, ContainerSummary, ContainerSummaryStateEnum, PortMap};
+use bollard::models::{
+    ContainerInspectResponse, ContainerState, ContainerSummary, ContainerSummaryStateEnum, PortMap,
+    RestartPolicyNameEnum,
+};
 use jiff::Timestamp;
 
 use super::call::{Call, required};
 use super::labels;
-use crate::app::engine::{Container, ContainerDetail, EngineError};
+use crate::app::engine::{Container, ContainerDetail, EngineError, Restart};
 
 pub(super) fn listed(summary: ContainerSummary, call: &Call) -> Result<Container, EngineError> {
     let labels: BTreeMap<_, _> = summary.labels.unwrap_or_default().into_iter().collect();
-    let mut ports: Vec<u16> = summary.ports.unwrap_or_default().iter().filter_map(|port| port.public_port).collect();
-    ports.sort_unstable();
-    ports.dedup();
+    let bindings = summary.ports.unwrap_or_default();
+    let sorted = |mut ports: Vec<u16>| {
+        ports.sort_unstable();
+        ports.dedup();
+        ports
+    };
+    let ports = sorted(bindings.iter().filter_map(|port| port.public_port).collect());
+    let reachable = bindings.iter().filter(|port| port.public_port.is_some() && !is_loopback(port.ip.as_deref()));
+    let open = sorted(reachable.map(|port| port.private_port).collect());
     let created = required(summary.created, "Created", call)?;
     Ok(Container {
         id: required(summary.id, "Id", call)?,
@@ -27,7 +36,12 @@ pub(super) fn listed(summary: ContainerSummary, call: &Call) -> Result<Container
         created_at: required(Timestamp::from_second(created).ok(), "Created", call)?,
         labels,
         ports,
+        open,
     })
+}
+
+fn is_loopback(address: Option<&str>) -> bool {
+    address.and_then(|text| text.parse::<std::net::IpAddr>().ok()).is_some_and(|ip| ip.is_loopback())
 }
 
 /// Links give a container further names, with a slash inside.
@@ -40,7 +54,12 @@ pub(super) fn detailed(found: ContainerInspectResponse, call: &Call) -> Result<C
     let state = required(found.state, "State", call)?;
     let config = required(found.config, "Config", call)?;
     let settings = found.network_settings.unwrap_or_default();
-    let bindings = found.host_config.and_then(|host| host.port_bindings).unwrap_or_default();
+    let host = found.host_config.unwrap_or_default();
+    let bindings = host.port_bindings.unwrap_or_default();
+    let restart = match host.restart_policy.and_then(|policy| policy.name) {
+        Some(RestartPolicyNameEnum::UNLESS_STOPPED | RestartPolicyNameEnum::ALWAYS) => Restart::UnlessStopped,
+        _ => Restart::No,
+    };
     let mut ports = host_ports(&bindings);
     ports.extend(host_ports(&settings.ports.unwrap_or_default()));
     Ok(ContainerDetail {
@@ -63,6 +82,9 @@ pub(super) fn detailed(found: ContainerInspectResponse, call: &Call) -> Result<C
         labels: config.labels.unwrap_or_default().into_iter().collect(),
         env: config.env.unwrap_or_default(),
         ports,
+        memory: host.memory.and_then(|bytes| u64::try_from(bytes).ok()).filter(|bytes| *bytes > 0),
+        nano_cpus: host.nano_cpus.filter(|nanos| *nanos > 0),
+        restart,
     })
 }
 

@@ -22,6 +22,7 @@ mod images;
 mod inspect;
 pub mod labels;
 mod logs;
+mod machine;
 mod networks;
 mod own_image;
 mod progress;

@@ -17,6 +17,7 @@ mod hardening;
 mod host;
 mod locks;
 mod namespace;
+mod rebuild;
 mod registry;
 mod relay;
 mod release_command;

@@ -1,6 +1,7 @@
 //! Changes of one app, made under its lock. [`run`] is the one way in: command, console and detached process all end
 //! up here, so there is no second way to change an app.
 
+mod adopt;
 mod candidate;
 mod certify;
 mod close;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::candidate::Wish;
 use super::certify::{asks_anyway, certifiable, warn_about_wildcards};
 use super::context::Context;
-use super::{close, operate};
+use super::{adopt, close, operate};
 use crate::app::draft::Draft;
 use crate::app::event::{Event, Outcome, Step};
 use crate::app::host::Hostname;
@@ -47,6 +47,7 @@ pub(crate) async fn perform(
         Ask::Deploy(deploy) if deploy.dry_run => installation.proxy().await?,
         Ask::Deploy(deploy) if deploy.upgrade_proxy => Some(installation.upgrade_proxy().await?),
         Ask::Deploy(deploy) if deploy.existing.is_none() => Some(installation.ensure_proxy().await?),
+        Ask::Adopt { .. } => Some(installation.ensure_proxy().await?),
         _ => installation.proxy().await?,
     };
     let records = match &proxy {
@@ -59,11 +60,13 @@ pub(crate) async fn perform(
         | Ask::Start { app }
         | Ask::Stop { app }
         | Ask::Restart { app }
+        | Ask::Tidy { app }
         | Ask::Maintenance { app, .. }
         | Ask::Pause { app, .. }
         | Ask::Resume { app }
         | Ask::Remove { app, data: false } => existing(&records, app)?.name.clone(),
         Ask::Remove { app, data: true } => operate::removable(&records, app)?,
+        Ask::Adopt { container } => adopt::whose(installation, container).await?,
     };
     journal.about(&name);
     // Said also by a change that never gets the lock: what served before serves on.
@@ -99,6 +102,8 @@ async fn act(context: &mut Context<'_>) -> Result<Outcome, Problem> {
         }
         Ask::Start { .. } => operate::start(context).await,
         Ask::Stop { .. } => operate::stop(context).await,
+        Ask::Tidy { .. } => adopt::tidy(context).await,
+        Ask::Adopt { .. } => adopt::adopt(context).await,
         Ask::Maintenance { notice, .. } => close::maintain(context, notice.as_ref()).await,
         Ask::Pause { max_wait, .. } => close::pause(context, *max_wait).await,
         Ask::Resume { .. } => close::resume(context).await,

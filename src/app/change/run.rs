@@ -65,6 +65,8 @@ const fn verb(ask: &Ask) -> &'static str {
         Ask::Start { .. } => "start",
         Ask::Stop { .. } => "stop",
         Ask::Restart { .. } => "restart",
+        Ask::Tidy { .. } => "tidy",
+        Ask::Adopt { .. } => "adopt",
         Ask::Maintenance { notice: Some(_), .. } => "maintenance",
         Ask::Maintenance { notice: None, .. } => "maintenance off",
         Ask::Pause { .. } => "pause",

@@ -57,6 +57,9 @@ pub struct Container {
     pub labels: BTreeMap<String, String>,
     /// Published host ports.
     pub ports: Vec<u16>,
+    /// Ports inside of it that are published on an address other machines can reach.
+    #[serde(default)]
+    pub open: Vec<u16>,
 }
 
 /// A container looked at closely.
@@ -91,6 +94,12 @@ pub struct ContainerDetail {
     pub env: Vec<String>,
     /// Published ports: container port to host port.
     pub ports: BTreeMap<u16, u16>,
+    /// Memory limit, bytes; `None`: none.
+    pub memory: Option<u64>,
+    /// Processor limit, billionths of a processor; `None`: none.
+    pub nano_cpus: Option<i64>,
+    /// What happens when it ends by itself.
+    pub restart: Restart,
 }
 
 /// A mount of a container to be.
@@ -115,11 +124,12 @@ pub enum MountSpec {
 }
 
 /// What happens when a container ends by itself or the engine restarts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Restart {
     /// Nothing.
+    #[default]
     No,
-    /// It is started again unless it was stopped on purpose.
+    /// It is started again, unless it was stopped on purpose.
     UnlessStopped,
 }
 

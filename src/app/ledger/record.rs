@@ -167,6 +167,12 @@ impl AppRecord {
         self.releases.iter().find(|r| r.number == number)
     }
 
+    /// The release a container was made for, or taken over by.
+    #[must_use]
+    pub fn release_of(&self, container: &str) -> Option<&Release> {
+        self.releases.iter().rev().find(|r| r.container == container)
+    }
+
     /// The serving release.
     #[must_use]
     pub fn serving_release(&self) -> Option<&Release> {

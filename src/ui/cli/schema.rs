@@ -10,8 +10,8 @@ use crate::app::ledger::{AppRecord, Generated};
 use crate::app::proxy::{Activity, AppTraffic};
 use crate::app::{
     Action, AppHealth, AppId, AppView, Caller, CertificateFacts, CertificateFailure, CertificateSource,
-    CertificateView, Change, Cost, EnvValue, Issuing, IssuingState, OpId, PlanView, Port, Problem, ProxyConfig,
-    ProxyDraft, ProxyField, Release, ReleaseNumber, ReleaseStatus, ResolvedImage, Secret, Settings,
+    CertificateView, Change, Cost, EnvValue, Finding, Fix, Issuing, IssuingState, Kind, OpId, PlanView, Port, Problem,
+    ProxyConfig, ProxyDraft, ProxyField, Release, ReleaseNumber, ReleaseStatus, ResolvedImage, Secret, Settings,
 };
 
 macro_rules! schema {
@@ -235,6 +235,25 @@ fn events() -> Vec<Event> {
         finished(Outcome::Updated, None),
         finished(Outcome::Failed, Some(problem)),
     ]
+}
+
+#[test]
+fn findings_of_the_doctor() {
+    let schema = schema!("finding");
+    for kind in schema["properties"]["kind"]["enum"].as_array().unwrap() {
+        let kind: Kind = serde_json::from_value(kind.clone()).unwrap();
+        let app = "shop".parse().unwrap();
+        let found = Finding::problem(kind, "once-shop-1", "it is gone", "visitors get errors")
+            .of(&app)
+            .mend("once restart shop");
+        holds(&schema, &found);
+        holds(&schema, &found.clone().fix(Fix::Adopt { container: "once-shop-1".into() }));
+        for fix in [Fix::Start { app: app.clone() }, Fix::Restart { app: app.clone() }, Fix::Tidy { app: app.clone() }]
+        {
+            holds(&schema, &found.clone().fix(fix));
+        }
+        holds(&schema, &Finding::remark(kind, "x", "y", "z"));
+    }
 }
 
 #[test]

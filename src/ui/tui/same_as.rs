@@ -15,6 +15,8 @@ pub(crate) fn command(ask: &Ask) -> String {
         Ask::Start { app } => format!("once start {}", app.0),
         Ask::Stop { app } => format!("once stop {}", app.0),
         Ask::Restart { app } => format!("once restart {}", app.0),
+        Ask::Tidy { .. } => "once doctor --fix".to_owned(),
+        Ask::Adopt { container } => format!("once adopt {}", shell_word(container)),
         Ask::Maintenance { app, notice: None } => format!("once maintenance {} --off", app.0),
         Ask::Maintenance { app, notice: Some(notice) } => {
             let message = notice.message.as_ref().map(|m| format!(" --message {}", shell_word(m)));

@@ -84,6 +84,7 @@ pub(crate) fn engine_up() -> Msg {
         root_dir: "/var/lib/docker".into(),
         address: "unix:///var/run/docker.sock".into(),
         local: true,
+        time: None,
     }))
 }
 
@@ -240,6 +241,7 @@ pub(crate) fn container(app: &str, release: u64) -> Container {
         created_at: ago(18_000),
         labels: std::collections::BTreeMap::new(),
         ports: Vec::new(),
+        open: Vec::new(),
     }
 }
 
@@ -288,6 +290,9 @@ pub(crate) fn detail(id: &str) -> ContainerDetail {
         labels: std::collections::BTreeMap::new(),
         env: Vec::new(),
         ports: std::collections::BTreeMap::new(),
+        memory: None,
+        nano_cpus: None,
+        restart: crate::app::engine::Restart::UnlessStopped,
     }
 }
 

@@ -10,7 +10,7 @@ use once::app::engine::{
     Container, ContainerDetail, ContainerSpec, Engine, EngineError, EngineEvent, EngineInfo, ExecSession, ExecSpec,
     HostUsage, Image, LogLine, LogQuery, OwnImage, PullProgress, Usage, Volume,
 };
-use once::app::{ImageRef, Namespace};
+use once::app::{ImageRef, Machine, Namespace};
 use once::docker::labels;
 
 use super::FakeEngine;
@@ -91,6 +91,7 @@ impl Engine for FakeEngine {
                 root_dir: "/var/lib/docker".into(),
                 address: "fake://".into(),
                 local: true,
+                time: None,
             })
         })
         .await
@@ -401,6 +402,10 @@ impl Engine for FakeEngine {
         let state = self.lock();
         let running = containers.iter().filter_map(|id| Some((id, state.containers.get(id)?)));
         running.filter(|(_, held)| held.runs()).map(|(id, held)| (id.clone(), usage_of(held))).collect()
+    }
+
+    async fn machine(&self) -> Option<Machine> {
+        None
     }
 
     async fn host_usage(&self) -> Option<HostUsage> {

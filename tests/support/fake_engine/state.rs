@@ -141,6 +141,9 @@ impl Held {
         let mut ports: Vec<u16> =
             if running { self.spec.publish.iter().map(|(outside, _)| *outside).collect() } else { vec![] };
         ports.sort_unstable();
+        let mut open: Vec<u16> =
+            if running { self.spec.publish.iter().map(|(_, inside)| *inside).collect() } else { vec![] };
+        open.sort_unstable();
         Container {
             id: self.id.clone(),
             name: self.spec.name.clone(),
@@ -153,6 +156,7 @@ impl Held {
             created_at: self.created_at,
             labels: self.spec.labels.clone(),
             ports,
+            open,
         }
     }
 
@@ -180,6 +184,9 @@ impl Held {
             labels: self.spec.labels.clone(),
             env: self.env.iter().map(|(key, value)| format!("{key}={value}")).collect(),
             ports: self.spec.publish.iter().map(|(outside, inside)| (*inside, *outside)).collect(),
+            memory: self.spec.memory,
+            nano_cpus: self.spec.nano_cpus,
+            restart: self.spec.restart,
         }
     }
 

@@ -15,8 +15,8 @@ pub use machinery::{DemoImageArgs, DemoLoadArgs, Machinery};
 pub(crate) use proxy::ConfigureArgs;
 pub use queries::ProxyArgs;
 pub(crate) use queries::{
-    AppArg, AppsArg, ConfirmArgs, ExecArgs, LockArgs, LogsArgs, MaintenanceArgs, PauseArgs, ProxyCommand, RemoveArgs,
-    RollbackArgs, StatusArgs, WatchArgs,
+    AdoptArgs, AppArg, AppsArg, ConfirmArgs, DoctorArgs, ExecArgs, LockArgs, LogsArgs, MaintenanceArgs, PauseArgs,
+    ProxyCommand, RemoveArgs, RollbackArgs, StatusArgs, WatchArgs,
 };
 
 /// The command line.
@@ -178,6 +178,11 @@ pub(crate) enum Command {
         #[arg(short = 'n', long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         lines: u32,
     },
+    /// What is wrong on this host, and what to do about it; exits 10 when something is
+    #[command(after_help = queries::DOCTOR_EXAMPLES)]
+    Doctor(DoctorArgs),
+    /// Take an app that runs already back under control, after its record was lost
+    Adopt(AdoptArgs),
     /// Print completions for a shell
     Completions {
         /// Which shell
@@ -229,6 +234,8 @@ impl Command {
             Self::Lock(_) => "lock",
             Self::Unlock(_) => "unlock",
             Self::Activity { .. } => "activity",
+            Self::Doctor(_) => "doctor",
+            Self::Adopt(_) => "adopt",
             Self::Completions { .. } => "completions",
             Self::Version => "version",
             Self::Machinery(_) => "machinery",

@@ -75,6 +75,31 @@ pub(crate) struct StatusArgs {
     pub(crate) watch: bool,
 }
 
+pub(crate) const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  once doctor                what is wrong, why it matters, which command mends it
+  once doctor --fix          mends what needs nobody's judgement; never stops what serves, never removes data
+  once doctor --json         one finding a line";
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DoctorArgs {
+    /// Mend what needs nobody's judgement
+    #[arg(long)]
+    pub(crate) fix: bool,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AdoptArgs {
+    /// Name or id of one of its containers
+    pub(crate) container: String,
+    #[command(flatten)]
+    pub(crate) confirm: ConfirmArgs,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}
+
 pub(crate) const LOGS_EXAMPLES: &str = "\
 Examples:
   once logs shop -f                     go on with what comes

@@ -1,11 +1,13 @@
 //! One file a subcommand, or a family of them. Each gets the session and gives an exit code or a problem.
 
 pub(crate) mod activity;
+pub(crate) mod adopt;
 pub(crate) mod close;
 pub(crate) mod completions;
 pub(crate) mod console;
 pub(crate) mod demo_image;
 pub(crate) mod deploy;
+pub(crate) mod doctor;
 pub(crate) mod env;
 pub(crate) mod exec;
 pub(crate) mod lifecycle;

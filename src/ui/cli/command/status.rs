@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::app::{AppView, Inventory, observe};
-use crate::app::{Installation, Problem};
+use crate::app::{AppView, Finding, Installation, Inventory, Problem, Severity, Sight, observe, reconcile};
 use crate::ui::cli::args::StatusArgs;
 use crate::ui::cli::certificates;
 use crate::ui::cli::change::Signals;
@@ -34,6 +33,9 @@ pub(crate) async fn status(session: &mut Session<'_>, args: &StatusArgs) -> Answ
     }
     for finding in &findings {
         session.out.tell(&format!("finding: {}", crate::ui::sanitize::line(finding)));
+    }
+    if !findings.is_empty() {
+        session.out.say("`once doctor` says what to do about it");
     }
     Ok(if findings.is_empty() { 0 } else { FINDINGS })
 }
@@ -71,20 +73,19 @@ async fn look(at: &Installation, only: Option<&str>) -> Result<(Vec<AppView>, Ve
             }
         },
     };
-    let findings = findings(&inventory, &apps, only.is_none(), at.clock.now());
+    let findings = look_closer(at, &inventory).await?;
+    let of_these = |f: &&Finding| only.is_none() || apps.iter().any(|a| f.app.as_ref() == Some(&a.record.name));
+    let mut findings: Vec<String> = findings.iter().filter(of_these).map(|f| f.what.clone()).collect();
+    let now = at.clock.now();
+    findings.extend(apps.iter().flat_map(|a| &a.certificates).filter_map(|c| certificates::finding(c, now)));
     Ok((apps, findings))
 }
 
-fn findings(inventory: &Inventory, apps: &[AppView], host_too: bool, now: jiff::Timestamp) -> Vec<String> {
-    let of_apps = apps.iter().filter(|a| a.health.is_finding());
-    let mut all: Vec<String> = of_apps.map(|a| format!("{} is {}", a.record.name, a.health)).collect();
-    all.extend(apps.iter().flat_map(|a| &a.certificates).filter_map(|c| certificates::finding(c, now)));
-    if host_too {
-        let aside = inventory.snapshot.iter().flat_map(|s| &s.info.set_aside);
-        all.extend(aside.map(|(file, why)| format!("the ledger's file {file} was set aside: {why}")));
-        all.extend(inventory.strays.iter().map(|c| format!("no app knows the container {} ({})", c.name, c.state)));
-    }
-    all
+/// What does not fit together here. `doctor` looks at more, and says what to do.
+async fn look_closer(at: &Installation, inventory: &Inventory) -> Result<Vec<Finding>, Problem> {
+    let volumes = at.engine.volumes(&at.namespace).await?;
+    let sight = Sight { namespace: &at.namespace, inventory, containers: &inventory.containers, volumes: &volumes };
+    Ok(reconcile(sight).into_iter().filter(|f| f.severity == Severity::Problem).collect())
 }
 
 /// What a person would call a change: not the numbers, which always move.

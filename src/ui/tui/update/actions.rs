@@ -172,6 +172,16 @@ fn question(m: &Model, app: &AppView, wish: Ask) -> Result<Confirm, String> {
                 "Roll back",
             )
         }
+        Ask::Tidy { .. } => (
+            format!("Tidy up {host}?"),
+            vec!["What no release needs is removed.".into(), "What serves is not touched.".into()],
+            "Tidy up",
+        ),
+        Ask::Adopt { container } => (
+            format!("Adopt {container}?"),
+            vec!["Its app gets a record again.".into(), "Its containers are not touched.".into()],
+            "Adopt",
+        ),
         Ask::Deploy(_) => return Err("a deploy is reviewed, not asked about".into()),
     };
     let typed = matches!(wish, Ask::Remove { .. }).then(|| (app.name().to_string(), Input::default()));
@@ -281,10 +291,12 @@ pub(super) fn run(m: &mut Model, ask: Ask) -> Vec<Effect> {
         | Ask::Start { app }
         | Ask::Stop { app }
         | Ask::Restart { app }
+        | Ask::Tidy { app }
         | Ask::Maintenance { app, .. }
         | Ask::Pause { app, .. }
         | Ask::Resume { app }
         | Ask::Remove { app, .. } => app.0.clone(),
+        Ask::Adopt { container } => container.clone(),
     };
     let dry = matches!(&ask, Ask::Deploy(d) if d.dry_run);
     let job = m.job(ask);

@@ -1,0 +1,109 @@
+//! Taking back what runs already: an app whose record was lost, and what dead processes left behind.
+
+use super::context::Context;
+use crate::app::engine::{Container, Role};
+use crate::app::event::{Event, Outcome, Step};
+use crate::app::installation::Installation;
+use crate::app::job::{Ask, Selector};
+use crate::app::ledger::{AppRecord, Transaction};
+use crate::app::name::AppName;
+use crate::app::problem::Problem;
+use crate::app::rebuild::{Remains, rebuild};
+use crate::app::shape::settings_of;
+
+/// The app a container of ours belongs to, by its labels.
+pub(crate) async fn whose(installation: &Installation, container: &str) -> Result<AppName, Problem> {
+    let found = find(installation, container).await?;
+    found.identity.and_then(|i| i.app).ok_or_else(|| {
+        let message = format!("the container {} carries no app's name", container.escape_debug());
+        Problem::rejected("not-an-app", message)
+    })
+}
+
+async fn find(installation: &Installation, container: &str) -> Result<Container, Problem> {
+    let all = installation.engine.all_containers().await?;
+    let shown = container.escape_debug();
+    let Some(found) =
+        all.into_iter().find(|c| c.name == container || (container.len() >= 12 && c.id.starts_with(container)))
+    else {
+        return Err(Problem::rejected("no-such-container", format!("there is no container `{shown}` on this engine"))
+            .hint("`once doctor` names those that no app knows"));
+    };
+    match &found.identity {
+        None => Err(Problem::rejected("not-ours", format!("the container `{shown}` was not made by once")).hint(
+            "`once deploy IMAGE --host HOST` makes an app of its image; its volumes can be given with `--volume`",
+        )),
+        Some(identity) if identity.namespace != installation.namespace => {
+            let other = &identity.namespace;
+            Err(Problem::rejected("other-namespace", format!("the container `{shown}` is of the namespace `{other}`"))
+                .hint(format!("`once --namespace {other} adopt {shown}`")))
+        }
+        Some(identity) if identity.role != Role::Web => {
+            Err(Problem::rejected("not-an-app", format!("the container `{shown}` is no app's: it cannot be adopted")))
+        }
+        Some(_) => Ok(found),
+    }
+}
+
+/// Makes the record again. The containers are only looked at.
+pub(crate) async fn adopt(context: &mut Context<'_>) -> Result<Outcome, Problem> {
+    let Ask::Adopt { container } = &context.job.ask else { return Ok(Outcome::Unchanged) };
+    let chosen = find(context.installation, container).await?;
+    let id = chosen.identity.as_ref().and_then(|i| i.id.clone());
+    if let Some(record) = context.proxy.record(&context.name).await?.filter(AppRecord::is_live) {
+        if Some(&record.id) == id.as_ref() && record.release_of(&chosen.name).is_some() {
+            return Ok(Outcome::Unchanged);
+        }
+        let message = format!("the name {} belongs to another app, which the ledger knows", record.name);
+        return Err(Problem::new(Outcome::Refused, "name-taken", message)
+            .hint(format!("`docker inspect {}` shows its labels; `once show {}` the app", chosen.name, record.name)));
+    }
+    let engine = &*context.installation.engine;
+    let mut remains = Vec::new();
+    for container in engine.containers(&context.installation.namespace).await? {
+        let same = container.identity.as_ref().is_some_and(|i| i.role == Role::Web && i.id == id);
+        let Some(detail) = (if same { engine.container(&container.id).await? } else { None }) else { continue };
+        let image = engine.image(&detail.image_id).await?;
+        let settings = settings_of(&container.labels);
+        remains.push(Remains { container, detail, image, settings });
+    }
+    let fresh = context.installation.entropy.secrets();
+    let now = context.installation.clock.now();
+    let rebuilt = rebuild(remains, &context.job.op, &context.job.by, now, fresh).map_err(|error| {
+        Problem::new(Outcome::Failed, "cannot-rebuild", "no record can be made of what is left").because(&error)
+    })?;
+    for text in rebuilt.lost {
+        context.journal.warn("lost", text);
+    }
+    let create = Transaction::Create { record: Box::new(rebuilt.record) };
+    let applied = context.journal.step(Step::Switch, async {
+        let applied = context.proxy.apply(context.lease.fence(), create).await?;
+        let text = match applied.record.as_ref().and_then(|r| r.serving) {
+            Some(serving) => format!("requests go to release {serving}, which was running"),
+            None => "nothing of it serves".to_owned(),
+        };
+        Ok::<_, Problem>((applied, text))
+    });
+    let applied = applied.await?;
+    context.report.serving = applied.record.as_ref().and_then(|r| r.serving);
+    Ok(Outcome::Created)
+}
+
+/// What was left behind has been mended when this is called; what no release needs goes now.
+pub(crate) async fn tidy(context: &mut Context<'_>) -> Result<Outcome, Problem> {
+    let Some(record) = context.record().await? else {
+        let text = Selector(context.name.to_string());
+        return Err(Problem::rejected("no-such-app", format!("there is no app `{}`", text.0)));
+    };
+    let needed = |name: &str| record.release_of(name).is_some();
+    let mut removed = Vec::new();
+    for container in context.containers(&record).await?.into_iter().filter(|c| !needed(&c.name)) {
+        context.installation.engine.remove(&container.id).await?;
+        removed.push(container.name);
+    }
+    if removed.is_empty() {
+        return Ok(Outcome::Unchanged);
+    }
+    context.journal.write(Event::Tidied { text: format!("removed what no release needs: {}", removed.join(", ")) });
+    Ok(Outcome::Updated)
+}

@@ -1,0 +1,231 @@
+//! Three lists laid beside each other: containers, the ledger (whose records are the routes) and volumes. What does not
+//! fit is a [`Finding`]; nothing is ever removed by itself. Pure.
+
+use super::engine::{Container, Role, Volume};
+use super::finding::{Finding, Fix, Kind};
+use super::inventory::AppHealth;
+use super::inventory::Inventory;
+use super::name::{AppId, AppName, Namespace};
+
+/// From so many containers without a record on, it is the record that is missing, not the containers that are too many.
+const MASS: usize = 3;
+
+/// Labels by which other tools mark web apps: ONCE's and Kamal's.
+const FOREIGN_LABELS: [(&str, &str); 2] = [("once", "ONCE"), ("service", "Kamal")];
+
+/// What is compared.
+#[derive(Debug, Clone, Copy)]
+pub struct Sight<'a> {
+    /// Whose things.
+    pub namespace: &'a Namespace,
+    /// Records, routes and their containers.
+    pub inventory: &'a Inventory,
+    /// All containers of the engine.
+    pub containers: &'a [Container],
+    /// The namespace's volumes.
+    pub volumes: &'a [Volume],
+}
+
+/// Everything that does not fit, worst first. The same lists give the same findings, whatever their order.
+#[must_use]
+pub fn reconcile(sight: Sight<'_>) -> Vec<Finding> {
+    let mut found = apps(sight);
+    found.extend(lost_volumes(sight));
+    found.extend(unowned(sight));
+    found.extend(set_aside(sight));
+    found.extend(foreign(sight));
+    found.sort_by(|a, b| (a.severity, a.kind, &a.subject).cmp(&(b.severity, b.kind, &b.subject)));
+    found.dedup();
+    found
+}
+
+fn apps(sight: Sight<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for app in &sight.inventory.apps {
+        let (record, name) = (&app.record, &app.record.name);
+        let Some(release) = record.serving_release() else {
+            if app.health == AppHealth::Empty {
+                found.push(
+                    Finding::problem(
+                        Kind::Abandoned,
+                        name.as_str(),
+                        format!("{name} never served"),
+                        "its first deploy ended before anything was switched",
+                    )
+                    .of(name)
+                    .mend(format!("once remove {name}")),
+                );
+            }
+            continue;
+        };
+        if app.health == AppHealth::Abandoned {
+            let what = format!("a change of {name} was left behind by a process that died");
+            found.push(
+                Finding::problem(Kind::Abandoned, name.as_str(), what, "a candidate may still run beside what serves")
+                    .of(name)
+                    .mend("once doctor --fix")
+                    .fix(Fix::Tidy { app: name.clone() }),
+            );
+        }
+        match &app.container {
+            None if app.health != AppHealth::Changing => {
+                let what =
+                    format!("release {} of {name} serves by the ledger, and its container is gone", release.number);
+                found.push(
+                    Finding::problem(Kind::Ghost, &release.container, what, "visitors get errors")
+                        .of(name)
+                        .mend(format!("once restart {name}"))
+                        .fix(Fix::Restart { app: name.clone() }),
+                );
+            }
+            Some(container) if app.health == AppHealth::Down && container.state == "restarting" => {
+                let what = format!("{name} ends as soon as it was started, again and again ({})", container.status);
+                found.push(
+                    Finding::problem(Kind::RestartLoop, &container.name, what, "visitors get errors most of the time")
+                        .of(name)
+                        .mend(format!("once logs {name}"))
+                        .mend(format!("once rollback {name}")),
+                );
+            }
+            Some(container) if app.health == AppHealth::Down => {
+                let what = format!("{name} should run, and its container is {}", container.state);
+                found.push(
+                    Finding::problem(Kind::Down, &container.name, what, "visitors get errors")
+                        .of(name)
+                        .mend(format!("once start {name}"))
+                        .fix(Fix::Start { app: name.clone() }),
+                );
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn lost_volumes(sight: Sight<'_>) -> Vec<Finding> {
+    let owned = |id: &AppId| {
+        sight
+            .volumes
+            .iter()
+            .any(|v| v.identity.as_ref().is_some_and(|i| i.role == Role::Data && i.id.as_ref() == Some(id)))
+    };
+    let served = sight.inventory.apps.iter().filter(|a| a.record.serving.is_some());
+    served
+        .filter(|a| !owned(&a.record.id))
+        .map(|a| {
+            let name = &a.record.name;
+            let volume = sight.namespace.volume(name, None);
+            let what = format!("the data volume of {name} is not there");
+            let why = "what the app kept is gone, or is in a volume that carries another app's labels";
+            Finding::problem(Kind::LostVolume, volume, what, why).of(name).mend("docker volume ls")
+        })
+        .collect()
+}
+
+/// Containers of ours that no release needs.
+fn unowned(sight: Sight<'_>) -> Vec<Finding> {
+    let mut orphans = Vec::new();
+    let mut strays = Vec::new();
+    for container in sight.containers {
+        let Some(identity) = container.identity.as_ref().filter(|i| &i.namespace == sight.namespace) else { continue };
+        if !matches!(identity.role, Role::Web | Role::Task) {
+            continue;
+        }
+        let owner = identity.id.as_ref().and_then(|id| sight.inventory.apps.iter().find(|a| &a.record.id == id));
+        match owner {
+            Some(app) => {
+                let needed = app.record.releases.iter().any(|r| r.container == container.name);
+                let changing = matches!(app.health, AppHealth::Changing | AppHealth::Abandoned);
+                if !needed && !changing {
+                    strays.push(stray(container, &app.record.name));
+                }
+            }
+            None if container.running && identity.role == Role::Web => orphans.push((container, identity.app.clone())),
+            None => strays.push(left_over(container)),
+        }
+    }
+    if orphans.len() >= MASS && orphans.len() > sight.inventory.apps.len() {
+        strays.push(lost_state(&orphans, sight));
+    }
+    strays.extend(orphans.into_iter().map(|(container, app)| orphan(container, app.as_ref())));
+    strays
+}
+
+fn stray(container: &Container, app: &AppName) -> Finding {
+    let what = format!("no release of {app} needs the container {} ({})", container.name, container.state);
+    Finding::problem(Kind::Stray, &container.name, what, "it takes memory and may write to the app's data")
+        .of(app)
+        .mend("once doctor --fix")
+        .mend(format!("docker rm -f {}", container.name))
+        .fix(Fix::Tidy { app: app.clone() })
+}
+
+fn left_over(container: &Container) -> Finding {
+    let what = format!("the container {} belongs to an app that is not there ({})", container.name, container.state);
+    Finding::problem(Kind::Stray, &container.name, what, "it takes room, and its name")
+        .mend(format!("docker rm {}", container.name))
+}
+
+fn orphan(container: &Container, app: Option<&AppName>) -> Finding {
+    let named = app.map_or_else(|| "an app".to_owned(), |name| format!("the app {name}"));
+    let what = format!("the container {} runs for {named}, which the ledger does not know", container.name);
+    let found =
+        Finding::problem(Kind::Orphan, &container.name, what, "it runs, and nobody can deploy, stop or roll it back")
+            .mend(format!("once adopt {}", container.name))
+            .mend(format!("docker rm -f {}", container.name))
+            .fix(Fix::Adopt { container: container.name.clone() });
+    match app {
+        Some(app) => found.of(app),
+        None => found,
+    }
+}
+
+fn lost_state(orphans: &[(&Container, Option<AppName>)], sight: Sight<'_>) -> Finding {
+    let what = format!(
+        "{} containers of this namespace run and the ledger knows {}: the volume {} was lost or exchanged",
+        orphans.len(),
+        match sight.inventory.apps.len() {
+            0 => "none of them".to_owned(),
+            known => format!("only {known} apps"),
+        },
+        sight.namespace.proxy()
+    );
+    Finding::problem(
+        Kind::LostState,
+        sight.namespace.proxy(),
+        what,
+        "routes, history and locks are gone; the apps still run",
+    )
+    .mend("once doctor --fix")
+}
+
+fn set_aside(sight: Sight<'_>) -> Vec<Finding> {
+    let files = sight.inventory.snapshot.iter().flat_map(|s| &s.info.set_aside);
+    files
+        .map(|(file, why)| {
+            let what = format!("the ledger's file {file} could not be read and was set aside: {why}");
+            Finding::problem(Kind::SetAside, file, what, "one app lost its record; the others are not touched")
+                .mend("once doctor --fix")
+        })
+        .collect()
+}
+
+/// Other people's containers that look like web apps: said, never touched.
+fn foreign(sight: Sight<'_>) -> Vec<Finding> {
+    let others = sight.containers.iter().filter(|c| c.identity.is_none() && c.running);
+    others
+        .filter_map(|c| {
+            let tool = FOREIGN_LABELS.iter().find(|(label, _)| c.labels.contains_key(*label)).map(|(_, tool)| *tool);
+            let web = c.ports.iter().any(|p| matches!(p, 80 | 443));
+            let what = match (tool, web) {
+                (Some(tool), _) => format!("the container {} was made by {tool}", c.name),
+                (None, true) => format!("the container {} holds a web port of this host", c.name),
+                (None, false) => return None,
+            };
+            Some(Finding::remark(Kind::Foreign, &c.name, what, "it is not ours, and is left alone"))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+pub(in crate::app) mod tests;

@@ -1,0 +1,174 @@
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::app::engine::Identity;
+use crate::app::finding::Severity;
+use crate::app::image::ResolvedImage;
+use crate::app::inventory::AppView;
+use crate::app::ledger::{AppRecord, Generated};
+use crate::app::name::{OpId, ReleaseNumber};
+use crate::app::proxy::AppTraffic;
+use crate::app::release::{Caller, Release, ReleaseStatus};
+use crate::app::settings::{Secret, Settings};
+use crate::app::units::Port;
+
+pub(in crate::app) fn view(name: &str, hosts: &[&str]) -> AppView {
+    let generated = Generated {
+        secret_key_base: Secret::new("k".into()),
+        vapid_public_key: String::new(),
+        vapid_private_key: Secret::new(String::new()),
+    };
+    let mut record =
+        AppRecord::new(AppId(format!("id-{name}")), name.parse().unwrap(), generated, Timestamp::UNIX_EPOCH);
+    let mut settings = Settings::new("acme/shop:1".parse().unwrap(), hosts[0].parse().unwrap());
+    settings.hosts = hosts.iter().map(|h| h.parse().unwrap()).collect();
+    record.releases.push(Release {
+        number: ReleaseNumber(1),
+        op: OpId("op".into()),
+        image: ResolvedImage { digest: None, id: "sha256:1".into() },
+        settings,
+        container: format!("once-{name}-1"),
+        port: Port::HTTP,
+        created_at: Timestamp::UNIX_EPOCH,
+        by: Caller::default(),
+        revision: None,
+        rollback_to: None,
+        status: ReleaseStatus::Serving,
+        took_ms: 1,
+        container_kept: true,
+    });
+    record.serving = Some(ReleaseNumber(1));
+    let container = Some(container(name, 1, true));
+    AppView { record, container, traffic: AppTraffic::default(), certificates: Vec::new(), health: AppHealth::Running }
+}
+
+fn container(app: &str, release: u64, running: bool) -> Container {
+    Container {
+        id: format!("c-{app}-{release}"),
+        name: format!("once-{app}-{release}"),
+        identity: Some(Identity {
+            namespace: Namespace::default(),
+            role: Role::Web,
+            app: Some(app.parse().unwrap()),
+            id: Some(AppId(format!("id-{app}"))),
+            release: Some(ReleaseNumber(release)),
+        }),
+        image: "acme/shop:1".into(),
+        image_id: "sha256:1".into(),
+        running,
+        state: if running { "running" } else { "exited" }.into(),
+        status: String::new(),
+        created_at: Timestamp::UNIX_EPOCH,
+        labels: BTreeMap::new(),
+        ports: Vec::new(),
+        open: Vec::new(),
+    }
+}
+
+fn volume(app: &str) -> Volume {
+    let identity = Identity { role: Role::Data, release: None, ..container(app, 1, true).identity.unwrap() };
+    Volume { name: format!("once-{app}"), identity: Some(identity), mountpoint: String::new(), labels: BTreeMap::new() }
+}
+
+/// What is found on a host with these apps, containers and volumes.
+fn found(apps: &[AppView], containers: &[Container], volumes: &[Volume]) -> Vec<Finding> {
+    let inventory =
+        Inventory { apps: apps.to_vec(), snapshot: None, proxy: None, strays: Vec::new(), containers: Vec::new() };
+    let namespace = Namespace::default();
+    reconcile(Sight { namespace: &namespace, inventory: &inventory, containers, volumes })
+}
+
+fn kinds(findings: &[Finding]) -> Vec<(Kind, &str)> {
+    findings.iter().map(|f| (f.kind, f.subject.as_str())).collect()
+}
+
+#[test]
+fn a_host_as_it_should_be_has_no_findings() {
+    let kept = container("shop", 1, true);
+    assert_eq!(found(&[view("shop", &["a.example.com"])], &[kept], &[volume("shop")]), []);
+    assert_eq!(found(&[], &[], &[]), []);
+}
+
+#[test]
+fn each_misfit_has_its_own_word_and_remedy() {
+    let shop = || view("shop", &["a.example.com"]);
+    let gone = AppView { container: None, health: AppHealth::Down, ..shop() };
+    let mut exited = shop();
+    exited.health = AppHealth::Down;
+    exited.container = Some(container("shop", 1, false));
+    let mut looping = exited.clone();
+    looping.container.as_mut().unwrap().state = "restarting".into();
+    let abandoned = AppView { health: AppHealth::Abandoned, ..shop() };
+    let app = "shop".parse::<AppName>().unwrap();
+    let cases = [
+        (gone, vec![], Kind::Ghost, Some(Fix::Restart { app: app.clone() })),
+        (exited, vec![], Kind::Down, Some(Fix::Start { app: app.clone() })),
+        (looping, vec![], Kind::RestartLoop, None),
+        (abandoned, vec![], Kind::Abandoned, Some(Fix::Tidy { app: app.clone() })),
+        (shop(), vec![container("shop", 2, true)], Kind::Stray, Some(Fix::Tidy { app })),
+        (shop(), vec![container("gone", 4, false)], Kind::Stray, None),
+        (shop(), vec![container("lost", 4, true)], Kind::Orphan, Some(Fix::Adopt { container: "once-lost-4".into() })),
+    ];
+    for (app, more, kind, fix) in cases {
+        let mut containers = vec![container("shop", 1, true)];
+        containers.extend(more);
+        let findings = found(&[app], &containers, &[volume("shop")]);
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert_eq!((findings[0].kind, &findings[0].fix), (kind, &fix));
+        assert_eq!(findings[0].severity, Severity::Problem);
+        assert!(!findings[0].mend.is_empty() && !findings[0].why.is_empty());
+    }
+}
+
+#[test]
+fn a_lost_volume_is_found_by_its_labels_not_its_name() {
+    let shop = view("shop", &["a.example.com"]);
+    let stranger = Volume { identity: None, ..volume("shop") };
+    let findings = found(&[shop], &[container("shop", 1, true)], &[stranger]);
+    assert_eq!(kinds(&findings), [(Kind::LostVolume, "once-shop")]);
+    assert_eq!(findings[0].fix, None);
+}
+
+#[test]
+fn many_orphans_at_once_are_called_lost_state_and_a_few_are_not() {
+    let orphans: Vec<Container> = ["a", "b", "c"].iter().map(|app| container(app, 1, true)).collect();
+    assert_eq!(found(&[], &orphans[..2], &[]).iter().filter(|f| f.kind == Kind::LostState).count(), 0);
+    let findings = found(&[], &orphans, &[]);
+    assert_eq!(findings[0].kind, Kind::LostState, "{findings:?}");
+    assert_eq!(findings.iter().filter(|f| f.kind == Kind::Orphan).count(), 3);
+}
+
+#[test]
+fn what_a_change_under_way_makes_is_no_stray() {
+    let app = AppView { health: AppHealth::Changing, ..view("shop", &["a.example.com"]) };
+    let containers = [container("shop", 1, true), container("shop", 2, true)];
+    assert_eq!(found(&[app], &containers, &[volume("shop")]), []);
+}
+
+#[test]
+fn other_namespaces_are_left_alone_and_other_tools_are_only_remarked() {
+    let mut other = container("other", 1, true);
+    other.identity.as_mut().unwrap().namespace = "staging".parse().unwrap();
+    let mut kamal = Container { identity: None, name: "shop-web-1".into(), ..container("x", 1, true) };
+    kamal.labels.insert("service".into(), "shop".into());
+    let mut nginx = Container { identity: None, name: "nginx".into(), ..container("y", 1, true) };
+    nginx.ports = vec![80];
+    let quiet = Container { identity: None, name: "job".into(), ..container("z", 1, true) };
+    let findings = found(&[], &[other, kamal, nginx, quiet], &[]);
+    assert_eq!(kinds(&findings), [(Kind::Foreign, "nginx"), (Kind::Foreign, "shop-web-1")]);
+    assert!(findings.iter().all(|f| f.severity == Severity::Remark && f.fix.is_none()));
+}
+
+#[test]
+fn the_order_of_the_lists_makes_no_difference() {
+    let apps = [view("shop", &["a.example.com"]), view("blog", &["b.example.com"])];
+    let mut containers = vec![container("shop", 1, true), container("x", 1, true), container("blog", 9, true)];
+    let mut volumes = vec![volume("shop"), volume("blog")];
+    let first = found(&apps, &containers, &volumes);
+    containers.reverse();
+    volumes.reverse();
+    assert_eq!(found(&[apps[1].clone(), apps[0].clone()], &containers, &volumes), first);
+    assert_eq!(first.len(), 2);
+}
