@@ -1,24 +1,95 @@
 #!/usr/bin/env bash
-# 100 swaps of one app in each way of swapping, while visitors keep asking in every way there is: kept connections and
-# new ones, uploads, slow and streamed answers, WebSockets. ONCE_BENCH_SWAPS sets another number.
+# 500 swaps of one app, half of them in each way of swapping, with 20 upgrades of the proxy and 20 kill -9 of the app's
+# container among them, while visitors keep asking in every way there is: kept connections and new ones, uploads, slow and
+# streamed answers, WebSockets. Only what was under way at a killed container, or came before it was there again, may fail.
+# Last the control that must fail: the old worker is killed at the take-over, instead of being let go.
+# ONCE_BENCH_SWAPS sets another number of swaps; upgrades and kills are a 25th of it each.
 . "$(dirname "$0")/lib.sh"
-swaps=${ONCE_BENCH_SWAPS:-100}
+swaps=${ONCE_BENCH_SWAPS:-500}
 images=("$(image 1)" "$(image 2)")
 bad=0
+
+# upgrade N: by a binary that differs from all others in its last bytes, which nothing reads.
+upgrade() {
+    local newer="$SCRATCH/newer-$1"
+    cp "$ONCE_BINARY" "$newer"
+    printf 'upgrade %s' "$1" >>"$newer"
+    "$newer" proxy upgrade >/dev/null 2>&1 || { echo "upgrade $1 failed"; bad=1; }
+    rm -f "$newer"
+}
+
+# kill_app: SIGKILL to the serving container, and starts it again; when, until when, and whom goes to $SCRATCH/kills.
+kill_app() {
+    local container start
+    container=$(docker ps -q --filter "label=once.namespace=$ONCE_NAMESPACE" --filter label=once.role=web | head -n 1)
+    start=$(now_ms)
+    docker kill -s KILL "$container" >/dev/null
+    docker start "$container" >/dev/null
+    until curl -fsm 5 -o /dev/null -H 'Host: app.localhost' "http://127.0.0.1:$ONCE_HTTP_PORT/version"; do sleep 0.02; done
+    echo "$start $(now_ms) $(docker inspect --format '{{index .Config.Labels "once.release"}}' "$container")" >>"$SCRATCH/kills"
+}
+
+# account WHAT: each failed request of $SCRATCH/report belongs to the kill it overlaps, or to none.
+account() {
+    awk -v what="$1" -v kills="$SCRATCH/kills" '
+        BEGIN { while ((getline line < kills) > 0) { split(line, k, " "); from[++n] = k[1]; to[n] = k[2]; release[n] = k[3] } }
+        /^failed / {
+            hit = 0
+            for (i = 1; i <= n; i++) if ($2 <= to[i] && $3 >= from[i]) hit = i
+            if (!hit) { none++; print what ": not at a kill: " $0; next }
+            by[hit]++
+            if ($2 <= from[hit]) inside++; else after++
+        }
+        END {
+            for (i = 1; i <= n; i++) if (by[i]) printf "%s: kill %d of release %s, %d ms: %d failed\n", what, i, release[i], to[i] - from[i], by[i]
+            printf "%s: %d failed inside of a killed container, %d while it was started again, %d at no kill\n", what, inside, after, none
+            exit none > 0
+        }' "$SCRATCH/report"
+}
+
+load() {
+    rm -f "$SCRATCH/enough"
+    : >"$SCRATCH/kills"
+    once demo-load --address "127.0.0.1:$ONCE_HTTP_PORT" --host app.localhost --connections 24 --seconds 6000 \
+        --each-failure --until-file "$SCRATCH/enough" >"$SCRATCH/report" &
+    load=$!
+}
+
+enough() {
+    touch "$SCRATCH/enough"
+    wait "$load" || true
+}
+
 for swap in overlap handover; do
     once deploy "${images[0]}" --name app --host app.localhost --swap "$swap" --drain-timeout 2 >/dev/null 2>&1
-    rm -f "$SCRATCH/enough"
-    once demo-load --address "127.0.0.1:$ONCE_HTTP_PORT" --host app.localhost --connections 24 --seconds 3000 \
-        --until-file "$SCRATCH/enough" >"$SCRATCH/report" &
-    load=$!
+    load
     : >"$SCRATCH/times"
-    for n in $(seq "$swaps"); do
+    for n in $(seq $((swaps / 2))); do
         timed once deploy "${images[$((n % 2))]}" --name app >>"$SCRATCH/times" || { echo "swap $n failed"; bad=1; }
+        if ((n % 25 == 8)); then upgrade "$swap-$n"; fi
+        if ((n % 25 == 16)); then kill_app; fi
     done
-    touch "$SCRATCH/enough"
-    wait "$load" || bad=1
-    echo "$swap: $swaps swaps, $(median <"$SCRATCH/times")"
-    sed "s/^/$swap: /" "$SCRATCH/report"
+    enough
+    echo "$swap: $((swaps / 2)) swaps, $(wc -l <"$SCRATCH/kills") kills, $(median <"$SCRATCH/times")"
+    echo "$swap: $(head -n 1 "$SCRATCH/report")"
+    account "$swap" || bad=1
     once remove app --data --yes >/dev/null 2>&1
 done
+
+once deploy "${images[0]}" --name app --host app.localhost >/dev/null 2>&1
+load
+supervisor=$(docker inspect --format '{{.State.Pid}}' "$ONCE_NAMESPACE-proxy")
+for n in $(seq 10); do
+    old=$(pgrep -P "$supervisor" | head -n 1)
+    upgrade "control-$n" &
+    upgrading=$!
+    until [ "$(pgrep -cP "$supervisor")" -gt 1 ]; do :; done
+    until curl -fsm 5 -o /dev/null -H 'Host: app.localhost' "http://127.0.0.1:$ONCE_HTTP_PORT/version"; do :; done
+    kill -9 "$old" 2>/dev/null || sudo -n kill -9 "$old"
+    wait "$upgrading"
+done
+enough
+failed=$(grep -c '^failed ' "$SCRATCH/report" || true)
+echo "control, the old worker killed instead of let go: 10 upgrades, $failed failed"
+[ "$failed" -gt 0 ] || { echo "the control noticed nothing"; bad=1; }
 exit "$bad"

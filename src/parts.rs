@@ -11,7 +11,9 @@ use crate::demo::app::DemoConfig;
 use crate::demo::load::{LoadOptions, Mix};
 use crate::demo::{app, load};
 use crate::proxy::acme::IssuerOptions;
+use crate::proxy::binaries::Binaries;
 use crate::proxy::ctl;
+use crate::proxy::parent::{Line, TAKE_OVER};
 use crate::proxy::plane::{AccessLog, PlaneOptions};
 use crate::proxy::supervisor::{Supervised, inherited_listeners, listen, supervise};
 use crate::proxy::worker::{self, SOCKET, WorkerOptions};
@@ -46,6 +48,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 async fn run_supervisor(state: PathBuf, port: u16, log: &mut (impl io::Write + Send)) -> Result<ExitCode, BoxError> {
     let supervised = Supervised {
+        binaries: Binaries::of(&state),
         program: "/proc/self/exe".into(),
         arguments: ["proxy".into(), "worker".into(), "--state".into(), state.into_os_string()].into(),
         listeners: vec![listen(port)?],
@@ -56,8 +59,16 @@ async fn run_supervisor(state: PathBuf, port: u16, log: &mut (impl io::Write + S
 
 async fn run_worker(state: PathBuf) -> Result<ExitCode, BoxError> {
     let plane = PlaneOptions { access_log: AccessLog::Stdout, ..PlaneOptions::default() };
-    worker::run(WorkerOptions { state, listeners: inherited_listeners()?, plane, issuer: IssuerOptions::default() })
-        .await?;
+    let (line, relieves) = (Line::from_stdin(), std::env::var_os(TAKE_OVER).is_some());
+    worker::run(WorkerOptions {
+        state,
+        listeners: inherited_listeners()?,
+        plane,
+        issuer: IssuerOptions::default(),
+        line,
+        relieves,
+    })
+    .await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -97,5 +108,8 @@ async fn run_demo_load(args: DemoLoadArgs, out: &mut (impl io::Write + Send)) ->
         never = until => match never {},
     };
     writeln!(out, "{report}")?;
+    if args.each_failure {
+        report.failed_at.iter().try_for_each(|failed| writeln!(out, "{failed}"))?;
+    }
     Ok(if report.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -240,6 +240,10 @@ pub trait Engine: Send + Sync {
     fn pull<'a>(&'a self, image: &'a ImageRef, idle: Duration) -> BoxStream<'a, Result<PullProgress>>;
     /// The first 12 hex digits of this binary's SHA-256: what images made of it are tagged by.
     async fn own_hash(&self) -> Result<String>;
+    /// This binary's whole SHA-256, in hex. [`EngineError::Unsupported`] where the engine's platform is not this binary's.
+    async fn own_digest(&self) -> Result<String>;
+    /// Bytes of this binary from `offset` on, at most `most`; none at its end.
+    async fn own_bytes(&self, offset: u64, most: usize) -> Result<Vec<u8>>;
     /// Makes an image of this binary unless one of that tag is there. [`EngineError::Unsupported`] where the engine's
     /// platform is not this binary's.
     async fn load_own(&self, image: &OwnImage) -> Result<()>;

@@ -93,7 +93,7 @@ impl From<ProxyError> for Problem {
                 .hint("`once proxy status` and `once proxy logs` say more"),
             ProxyError::Version { theirs, ours } => {
                 let hint = if theirs < ours {
-                    "`--upgrade-proxy` replaces the proxy by this version"
+                    "`once proxy upgrade --replace` replaces the proxy by this version; apps are unreachable for about a second"
                 } else {
                     "this command is older than the proxy: upgrade it"
                 };
@@ -103,6 +103,12 @@ impl From<ProxyError> for Problem {
             ProxyError::LockLost => {
                 Self { retryable: true, ..Self::new(Outcome::Failed, "lock-lost", error.to_string()) }
                     .hint("the connection to the proxy was cut for too long, or it ended; run the command again")
+            }
+            ProxyError::Moved => Self::new(Outcome::Environment, "proxy-moving", error.to_string())
+                .hint("it takes a second; run the command again"),
+            ProxyError::UpgradeRefused { .. } => {
+                Self { retryable: false, ..Self::new(Outcome::Failed, "upgrade-refused", error.to_string()) }
+                    .hint("the proxy serves on as before; `once proxy logs` says more")
             }
             ProxyError::Interrupted { .. } | ProxyError::Storage { .. } | ProxyError::Failed { .. } => {
                 Self::new(Outcome::Environment, "proxy-failed", error.to_string())

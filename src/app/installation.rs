@@ -51,6 +51,9 @@ pub const PROXY_STATE: &str = "/state";
 /// How long a proxy that was just started may take to answer. It takes milliseconds; a host under load takes longer.
 const PROXY_START: Duration = Duration::from_secs(30);
 
+/// How long a worker may take to be there again.
+const WORKER_START: Duration = Duration::from_secs(2);
+
 /// Memory bound of the proxy: far above what it needs, far below what would hurt the apps.
 const PROXY_MEMORY: u64 = 512 << 20;
 
@@ -130,11 +133,11 @@ impl Installation {
     }
 
     /// Replaces the proxy's container by one of this binary, unless it is already. Its volume, and so its memory,
-    /// stays; requests fail for the moment it takes.
+    /// stays; requests fail for the moment it takes. [`Installation::upgrade_proxy`] has no such moment.
     ///
     /// # Errors
     /// As [`Installation::ensure_proxy`].
-    pub async fn upgrade_proxy(&self) -> Result<Arc<dyn Proxy>, Problem> {
+    pub async fn replace_proxy(&self) -> Result<Arc<dyn Proxy>, Problem> {
         let Some(old) = self.engine.container(&self.namespace.proxy()).await? else {
             return self.ensure_proxy().await;
         };
@@ -226,9 +229,10 @@ impl Installation {
         }
     }
 
-    /// Connects, going on for a while if the proxy was started a moment ago.
+    /// Connects, going on for a while if the proxy was started a moment ago, and for a moment if not: its worker may just
+    /// be another one.
     async fn connect(&self) -> Result<Arc<dyn Proxy>, Problem> {
-        let deadline = tokio::time::Instant::now() + PROXY_START;
+        let begun = tokio::time::Instant::now();
         let mut pause = Duration::from_millis(20);
         loop {
             let error = match self.link.connect(&self.namespace).await {
@@ -241,7 +245,7 @@ impl Installation {
                 c.started_at
                     .is_none_or(|at| self.clock.now().duration_since(at).as_secs() < PROXY_START.as_secs() as i64)
             });
-            if !fresh || tokio::time::Instant::now() >= deadline {
+            if begun.elapsed() >= if fresh { PROXY_START } else { WORKER_START } {
                 return Err(error.into());
             }
             tokio::time::sleep(pause).await;

@@ -59,6 +59,16 @@ pub enum ProxyError {
         /// The proxy's words.
         message: String,
     },
+    /// Another process of the proxy is taking over: nothing was done, and the same call again is answered by that one.
+    /// Clients do that by themselves.
+    #[error("the proxy is being relieved by a newer one")]
+    Moved,
+    /// The newer program was not put in charge; the one before serves on.
+    #[error("the newer proxy was refused: {why}")]
+    UpgradeRefused {
+        /// The supervisor's words.
+        why: String,
+    },
     /// Anything else it says.
     #[error("the proxy could not {what}: {message}")]
     Failed {
@@ -86,6 +96,39 @@ pub struct ProxyInfo {
     pub set_aside: Vec<(String, String)>,
     /// Bytes of resident memory of the worker.
     pub memory: u64,
+}
+
+/// The processes of the proxy.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProxyProcesses {
+    /// What the first process, which owns the sockets, speaks with the others; `None`: it is too old for
+    /// [`Proxy::upgrade`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supervisor: Option<u32>,
+    /// Why another program serves than should; `None`: all is well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// The serving worker first, then those that only finish what they have under way.
+    pub workers: Vec<WorkerView>,
+}
+
+/// A worker of the proxy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerView {
+    /// Its process in the container.
+    pub pid: u32,
+    /// Its binary's version.
+    pub version: String,
+    /// Its binary's SHA-256, in hex.
+    pub hash: String,
+    /// Its start.
+    pub started_at: Timestamp,
+    /// Whether it serves; else another one has taken over.
+    pub serving: bool,
+    /// Requests under way.
+    pub requests: u64,
+    /// Upgraded connections open.
+    pub upgraded: u64,
 }
 
 /// Everything at one moment, in one call, however many apps there are.
@@ -351,6 +394,13 @@ pub trait Proxy: Send + Sync {
     /// at the same time; the stream ends with the last one's answer.
     fn certify(&self, request: CertifyRequest) -> BoxStream<'static, Result<CertifyAnswer>>;
 
+    /// The proxy's processes.
+    async fn processes(&self) -> Result<ProxyProcesses>;
+    /// Hands over a piece of a newer program, named by its SHA-256 in hex. A piece may be sent twice.
+    async fn put_binary(&self, hash: &str, offset: u64, piece: &[u8]) -> Result<()>;
+    /// Puts a program in charge that was handed over whole, while all sockets stay open. What is under way is finished by
+    /// the one before. [`ProxyError::UpgradeRefused`]: it serves on.
+    async fn upgrade(&self, hash: &str) -> Result<()>;
     /// What holds for the proxy as a whole, the secret key masked.
     async fn config(&self) -> Result<ProxyConfig>;
     /// Changes it; on disk, and in force as far as it needs no new container, when this returns. What holds then, the

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -97,6 +97,8 @@ pub struct LoadReport {
     pub failed: u64,
     /// What was wrong, of the first 20.
     pub failures: Vec<String>,
+    /// When each of them began and ended, and what was wrong: of the first 10,000.
+    pub failed_at: Vec<FailedAt>,
     /// Requests by what was wrong with them.
     pub reasons: BTreeMap<String, u64>,
     /// WebSockets the server closed with 1001, as it may.
@@ -118,6 +120,23 @@ pub struct LoadReport {
 impl fmt::Display for LoadReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} requests, {} failed", self.requests, self.failed)
+    }
+}
+
+/// A request that failed, for whoever knows what happened then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedAt {
+    /// Milliseconds since 1970.
+    pub began: u64,
+    /// The same.
+    pub ended: u64,
+    /// In two words.
+    pub reason: String,
+}
+
+impl fmt::Display for FailedAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "failed {} {} {}", self.began, self.ended, self.reason)
     }
 }
 
@@ -144,11 +163,19 @@ pub(super) struct Failure {
     pub(super) detail: String,
 }
 
+/// As many failures are kept with their times.
+const FAILURES: usize = 10_000;
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// As many latencies are kept for the quantiles; later ones only count for the slowest.
 const LATENCIES: usize = 2_000_000;
 
 impl Tally {
-    fn add(&mut self, seen: Seen) {
+    fn add(&mut self, seen: Seen, began: u64) {
         let report = &mut self.report;
         report.requests += 1;
         report.went_away += u64::from(seen.went_away);
@@ -165,6 +192,10 @@ impl Tally {
         if let Some(failure) = seen.failure {
             report.failed += 1;
             *report.reasons.entry(failure.reason.to_owned()).or_default() += 1;
+            if report.failed_at.len() < FAILURES {
+                let (ended, reason) = (now_ms(), failure.reason.to_owned());
+                report.failed_at.push(FailedAt { began, ended, reason });
+            }
             if report.failures.len() < 20 {
                 report.failures.push(format!("{}: {}", failure.reason, failure.detail));
             }
@@ -194,9 +225,10 @@ pub async fn run(options: LoadOptions, stop: CancellationToken) -> LoadReport {
         clients.spawn(async move {
             let mut client = Client::new(&options, options.mix.kind(number), number as u64);
             while !stop.is_cancelled() && Instant::now() < end {
+                let began = now_ms();
                 let seen = client.once(&stop, end).await;
                 let broken = seen.failure.is_some();
-                tally.lock().unwrap_or_else(PoisonError::into_inner).add(seen);
+                tally.lock().unwrap_or_else(PoisonError::into_inner).add(seen, began);
                 // A dead server is not to be asked thousands of times a second.
                 let pause = if broken { options.pause.max(Duration::from_millis(10)) } else { options.pause };
                 if !pause.is_zero() {

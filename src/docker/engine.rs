@@ -109,6 +109,15 @@ impl Engine for Docker {
         self.binary_hash().await
     }
 
+    async fn own_digest(&self) -> Result<String> {
+        self.check_platform().await?;
+        self.binary_digest().await
+    }
+
+    async fn own_bytes(&self, offset: u64, most: usize) -> Result<Vec<u8>> {
+        self.binary_bytes(offset, most).await
+    }
+
     async fn load_own(&self, image: &OwnImage) -> Result<()> {
         self.load_binary(image).await
     }

@@ -1,6 +1,7 @@
 //! Images made of this binary alone.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
 use bollard::query_parameters::ImportImageOptionsBuilder;
@@ -25,23 +26,45 @@ const PIECES_AHEAD: usize = 4;
 
 impl Docker {
     pub(super) async fn binary_hash(&self) -> Result<String> {
+        let mut hash = self.binary_digest().await?;
+        hash.truncate(HASH_DIGITS);
+        Ok(hash)
+    }
+
+    pub(super) async fn binary_digest(&self) -> Result<String> {
         let hash = self.own_hash.get_or_try_init(|| async {
             let binary = self.binary.clone();
-            let mut hash = apart(move || image_archive::hash(&binary)).await.map_err(|cause| unreadable(&cause))?;
-            hash.truncate(HASH_DIGITS);
-            Ok::<_, EngineError>(hash)
+            apart(move || image_archive::hash(&binary)).await.map_err(|cause| unreadable(&cause))
         });
         Ok(hash.await?.clone())
     }
 
-    pub(super) async fn load_binary(&self, image: &OwnImage) -> Result<()> {
+    pub(super) async fn binary_bytes(&self, offset: u64, most: usize) -> Result<Vec<u8>> {
+        let binary = self.binary.clone();
+        let read = apart(move || {
+            let mut file = File::open(binary)?;
+            file.seek(SeekFrom::Start(offset))?;
+            let mut bytes = Vec::with_capacity(most);
+            file.take(most as u64).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        });
+        read.await.map_err(|cause| unreadable(&cause))
+    }
+
+    pub(super) async fn check_platform(&self) -> Result<()> {
         let info = self.about().await?;
         let ours = go_arch(std::env::consts::ARCH);
-        if info.os != "linux" || info.arch != ours {
-            return Err(EngineError::Unsupported {
-                message: format!("this binary is made for linux/{ours}, the engine runs {}/{}", info.os, info.arch),
-            });
+        if info.os == "linux" && info.arch == ours {
+            return Ok(());
         }
+        Err(EngineError::Unsupported {
+            message: format!("this binary is made for linux/{ours}, the engine runs {}/{}", info.os, info.arch),
+        })
+    }
+
+    pub(super) async fn load_binary(&self, image: &OwnImage) -> Result<()> {
+        self.check_platform().await?;
+        let ours = go_arch(std::env::consts::ARCH);
         if self.image_named(&image.tag).await?.is_some() {
             return Ok(());
         }

@@ -1,7 +1,8 @@
 //! The proxy: data plane, the host's memory, and the control channel between it and everybody else.
 //!
 //! - [`supervisor`]: owns the listening sockets, and starts the worker again when it dies.
-//! - [`worker`]: the process all of this runs in.
+//! - [`worker`]: the process all of this runs in; [`parent`] is its line to the supervisor, [`binaries`] the newer
+//!   programs it may be relieved by.
 //! - [`plane`]: routes, requests, draining, traffic.
 //! - [`store`]: the ledger on disk.
 //! - [`tls`]: certificates and handshakes.
@@ -10,9 +11,11 @@
 //! - [`client`]: the other end of it; [`ctl`] is the bridge to it for whoever has only standard input and output.
 
 pub mod acme;
+pub mod binaries;
 pub mod client;
 pub mod control;
 pub mod ctl;
+pub mod parent;
 pub mod plane;
 pub mod service;
 pub mod store;

@@ -4,22 +4,29 @@
 use std::io;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::acme::IssuerOptions;
+use super::client::Client;
 use super::control::Server;
+use super::parent::{Line, Order, Report};
 use super::plane::{Plane, PlaneOptions, Serving};
-use super::service::Service;
+use super::service::{HandOver, Service};
 use super::store::StoreError;
+use crate::app::proxy::ProxyError;
 
 /// The control socket's name in the state directory.
 pub const SOCKET: &str = "control.sock";
+
+/// Where a worker listens that is about to relieve another.
+const NEXT_SOCKET: &str = "control.next.sock";
 
 /// How long a former worker may take to let go of the ledger.
 const HANDOVER: Duration = Duration::from_secs(15);
@@ -35,6 +42,10 @@ pub struct WorkerOptions {
     pub plane: PlaneOptions,
     /// How certificates are obtained.
     pub issuer: IssuerOptions,
+    /// The line to the supervisor, where there is one.
+    pub line: Option<Line>,
+    /// Whether another worker serves and is to be relieved.
+    pub relieves: bool,
 }
 
 /// Why a worker could not begin.
@@ -48,6 +59,9 @@ pub enum WorkerError {
         /// What is wrong with it.
         source: StoreError,
     },
+    /// The worker that serves does not let itself be relieved.
+    #[error("the serving worker does not hand over")]
+    HandOver(#[source] ProxyError),
     /// A socket or a signal handler.
     #[error("cannot {what}")]
     Io {
@@ -86,32 +100,95 @@ pub async fn run(options: WorkerOptions) -> Result<(), WorkerError> {
     }
 }
 
-/// Serves until told to stop.
+/// Serves until told to stop, or until it was relieved and has nothing under way any more.
 ///
 /// # Errors
 /// It could not begin.
 pub async fn serve(options: WorkerOptions, stop: CancellationToken) -> Result<(), WorkerError> {
-    let WorkerOptions { state, listeners, plane, issuer } = options;
+    let WorkerOptions { state, listeners, plane, issuer, mut line, relieves } = options;
+    let limits = plane.timeouts.clone();
     let plane = Plane::new(plane);
-    let service = open(&state, &plane).await?;
     let socket = state.join(SOCKET);
-    let server = during(Server::bind(&socket), format!("listen on {}", socket.display()))?;
+    let handed = if relieves { ask_for_the_rest(&socket).await? } else { None };
+    let service = open(&state, &plane).await?;
+    if let Some(handed) = handed {
+        service.inherit(handed);
+    }
+    let place = if relieves { state.join(NEXT_SOCKET) } else { socket.clone() };
+    let mut server = during(Server::bind(&place), format!("listen on {}", place.display()))?;
+    if relieves {
+        if !is_put_in_charge(line.as_mut(), &stop).await {
+            return Ok(());
+        }
+        during(server.move_to(&socket), format!("listen on {}", socket.display()))?;
+    } else {
+        service.mirror_all().await;
+    }
     // With all its routes: nobody gets a wrong answer from a proxy that has just begun.
-    let serving = listeners.into_iter().map(|listener| plane.serve(listener, stop.clone()));
+    let end = CancellationToken::new();
+    let serving = listeners.into_iter().map(|listener| plane.serve(listener, end.clone()));
     let serving: Vec<_> = during(serving.collect::<io::Result<_>>(), "serve a listening socket")?;
     let (asked, dir) = (service.clone(), state.clone());
     let issuer = tokio::task::spawn_blocking(move || asked.issue(&dir, issuer)).await;
     let issuer = during(issuer.map_err(io::Error::other), "open the accounts of certificates")?;
     let issuer = issuer.map_err(|source| WorkerError::State { path: state.clone(), source })?;
-    let issuing = tokio::spawn(issuer.run(stop.clone()));
+    let issuing = tokio::spawn(issuer.run(end.clone()));
     tracing::info!(state = %state.display(), sockets = serving.len(), "the worker serves");
-    server.run(service, stop).await;
-    tracing::info!("the worker ends what is under way");
-    join_all(serving.into_iter().map(Serving::finished)).await;
+    if let Some(mut line) = line {
+        if !relieves {
+            line.tell(&Report::Ready).await;
+        }
+        let service = service.clone();
+        tokio::spawn(async move { service.serve_for(line).await });
+    }
+    let told = tokio::spawn(server.run(service.clone(), end.clone()));
+    let relieved = tokio::select! {
+        () = stop.cancelled() => false,
+        () = service.moved() => true,
+    };
+    if relieved {
+        plane.leave();
+    }
+    tracing::info!(relieved, "the worker ends what is under way");
+    end.cancel();
+    let mut finished = pin!(join_all(serving.into_iter().map(Serving::finished)));
+    tokio::select! {
+        _ = finished.as_mut() => {}
+        () = stop.cancelled(), if relieved => {
+            plane.hurry();
+            // What does not end by then ends with the process.
+            let _ = timeout(limits.stop, finished).await;
+        }
+    }
+    if let Err(error) = told.await {
+        tracing::warn!(%error, "the control socket's end");
+    }
     if let Err(error) = issuing.await {
         tracing::warn!(%error, "what gets certificates ended badly");
     }
     Ok(())
+}
+
+/// What the serving worker has in memory only; `None`: it died meanwhile, and took it along.
+async fn ask_for_the_rest(socket: &Path) -> Result<Option<HandOver>, WorkerError> {
+    match Client::connect_unix(socket).hand_over().await {
+        Ok(handed) => Ok(Some(handed)),
+        Err(ProxyError::Unreachable { message } | ProxyError::Interrupted { message }) => {
+            tracing::warn!(message, "the serving worker is gone: locks and holds begin anew");
+            Ok(None)
+        }
+        Err(error) => Err(WorkerError::HandOver(error)),
+    }
+}
+
+/// Says that it is ready, and waits for the supervisor's decision.
+async fn is_put_in_charge(line: Option<&mut Line>, stop: &CancellationToken) -> bool {
+    let Some(line) = line else { return false };
+    line.tell(&Report::Ready).await;
+    tokio::select! {
+        order = line.order() => order == Order::Serve,
+        () = stop.cancelled() => false,
+    }
 }
 
 /// Opens the ledger and publishes its routes, away from the runtime's threads.

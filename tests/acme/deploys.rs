@@ -47,6 +47,9 @@ impl Routes for Healthy {
     fn hold(&self, app: &AppId, limit: Duration) -> bool {
         self.0.hold(app, limit)
     }
+    fn holds(&self) -> Vec<(AppId, Duration)> {
+        Routes::holds(&self.0)
+    }
     fn resume(&self, app: &AppId) {
         self.0.resume(app);
     }

@@ -30,6 +30,8 @@ pub async fn the_own_hash_is_stable(on: Ground<'_>) {
     let hash = on.engine.own_hash().await.unwrap();
     assert!(hash.len() == 12 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()), "{hash}");
     assert_eq!(on.engine.own_hash().await.unwrap(), hash);
+    let digest = on.engine.own_digest().await.unwrap();
+    assert!(digest.len() == 64 && digest.starts_with(&hash), "{digest} {hash}");
 }
 
 pub async fn a_removed_image_is_gone(on: Ground<'_>) {

@@ -303,3 +303,76 @@ async fn what_the_proxy_was_told_is_on_disk_before_the_answer_and_never_given_ou
     assert_eq!(service.config().await.unwrap(), said);
     assert_eq!(routes.config(), Some(draft.merge(&ProxyConfig::default())));
 }
+
+/// A file of a newer schema is not touched by an older version, and read again when the newer one returns.
+#[tokio::test]
+async fn a_file_of_a_newer_schema_comes_back_with_the_newer_version() {
+    let dir = written().await;
+    let file = dir.path().join("apps/id-shop.json");
+    let ours = fs::read(&file).unwrap();
+    let mut newer: Value = serde_json::from_slice(&ours).unwrap();
+    newer["schema"] = json!(SCHEMA + 1);
+    let newer = serde_json::to_vec(&newer).unwrap();
+    fs::write(&file, &newer).unwrap();
+    let (service, routes, info) = open(dir.path()).await;
+    assert_eq!((routes.target("shop"), routes.target("good")), (None, Some(1)));
+    assert_eq!(info.set_aside.len(), 1);
+    let kept = dir.path().join("apps/set-aside/id-shop.json.1");
+    assert_eq!(fs::read(&kept).unwrap(), newer, "untouched");
+    drop(service);
+    // The version that wrote it reads it; to this one it is as if its schema were ours.
+    fs::write(&kept, &ours).unwrap();
+    let (_, routes, info) = open(dir.path()).await;
+    assert_eq!(routes.target("shop"), Some(2));
+    assert!(info.set_aside.is_empty() && !kept.exists(), "{:?}", info.set_aside);
+    assert_eq!(fs::read_dir(dir.path().join("apps/set-aside")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn what_took_its_place_meanwhile_is_not_overwritten() {
+    let dir = written().await;
+    let aside = dir.path().join("apps/set-aside/id-shop.json.1");
+    fs::copy(dir.path().join("apps/id-good.json"), &aside).unwrap();
+    let mut older: Value = serde_json::from_slice(&fs::read(dir.path().join("apps/id-shop.json")).unwrap()).unwrap();
+    older["next_release"] = json!(77);
+    fs::write(&aside, serde_json::to_vec(&older).unwrap()).unwrap();
+    let (service, routes, info) = open(dir.path()).await;
+    assert_eq!((routes.target("shop"), info.set_aside.len()), (Some(2), 1));
+    assert_eq!(service.record(&name("shop")).await.unwrap().unwrap().next_release, 3);
+}
+
+/// What a newer minor version writes beside what is known here survives being rewritten here.
+#[tokio::test]
+async fn unknown_fields_survive_a_rewrite() {
+    let dir = written().await;
+    let file = dir.path().join("apps/id-shop.json");
+    let mut value: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    value["from_the_future"] = json!({"a": [1, 2]});
+    value["releases"][1]["settings"]["wish"] = json!("later");
+    fs::write(&file, serde_json::to_vec(&value).unwrap()).unwrap();
+    let (service, _, info) = open(dir.path()).await;
+    assert_eq!(info.set_aside, []);
+    assert_eq!(deploy(&service, "shop", "a3").await, 3);
+    let now: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    assert_eq!(now["from_the_future"], json!({"a": [1, 2]}));
+    let release = now["releases"].as_array().unwrap().iter().find(|r| r["number"] == 2).unwrap();
+    assert_eq!(release["settings"]["wish"], "later");
+    assert_eq!(now["serving"], 3);
+}
+
+/// A ledger as the first published format writes it, kept as a file: it must be readable for ever.
+#[tokio::test]
+async fn the_present_format_is_read_for_ever() {
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/control/ledger/schema-1.json");
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()).await);
+    let file = dir.path().join("apps/id-shop.json");
+    fs::copy(&kept, &file).unwrap_or_else(|_| panic!("{} is there", kept.display()));
+    let (service, routes, info) = open(dir.path()).await;
+    assert_eq!((info.set_aside, routes.target("shop")), (vec![], Some(2)));
+    let record = service.record(&name("shop")).await.unwrap().unwrap();
+    let again = serde_json::to_value(&record).unwrap();
+    let was: Value = serde_json::from_slice(&fs::read(&kept).unwrap()).unwrap();
+    assert_eq!(again, was, "nothing of it is lost or changed by being read");
+    assert_eq!(deploy(&service, "shop", "a9").await, 3);
+}

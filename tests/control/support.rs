@@ -79,6 +79,10 @@ impl Routes for FakeRoutes {
         known
     }
 
+    fn holds(&self) -> Vec<(AppId, Duration)> {
+        self.state.lock().unwrap().held.iter().map(|app| (app.clone(), Duration::from_secs(20))).collect()
+    }
+
     fn resume(&self, app: &AppId) {
         self.state.lock().unwrap().held.remove(app);
     }

@@ -32,7 +32,7 @@ async fn nobody_there_is_unreachable() {
 }
 
 #[tokio::test]
-async fn a_restart_loses_locks_and_nothing_else() {
+async fn after_a_restart_holders_take_their_locks_again_and_readers_read_on() {
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("control.sock");
     let stop = CancellationToken::new();
@@ -42,20 +42,11 @@ async fn a_restart_loses_locks_and_nothing_else() {
     deploy(&client, "shop", "a1").await;
     let instance = client.info().await.unwrap().instance;
     let lease = lock(&client, "shop", "a2").await;
+    let first = lease.fence();
     let mut watching = client.watch(Duration::from_millis(50));
     watching.next().await.unwrap().unwrap();
     stop.cancel();
     server.await.unwrap();
-    assert_eq!(bounded(lease.ended()).await, LeaseEnd::Lost);
-    let broken = bounded(async {
-        loop {
-            match watching.next().await {
-                Some(Ok(_)) => {}
-                other => break other,
-            }
-        }
-    });
-    assert!(matches!(broken.await, Some(Err(ProxyError::Interrupted { .. }))), "a broken stream is no end");
     let routes = Arc::new(FakeRoutes::default());
     let service = bounded(async {
         loop {
@@ -68,11 +59,44 @@ async fn a_restart_loses_locks_and_nothing_else() {
     });
     let _server = serve(&socket, service.await, CancellationToken::new());
     assert_eq!(routes.target("shop"), Some(1), "published before anybody asked");
-    let answer = client.apply(lease.fence(), begin("shop", "a2")).await;
-    assert!(matches!(answer, Err(ProxyError::LockLost)), "{answer:?}");
+    bounded(async {
+        while lease.fence() == first {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    assert!(lease.fence() > first, "a lock of the new process");
+    let late = client.apply(first, begin("shop", "a2")).await;
+    assert!(matches!(late, Err(ProxyError::LockLost)), "{late:?}");
+    client.apply(lease.fence(), begin("shop", "a2")).await.unwrap();
     assert_eq!(client.info().await.unwrap().instance, instance);
-    let next = lock(&client, "shop", "a2").await;
-    assert!(next.fence() > lease.fence());
+    bounded(watching.next()).await.unwrap().unwrap();
+    let other = client.lock(wants("shop", "a3", "bob", 0)).await;
+    assert!(matches!(other, Err(ProxyError::Locked { .. })), "nobody came in between");
+}
+
+#[tokio::test]
+async fn a_lock_that_somebody_else_took_after_a_restart_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("control.sock");
+    let stop = CancellationToken::new();
+    let service = Service::open(dir.path(), Arc::new(FakeRoutes::default())).unwrap();
+    let server = serve(&socket, service, stop.clone());
+    let lease = lock(&Client::connect_unix(&socket), "shop", "a2").await;
+    stop.cancel();
+    server.await.unwrap();
+    let service = bounded(async {
+        loop {
+            match Service::open(dir.path(), Arc::new(FakeRoutes::default())) {
+                Ok(service) => break service,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    });
+    let service = service.await;
+    let _other = service.lock(wants("shop", "a3", "bob", 0)).await.unwrap();
+    let _server = serve(&socket, service, CancellationToken::new());
+    assert_eq!(bounded(lease.ended()).await, LeaseEnd::Lost);
 }
 
 #[tokio::test]
@@ -245,7 +269,7 @@ async fn what_may_have_been_done_is_not_sent_again() {
     assert_eq!(asked.load(Ordering::SeqCst), 1);
     let answer = bounded(client.info()).await;
     assert!(matches!(answer, Err(ProxyError::Interrupted { .. })), "{answer:?}");
-    assert_eq!(asked.load(Ordering::SeqCst), 3, "asking is harmless: a second time over a new connection");
+    assert!(asked.load(Ordering::SeqCst) >= 3, "asking is harmless: again over a new connection");
     hangs_up.store(false, Ordering::SeqCst);
     assert!(matches!(bounded(client.info()).await, Err(ProxyError::Failed { .. })), "it is back");
 }

@@ -62,6 +62,8 @@ async fn start(state: &Path, listener: &TcpListener) -> Running {
         listeners: vec![listener.try_clone().unwrap()],
         plane,
         issuer: IssuerOptions::default(),
+        line: None,
+        relieves: false,
     };
     let serving = serve(options, stop.clone());
     let worker = tokio::spawn(async move { serving.await.unwrap() });

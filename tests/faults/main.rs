@@ -21,5 +21,7 @@ mod doomed;
 mod engine_restart;
 mod frozen;
 mod kills;
+mod loss;
 mod proxies;
 mod steps;
+mod upgrades;

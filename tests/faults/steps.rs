@@ -59,6 +59,10 @@ impl Routes for Plane {
         self.routes.lock().unwrap().contains_key(app)
     }
 
+    fn holds(&self) -> Vec<(AppId, Duration)> {
+        Vec::new()
+    }
+
     fn resume(&self, app: &AppId) {
         self.held.lock().unwrap().take_if(|held| held == app);
     }
@@ -363,4 +367,13 @@ async fn a_killed_change_cannot_speak_again() {
     let late = Transaction::Abandon { app: record.id, op: intent.op, release: None };
     assert!(matches!(bed.service.apply(1, late).await, Err(ProxyError::LockLost)), "its lock died with it");
     bed.mends().await;
+}
+
+/// A proxy whose first process cannot put another worker in charge says what can be done.
+#[tokio::test]
+async fn a_proxy_that_is_too_old_for_an_upgrade_names_the_other_way() {
+    let bed = Bed::new(Change::First).await;
+    let problem = bed.installation.upgrade_proxy(&bed.service).await.unwrap_err();
+    assert_eq!((problem.code.as_str(), problem.outcome), ("proxy-too-old", Outcome::Environment));
+    assert!(problem.hints.iter().any(|hint| hint.contains("once proxy upgrade --replace")), "{problem:?}");
 }

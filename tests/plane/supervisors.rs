@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use once::proxy::binaries::Binaries;
 use once::proxy::plane::{Plane, PlaneOptions, Timeouts};
 use once::proxy::supervisor::{Supervised, inherited_listeners, listen, supervise};
 use rustix::process::{Pid, Signal, kill_process};
@@ -45,6 +46,7 @@ fn supervisor_process() {
             .collect(),
         listeners,
         grace: Duration::from_secs(5),
+        binaries: Binaries::of(std::path::Path::new("/nonexistent")),
     };
     println!("\nport {port}");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 use super::perform::Report;
@@ -19,6 +20,10 @@ use crate::app::shape::Owner;
 
 /// How long a change whose connection broke tries to get its lock back: longer than a lost lease lives.
 const REGAIN: Duration = Duration::from_secs(40);
+
+/// How long a proxy that died may take to be there again, with this change's lock.
+const RESTART: Duration = Duration::from_secs(5);
+const RETRY: Duration = Duration::from_millis(50);
 
 /// A change of one app under its lock.
 pub(crate) struct Context<'a> {
@@ -70,11 +75,29 @@ impl<'a> Context<'a> {
         Ok(self.proxy.record(&self.name).await?.filter(AppRecord::is_live))
     }
 
-    /// One atomic change of the ledger.
+    /// One atomic change of the ledger. All of them may be made twice, so a proxy that was started again is asked again.
     pub(crate) async fn apply(&mut self, transaction: Transaction) -> Result<Applied, ProxyError> {
-        let applied = self.proxy.apply(self.lease.fence(), transaction).await?;
-        self.report.serving = applied.record.as_ref().and_then(|r| r.serving);
-        Ok(applied)
+        let mut since = None;
+        loop {
+            let error = match self.proxy.apply(self.lease.fence(), transaction.clone()).await {
+                Ok(applied) => {
+                    self.report.serving = applied.record.as_ref().and_then(|r| r.serving);
+                    return Ok(applied);
+                }
+                Err(error) => error,
+            };
+            let passes = match &error {
+                // The lease is about to be taken again, or is lost for good.
+                ProxyError::LockLost => self.lease.ended().now_or_never() != Some(LeaseEnd::Lost),
+                ProxyError::Interrupted { .. } | ProxyError::Unreachable { .. } => true,
+                _ => false,
+            };
+            let since = since.get_or_insert_with(tokio::time::Instant::now);
+            if !passes || since.elapsed() >= RESTART {
+                return Err(error);
+            }
+            tokio::time::sleep(RETRY).await;
+        }
     }
 
     /// As [`Context::apply`], but a broken connection is mended and the lock taken back first: for what must not be

@@ -45,13 +45,21 @@ pub(crate) async fn perform(
 ) -> Result<Outcome, Problem> {
     let proxy = match &job.ask {
         Ask::Deploy(deploy) if deploy.dry_run => installation.proxy().await?,
-        Ask::Deploy(deploy) if deploy.upgrade_proxy => Some(installation.upgrade_proxy().await?),
+        Ask::Deploy(deploy) if deploy.upgrade_proxy => {
+            let proxy = installation.ensure_proxy().await?;
+            installation.upgrade_proxy(&*proxy).await?;
+            Some(proxy)
+        }
         Ask::Deploy(deploy) if deploy.existing.is_none() => Some(installation.ensure_proxy().await?),
         Ask::Adopt { .. } => Some(installation.ensure_proxy().await?),
         _ => installation.proxy().await?,
     };
     let records = match &proxy {
-        Some(proxy) => proxy.snapshot().await?.apps,
+        Some(proxy) => {
+            let snapshot = proxy.snapshot().await?;
+            warn_about_version(journal, &snapshot.info.version);
+            snapshot.apps
+        }
         None => Vec::new(),
     };
     let name = match &job.ask {
@@ -346,6 +354,17 @@ pub(crate) async fn url(installation: &Installation, settings: &Settings) -> Res
     let host = if host.as_str().contains(':') { format!("[{host}]") } else { host.to_string() };
     let path = settings.path_prefix.as_ref().map(ToString::to_string).unwrap_or_default();
     Ok(format!("http://{host}{port}{path}"))
+}
+
+/// It is never replaced unasked.
+fn warn_about_version(journal: &Journal, proxy: &str) {
+    let ours = env!("CARGO_PKG_VERSION");
+    if proxy != ours {
+        let text = format!(
+            "the proxy is version {proxy}, this command {ours}; `once proxy upgrade` brings it up without a gap"
+        );
+        journal.warn("proxy-version", text);
+    }
 }
 
 /// For [`operate::rollback`]: the settings and image of a release, planned against what holds.

@@ -28,6 +28,10 @@ pub(crate) struct Teller<'a> {
 struct Seen {
     /// What the counters said at first: old, new, failed.
     base: Option<(u64, u64, u64)>,
+    /// What they said last.
+    last: (u64, u64, u64),
+    /// What was counted by workers of the proxy that were there before the present one.
+    carried: (u64, u64, u64),
     view: TrafficView,
 }
 
@@ -67,16 +71,29 @@ impl<'a> Teller<'a> {
 
 impl Seen {
     fn take_in(&mut self, traffic: &AppTraffic, (old, new): (u64, u64)) {
-        let base = *self.base.get_or_insert((old, new, traffic.failed));
-        let (old, new) = (old.saturating_sub(base.0), new.saturating_sub(base.1));
+        let now = (old, new, traffic.failed);
+        let mut base = *self.base.get_or_insert(now);
+        if now.0 < self.last.0 || now.1 < self.last.1 || now.2 < self.last.2 {
+            // Another worker, which counts from nothing.
+            self.carried = self.since(base, self.last);
+            base = (0, 0, 0);
+            self.base = Some(base);
+        }
+        self.last = now;
+        let (old, new, failed) = self.since(base, now);
         let view = &mut self.view;
         let column = (old.saturating_sub(view.old) as u32, new.saturating_sub(view.new) as u32);
         view.series.push(column);
         let surplus = view.series.len().saturating_sub(COLUMNS);
         view.series.drain(..surplus);
         (view.old, view.new) = (old, new);
-        view.failed = traffic.failed.saturating_sub(base.2);
-        view.slowest_ms = traffic.slowest_ms;
+        view.failed = failed;
+        view.slowest_ms = view.slowest_ms.max(traffic.slowest_ms);
+    }
+
+    fn since(&self, base: (u64, u64, u64), now: (u64, u64, u64)) -> (u64, u64, u64) {
+        let (old, new, failed) = self.carried;
+        (old + now.0.saturating_sub(base.0), new + now.1.saturating_sub(base.1), failed + now.2.saturating_sub(base.2))
     }
 }
 
@@ -85,4 +102,22 @@ fn by_release(traffic: &AppTraffic, before: Option<ReleaseNumber>) -> (u64, u64)
     traffic.by_release.iter().fold((0, 0), |(old, new), (release, requests, _)| {
         if before.is_some_and(|b| *release <= b) { (old + requests, new) } else { (old, new + requests) }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_counts_from_nothing_goes_on_where_the_last_one_stopped() {
+        let mut seen = Seen::default();
+        let mut look = |old, new, failed| {
+            seen.take_in(&AppTraffic { failed, ..AppTraffic::default() }, (old, new));
+            (seen.view.old, seen.view.new, seen.view.failed)
+        };
+        assert_eq!(look(100, 0, 2), (0, 0, 0));
+        assert_eq!(look(150, 0, 3), (50, 0, 1));
+        assert_eq!(look(4, 1, 0), (54, 1, 1));
+        assert_eq!(look(4, 9, 1), (54, 9, 2));
+    }
 }

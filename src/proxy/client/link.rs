@@ -12,9 +12,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
-use super::Connector;
+use super::{Connector, Duplex};
 use crate::app::proxy::ProxyError;
 use crate::proxy::control::wire::{Hello, PROTOCOL_HEADER, WireError};
 use crate::proxy::control::{PING_EVERY, PROTOCOL, compatible};
@@ -23,6 +23,15 @@ type Result<T, E = ProxyError> = std::result::Result<T, E>;
 
 /// What a call may take, and what making a connection may: a frozen proxy must not freeze its callers.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long one process of the proxy may take to relieve another, or to be started again after it died, before callers
+/// hear of it.
+const TAKE_OVER: Duration = Duration::from_secs(40);
+const RESTART: Duration = Duration::from_secs(5);
+/// How long one that takes connections and hangs up is tried again.
+const HUNG_UP: Duration = Duration::from_secs(2);
+/// Between two tries meanwhile.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// For the answer to a ping of the connection.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
@@ -45,7 +54,59 @@ impl Links {
         call: &'static str,
         ask: &Q,
     ) -> Result<A> {
-        let request = request(call, ask)?;
+        self.asked(call, json(call, ask)?, &[], Repeat::Moved).await
+    }
+
+    /// As [`Links::call`], for what may be done twice: asked again when the connection broke, for as long as the proxy may
+    /// take to be there again.
+    pub(super) async fn ask<Q: Serialize + Sync, A: DeserializeOwned>(&self, call: &'static str, ask: &Q) -> Result<A> {
+        self.asked(call, json(call, ask)?, &[], Repeat::Broken).await
+    }
+
+    /// As [`Links::ask`], with a body that is no JSON.
+    pub(super) async fn put(&self, call: &'static str, headers: &[(&'static str, String)], body: Bytes) -> Result<()> {
+        self.asked(call, body, headers, Repeat::Broken).await
+    }
+
+    /// A call with a long answer, given once its head has come.
+    pub(super) async fn open<Q: Serialize + Sync>(&self, call: &'static str, ask: &Q) -> Result<Incoming> {
+        let (body, mut again) = (json(call, ask)?, Again::new(Repeat::Moved));
+        loop {
+            match self.head(call, post(call, body.clone(), &[])?).await {
+                Err(error) if again.may_follow(&error) => self.leave().await,
+                head => return head,
+            }
+        }
+    }
+
+    async fn head(&self, call: &'static str, request: Request<Full<Bytes>>) -> Result<Incoming> {
+        let response = timeout(PATIENCE, self.send(call, request)).await.unwrap_or_else(|_| Err(silent(call)))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response.into_body());
+        }
+        let body = timeout(PATIENCE, response.into_body().collect()).await.map_err(|_| silent(call))?;
+        let body = body.map_err(|e| interrupted(call, &e))?.to_bytes();
+        Err(refusal(call, status, &body))
+    }
+
+    async fn asked<A: DeserializeOwned>(
+        &self,
+        call: &'static str,
+        body: Bytes,
+        headers: &[(&'static str, String)],
+        repeat: Repeat,
+    ) -> Result<A> {
+        let mut again = Again::new(repeat);
+        loop {
+            match self.one(call, post(call, body.clone(), headers)?).await {
+                Err(error) if again.may_follow(&error) => self.leave().await,
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn one<A: DeserializeOwned>(&self, call: &'static str, request: Request<Full<Bytes>>) -> Result<A> {
         let answer = async {
             let response = self.send(call, request).await?;
             let status = response.status();
@@ -56,25 +117,10 @@ impl Links {
         timeout(PATIENCE, answer).await.unwrap_or_else(|_| Err(silent(call)))
     }
 
-    /// As [`Links::call`], for what changes nothing: asked a second time when the connection broke.
-    pub(super) async fn ask<Q: Serialize + Sync, A: DeserializeOwned>(&self, call: &'static str, ask: &Q) -> Result<A> {
-        match self.call(call, ask).await {
-            Err(ProxyError::Interrupted { .. }) => self.call(call, ask).await,
-            answer => answer,
-        }
-    }
-
-    /// A call with a long answer, given once its head has come.
-    pub(super) async fn open<Q: Serialize + Sync>(&self, call: &'static str, ask: &Q) -> Result<Incoming> {
-        let request = request(call, ask)?;
-        let response = timeout(PATIENCE, self.send(call, request)).await.unwrap_or_else(|_| Err(silent(call)))?;
-        let status = response.status();
-        if status.is_success() {
-            return Ok(response.into_body());
-        }
-        let body = timeout(PATIENCE, response.into_body().collect()).await.map_err(|_| silent(call))?;
-        let body = body.map_err(|e| interrupted(call, &e))?.to_bytes();
-        Err(refusal(call, status, &body))
+    /// Drops the present connection: it leads to a process that is of no more use.
+    pub(super) async fn leave(&self) {
+        *self.current.lock().await = None;
+        sleep(PAUSE).await;
     }
 
     /// Sends, over a new connection where the present one turns out to be broken before anything went out.
@@ -106,44 +152,99 @@ impl Links {
         Ok(current.insert(sender).clone())
     }
 
+    /// A process that is being relieved may still take a connection and hang up: nothing was done, the next one is better.
     async fn connect(&self) -> Result<Sender> {
-        let unreachable = |error: hyper::Error| ProxyError::Unreachable { message: error.to_string() };
-        let io = (self.connector)().await?;
-        let (mut sender, connection) = http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .keep_alive_interval(PING_EVERY)
-            .keep_alive_timeout(PING_TIMEOUT)
-            .keep_alive_while_idle(true)
-            .handshake(TokioIo::new(io))
-            .await
-            .map_err(unreachable)?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "the control connection ended");
+        let begun = Instant::now();
+        loop {
+            let io = (self.connector)().await?;
+            match greet(io).await {
+                Err(ProxyError::Unreachable { .. }) if begun.elapsed() < HUNG_UP => sleep(PAUSE).await,
+                greeted => return greeted,
             }
-        });
-        let mut hello = Request::new(Full::default());
-        *hello.uri_mut() = http::Uri::from_static("http://once/hello");
-        let response = sender.send_request(hello).await.map_err(unreachable)?;
-        let status = response.status();
-        let body = response.into_body().collect().await.map_err(unreachable)?.to_bytes();
-        let Hello { protocol: theirs } = parse("say hello", status, &body)?;
-        if !compatible(PROTOCOL, theirs) {
-            return Err(ProxyError::Version { theirs, ours: PROTOCOL });
         }
-        Ok(sender)
     }
 }
 
-fn request<Q: Serialize>(call: &str, ask: &Q) -> Result<Request<Full<Bytes>>> {
-    let failed = |message: String| ProxyError::Failed { what: call.to_owned(), message };
-    let body = serde_json::to_vec(ask).map_err(|e| failed(e.to_string()))?;
-    Request::builder()
+/// Begins a connection by a look at who is there.
+async fn greet(io: Box<dyn Duplex>) -> Result<Sender> {
+    let unreachable = |error: hyper::Error| ProxyError::Unreachable { message: error.to_string() };
+    let (mut sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_TIMEOUT)
+        .keep_alive_while_idle(true)
+        .handshake(TokioIo::new(io))
+        .await
+        .map_err(unreachable)?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "the control connection ended");
+        }
+    });
+    let mut hello = Request::new(Full::default());
+    *hello.uri_mut() = http::Uri::from_static("http://once/hello");
+    let response = sender.send_request(hello).await.map_err(unreachable)?;
+    let status = response.status();
+    let body = response.into_body().collect().await.map_err(unreachable)?.to_bytes();
+    let Hello { protocol: theirs } = parse("say hello", status, &body)?;
+    if !compatible(PROTOCOL, theirs) {
+        return Err(ProxyError::Version { theirs, ours: PROTOCOL });
+    }
+    Ok(sender)
+}
+
+/// After what a call is made again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Repeat {
+    /// Another process of the proxy has taken over: nothing was done.
+    Moved,
+    /// That, or the connection broke. One that could not be made in the first place is nothing to wait for.
+    Broken,
+}
+
+struct Again {
+    repeat: Repeat,
+    begun: Instant,
+    broken: Option<Instant>,
+}
+
+impl Again {
+    fn new(repeat: Repeat) -> Self {
+        Self { repeat, begun: Instant::now(), broken: None }
+    }
+
+    fn may_follow(&mut self, error: &ProxyError) -> bool {
+        match error {
+            ProxyError::Moved => {
+                self.broken = Some(Instant::now());
+                self.begun.elapsed() < TAKE_OVER
+            }
+            ProxyError::Interrupted { .. } if self.repeat == Repeat::Broken => {
+                self.broken.get_or_insert_with(Instant::now).elapsed() < RESTART
+            }
+            ProxyError::Unreachable { .. } => self.broken.is_some_and(|since| since.elapsed() < RESTART),
+            _ => false,
+        }
+    }
+}
+
+fn failed(call: &str, message: &str) -> ProxyError {
+    ProxyError::Failed { what: call.to_owned(), message: message.to_owned() }
+}
+
+fn json<Q: Serialize>(call: &str, ask: &Q) -> Result<Bytes> {
+    Ok(Bytes::from(serde_json::to_vec(ask).map_err(|e| failed(call, &e.to_string()))?))
+}
+
+fn post(call: &str, body: Bytes, headers: &[(&'static str, String)]) -> Result<Request<Full<Bytes>>> {
+    let mut request = Request::builder()
         .method(Method::POST)
         .uri(format!("http://once/v1/{call}"))
-        .header(PROTOCOL_HEADER, HeaderValue::from(PROTOCOL))
-        .body(Full::new(Bytes::from(body)))
-        .map_err(|e| failed(e.to_string()))
+        .header(PROTOCOL_HEADER, HeaderValue::from(PROTOCOL));
+    for (name, value) in headers {
+        request = request.header(*name, value);
+    }
+    request.body(Full::new(body)).map_err(|e| failed(call, &e.to_string()))
 }
 
 fn parse<A: DeserializeOwned>(call: &str, status: StatusCode, body: &[u8]) -> Result<A> {

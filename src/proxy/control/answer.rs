@@ -31,7 +31,8 @@ pub(super) fn document<T: Serialize>(result: Result<T, ProxyError>) -> Answer {
 
 pub(super) fn failure(error: ProxyError) -> Answer {
     let status = match &error {
-        ProxyError::Locked { .. } | ProxyError::Refused(_) => StatusCode::CONFLICT,
+        ProxyError::Locked { .. } | ProxyError::Refused(_) | ProxyError::UpgradeRefused { .. } => StatusCode::CONFLICT,
+        ProxyError::Moved => StatusCode::SERVICE_UNAVAILABLE,
         ProxyError::LockLost => StatusCode::PRECONDITION_FAILED,
         ProxyError::Version { .. } => StatusCode::UPGRADE_REQUIRED,
         ProxyError::Storage { .. } => StatusCode::INSUFFICIENT_STORAGE,

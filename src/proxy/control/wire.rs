@@ -6,11 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::event::LockView;
 use crate::app::ledger::{Refusal, Transaction};
-use crate::app::proxy::{DrainLimits, LeaseEnd, ProxyError};
+use crate::app::proxy::{DrainLimits, LeaseEnd, LockRequest, ProxyError};
 use crate::app::{AppId, AppName, OpId, ReleaseNumber};
 
 /// The header in which a client says what it speaks.
 pub(crate) const PROTOCOL_HEADER: &str = "once-protocol";
+
+/// The headers that go with a piece of a newer program, which is the body.
+pub(crate) const HASH_HEADER: &str = "once-sha256";
+pub(crate) const OFFSET_HEADER: &str = "once-offset";
 
 /// The answer to `GET /hello`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -54,6 +58,13 @@ pub(crate) struct ActivityQuery {
     pub(crate) limit: u32,
 }
 
+/// A lock to take in hand again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Relock {
+    pub(crate) request: LockRequest,
+    pub(crate) fence: u64,
+}
+
 /// A lock that is held.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Held {
@@ -71,6 +82,8 @@ pub(crate) enum LockLine {
     CancelRequested,
     /// [`LeaseEnd::Lost`]; the last one.
     Lost,
+    /// Another process of the proxy has it now; the last one.
+    Moved,
 }
 
 impl From<LeaseEnd> for LockLine {
@@ -116,6 +129,8 @@ pub(crate) enum WireError {
     LockLost,
     Refused { why: Refusal },
     Storage { message: String },
+    Moved,
+    UpgradeRefused { why: String },
     Failed { what: String, message: String },
 }
 
@@ -129,6 +144,8 @@ impl From<ProxyError> for WireError {
             ProxyError::LockLost => Self::LockLost,
             ProxyError::Refused(why) => Self::Refused { why },
             ProxyError::Storage { message } => Self::Storage { message },
+            ProxyError::Moved => Self::Moved,
+            ProxyError::UpgradeRefused { why } => Self::UpgradeRefused { why },
             ProxyError::Failed { what, message } => Self::Failed { what, message },
         }
     }
@@ -144,6 +161,8 @@ impl From<WireError> for ProxyError {
             WireError::LockLost => Self::LockLost,
             WireError::Refused { why } => Self::Refused(why),
             WireError::Storage { message } => Self::Storage { message },
+            WireError::Moved => Self::Moved,
+            WireError::UpgradeRefused { why } => Self::UpgradeRefused { why },
             WireError::Failed { what, message } => Self::Failed { what, message },
         }
     }

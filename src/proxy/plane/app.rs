@@ -80,6 +80,14 @@ impl App {
         self.set_gate(Gate::Held { until });
     }
 
+    /// When the present hold ends at the latest.
+    pub(super) fn held_until(&self) -> Option<Instant> {
+        match self.live().gate {
+            Gate::Held { until } => Some(until),
+            Gate::Open | Gate::Removed => None,
+        }
+    }
+
     pub(super) fn resume(&self) {
         self.set_gate(Gate::Open);
     }

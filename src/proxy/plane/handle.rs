@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::access_log::LogWriter;
 use super::app::App;
+use super::departure::Departure;
 use super::drain;
 use super::options::PlaneOptions;
 use super::probe;
@@ -43,6 +44,7 @@ pub(super) struct Shared {
     pub(super) log: Option<LogWriter>,
     /// Requests held, over all apps.
     pub(super) held: AtomicU64,
+    pub(super) departure: Arc<Departure>,
     pub(super) certificates: Certificates,
 }
 
@@ -60,6 +62,7 @@ impl Plane {
             removed: Mutex::default(),
             log,
             held: AtomicU64::new(0),
+            departure: Arc::default(),
             certificates: Certificates::default(),
         };
         Self { shared: Arc::new(shared), threads: Arc::default() }
@@ -120,6 +123,26 @@ impl Plane {
         if let Some(app) = self.app(app) {
             app.resume();
         }
+    }
+
+    /// The apps that are held, and for how much longer.
+    #[must_use]
+    pub fn holds(&self) -> Vec<(AppId, Duration)> {
+        let now = Instant::now();
+        let left =
+            |app: &Arc<App>| app.held_until().map(|until| (app.id.clone(), until.saturating_duration_since(now)));
+        self.apps().values().filter_map(left).collect()
+    }
+
+    /// Another process has taken over: the stop that follows gives what is under way [`Timeouts::leave`](super::Timeouts::leave)
+    /// instead of [`Timeouts::stop`](super::Timeouts::stop).
+    pub fn leave(&self) {
+        self.shared.departure.leave();
+    }
+
+    /// No more time for [`Plane::leave`]: the shorter limits hold from now on.
+    pub fn hurry(&self) {
+        self.shared.departure.hurry();
     }
 
     /// Waits until a release has nothing under way, and cuts what is left at the limits: requests without an answer get
@@ -193,8 +216,8 @@ impl Plane {
                 None => Arc::clone(threads.insert(Arc::new(Threads::start(&self.shared)?))),
             }
         };
-        let listening = Listening::new(listener, address.port(), tls, stop, self.shared.options.timeouts.clone());
-        let listening = Arc::new(listening);
+        let (departure, timeouts) = (Arc::clone(&self.shared.departure), self.shared.options.timeouts.clone());
+        let listening = Arc::new(Listening::new(listener, address.port(), tls, stop, departure, timeouts));
         threads.listen(&listening);
         Ok(Serving { listening, address, _threads: threads })
     }

@@ -14,6 +14,7 @@ mod body;
 mod claim;
 mod clock;
 mod closed;
+mod departure;
 mod drain;
 mod exchange;
 mod forward;

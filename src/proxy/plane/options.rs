@@ -49,6 +49,10 @@ pub struct Timeouts {
     pub lame_duck: Duration,
     /// After the stop, until what is still under way is cut. 8 s: the engine kills after 10.
     pub stop: Duration,
+    /// After another process took over, until requests still under way are cut. 10 min.
+    pub leave: Duration,
+    /// The same for WebSockets and other upgraded connections, which are closed politely. 60 s.
+    pub leave_upgraded: Duration,
 }
 
 impl Default for Timeouts {
@@ -62,6 +66,8 @@ impl Default for Timeouts {
             upstream_idle: Duration::from_secs(4),
             lame_duck: Duration::from_secs(2),
             stop: Duration::from_secs(8),
+            leave: Duration::from_mins(10),
+            leave_upgraded: Duration::from_mins(1),
         }
     }
 }

@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::clock;
+use super::departure::Departure;
 use super::exchange::Context;
 use super::handle::Shared;
 use super::options::Timeouts;
@@ -69,6 +70,7 @@ impl Serving {
 pub(super) struct Listening {
     pub(super) listener: TcpListener,
     pub(super) stop: CancellationToken,
+    pub(super) departure: Arc<Departure>,
     pub(super) timeouts: Timeouts,
     pub(super) scheme: &'static str,
     pub(super) local_port: u16,
@@ -85,11 +87,13 @@ impl Listening {
         port: u16,
         tls: Option<Arc<TlsServer>>,
         stop: CancellationToken,
+        departure: Arc<Departure>,
         timeouts: Timeouts,
     ) -> Self {
         Self {
             listener,
             stop,
+            departure,
             timeouts,
             scheme: if tls.is_some() { "https" } else { "http" },
             local_port: port,
@@ -115,10 +119,10 @@ impl Listening {
 pub(super) struct Open(Arc<Listening>);
 
 impl Open {
-    /// Resolves when connections without a request are to close.
-    pub(super) async fn idle_end(&self) {
+    /// Resolves when upgraded connections are to close.
+    pub(super) async fn upgraded_end(&self) {
         self.0.stop.cancelled().await;
-        tokio::time::sleep(self.0.timeouts.lame_duck).await;
+        self.0.departure.upgraded_end(&self.0.timeouts).await;
     }
 }
 
@@ -271,22 +275,26 @@ where
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder.timer(TokioTimer::new());
         let served = pin!(builder.serve_connection(io, service));
-        to_the_end(served, http2::Connection::graceful_shutdown, &pulse, &listening.timeouts, &stop).await;
+        // Which says at once that no new stream is wanted, and takes those that are on their way.
+        to_the_end(served, http2::Connection::graceful_shutdown, Leave::AtOnce, &pulse, &listening, &stop).await;
     } else {
         let mut builder = http1::Builder::new();
         builder.max_buf_size(buffer).max_header_size(buffer);
         let served = pin!(builder.serve_connection(io, service).with_upgrades());
-        to_the_end(served, http1::UpgradeableConnection::graceful_shutdown, &pulse, &listening.timeouts, &stop).await;
+        let wind_down = http1::UpgradeableConnection::graceful_shutdown;
+        to_the_end(served, wind_down, Leave::AfterLameDuck, &pulse, &listening, &stop).await;
     }
 }
 
 async fn to_the_end<C: Future>(
     mut served: Pin<&mut C>,
     wind_down: impl Fn(Pin<&mut C>),
+    leave: Leave,
     pulse: &Pulse,
-    timeouts: &Timeouts,
+    listening: &Listening,
     stop: &CancellationToken,
 ) {
+    let timeouts = &listening.timeouts;
     let mut stopped = pin!(stop.cancelled());
     let mut watchdog = pin!(tokio::time::sleep(timeouts.head.min(timeouts.idle)));
     let mut end = End::Open;
@@ -296,7 +304,8 @@ async fn to_the_end<C: Future>(
             _ = served.as_mut() => return,
             () = stopped.as_mut(), if end == End::Open => {
                 end = End::LameDuck;
-                watchdog.as_mut().reset(tokio::time::Instant::now() + timeouts.lame_duck);
+                let pause = if leave == Leave::AtOnce { Duration::ZERO } else { timeouts.lame_duck };
+                watchdog.as_mut().reset(tokio::time::Instant::now() + pause);
             }
             () = watchdog.as_mut() => match end {
                 End::Open => match pulse.next_look(timeouts) {
@@ -306,7 +315,7 @@ async fn to_the_end<C: Future>(
                 End::LameDuck => {
                     end = End::Closing;
                     wind_down(served.as_mut());
-                    let rest = timeouts.stop.saturating_sub(timeouts.lame_duck);
+                    let rest = listening.departure.rest(timeouts);
                     watchdog.as_mut().reset(tokio::time::Instant::now() + rest);
                 }
                 End::Closing => return,
@@ -315,10 +324,17 @@ async fn to_the_end<C: Future>(
     }
 }
 
+/// When a connection may be wound down after the stop.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leave {
+    AtOnce,
+    /// hyper would reset a client that sends a request just now; so it is given time to.
+    AfterLameDuck,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     Open,
-    /// hyper would reset a client that sends a request just now; so it is given time to.
     LameDuck,
     Closing,
 }

@@ -65,7 +65,7 @@ impl Tunnel {
 async fn cut(claim: &UpgradedClaim, listening: &Open) {
     tokio::select! {
         () = claim.cut() => {}
-        () = listening.idle_end() => {}
+        () = listening.upgraded_end() => {}
     }
 }
 

@@ -9,12 +9,12 @@ use futures_util::{StreamExt, stream};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::transact::blocking;
-use super::{LEASE_EXPIRY, LocalLease, Service, view};
+use super::{LEASE_EXPIRY, LocalLease, RouteChange, Service, view};
 use crate::app::event::{Envelope, LockView};
 use crate::app::ledger::{AppRecord, Applied, Refusal, Transaction};
 use crate::app::proxy::{
     Activity, AppTraffic, DrainLimits, DrainProgress, Lease, LockRequest, ProbeAnswer, ProbeRequest, Proxy, ProxyError,
-    ProxyInfo, Snapshot,
+    ProxyInfo, ProxyProcesses, Snapshot,
 };
 use crate::app::{AppId, AppName, CertifyAnswer, CertifyRequest, OpId, ProxyConfig, ProxyDraft, ReleaseNumber};
 use crate::proxy::control::PROTOCOL;
@@ -38,6 +38,7 @@ impl Service {
     /// # Errors
     /// [`ProxyError::LockLost`].
     pub fn ping(&self, app: &AppName, fence: u64) -> Result<()> {
+        self.check()?;
         if self.shared.locks.ping(app, fence) { Ok(()) } else { Err(ProxyError::LockLost) }
     }
 
@@ -45,18 +46,61 @@ impl Service {
     ///
     /// # Errors
     /// [`ProxyError::LockLost`].
-    pub fn release(&self, app: &AppName, fence: u64) -> Result<()> {
+    pub async fn release(&self, app: &AppName, fence: u64) -> Result<()> {
+        let _entered = self.shared.gate.enter().await?;
         if self.shared.locks.free(app, fence) { Ok(()) } else { Err(ProxyError::LockLost) }
     }
 
-    async fn acquire(&self, mut request: LockRequest, expiry: Option<Duration>) -> Result<LocalLease> {
+    /// Takes a lock in hand again whose connection broke, or which another process has given out; where it is not known
+    /// any more, takes it anew if it is free.
+    ///
+    /// # Errors
+    /// As [`Proxy::lock`].
+    pub async fn relock_pinged(&self, mut request: LockRequest, fence: u64) -> Result<LocalLease> {
+        {
+            let _entered = self.shared.gate.enter().await?;
+            self.rename(&mut request);
+            if let Some(lease) = self.shared.locks.take_in_hand(&request.app, fence, &request.op) {
+                return Ok(lease);
+            }
+        }
+        self.lock_pinged(LockRequest { wait_ms: 0, ..request }).await
+    }
+
+    /// Whether this process is still the one to be asked.
+    ///
+    /// # Errors
+    /// [`ProxyError::Moved`].
+    pub(crate) fn check(&self) -> Result<()> {
+        self.shared.gate.check()
+    }
+
+    fn rename(&self, request: &mut LockRequest) {
         if let Some(record) = self.shared.ledger.load().find(&request.app) {
             request.app = record.name.clone();
         }
-        let lease = self.shared.locks.acquire(request, expiry).await?;
-        // A change of the last holder may be on its way to disk; whoever has the lock sees it.
-        drop(self.shared.store.lock().await);
-        Ok(lease)
+    }
+
+    async fn acquire(&self, mut request: LockRequest, expiry: Option<Duration>) -> Result<LocalLease> {
+        self.rename(&mut request);
+        loop {
+            drop(self.shared.gate.enter().await?);
+            let lease = tokio::select! {
+                biased;
+                () = self.shared.gate.moved() => return Err(ProxyError::Moved),
+                lease = self.shared.locks.acquire(request.clone(), expiry) => lease,
+            };
+            match lease {
+                // Whether this process goes on giving out locks is about to be decided.
+                Err(ProxyError::Moved) => {}
+                lease => {
+                    let lease = lease?;
+                    // A change of the last holder may be on its way to disk; whoever has the lock sees it.
+                    drop(self.shared.store.lock().await);
+                    return Ok(lease);
+                }
+            }
+        }
     }
 
     fn resident(&self, app: &AppId) -> Result<Arc<crate::app::ledger::Ledger>> {
@@ -108,6 +152,7 @@ impl Proxy for Service {
     }
 
     async fn cancel(&self, op: &OpId) -> Result<bool> {
+        let _entered = self.shared.gate.enter().await?;
         Ok(self.shared.locks.cancel(op))
     }
 
@@ -120,18 +165,24 @@ impl Proxy for Service {
     }
 
     async fn hold(&self, app: &AppId, limit: Duration) -> Result<()> {
+        let _entered = self.shared.gate.enter().await?;
         let ledger = self.resident(app)?;
         match ledger.get(app) {
             Some(record) if !self.shared.routes.hold(app, limit) => {
                 Err(Refusal::NothingServes { name: record.name.clone() }.into())
             }
-            _ => Ok(()),
+            _ => {
+                self.shared.relieved.tell(&RouteChange::Hold(app.clone(), limit)).await;
+                Ok(())
+            }
         }
     }
 
     async fn resume(&self, app: &AppId) -> Result<()> {
+        let _entered = self.shared.gate.enter().await?;
         self.resident(app)?;
         self.shared.routes.resume(app);
+        self.shared.relieved.tell(&RouteChange::Resume(app.clone())).await;
         Ok(())
     }
 
@@ -141,7 +192,8 @@ impl Proxy for Service {
         release: ReleaseNumber,
         limits: DrainLimits,
     ) -> BoxStream<'static, Result<DrainProgress>> {
-        self.shared.routes.drain(app, release, limits).map(Ok).boxed()
+        let ours = self.shared.routes.drain(app, release, limits);
+        self.shared.relieved.drain(ours, app, release, limits).map(Ok).boxed()
     }
 
     async fn traffic(&self, app: &AppId) -> Result<AppTraffic> {
@@ -158,6 +210,7 @@ impl Proxy for Service {
             let message = format!("{} is not a change's id", bad.op.0.escape_default());
             return Err(ProxyError::Failed { what: "publish events".to_owned(), message });
         }
+        let _entered = self.shared.gate.enter().await?;
         let store = self.shared.store.clone().lock_owned().await;
         let (news, gone) = self.shared.changes.append(events);
         blocking(move || {
@@ -204,6 +257,7 @@ impl Proxy for Service {
         let shared = self.shared.clone();
         // To its end also when the caller goes away: half of it would leave disk and memory apart.
         let ended = tokio::spawn(async move {
+            let _entered = shared.gate.enter().await?;
             let store = shared.store.clone().lock_owned().await;
             let next = draft.merge(&shared.config.load());
             let kept = next.clone();
@@ -218,6 +272,7 @@ impl Proxy for Service {
     }
 
     async fn record_activity(&self, activity: Activity) -> Result<()> {
+        let _entered = self.shared.gate.enter().await?;
         let mut store = self.shared.store.clone().lock_owned().await;
         blocking(move || store.append_activity(&activity)).await
     }
@@ -226,5 +281,18 @@ impl Proxy for Service {
         let store = self.shared.store.clone().lock_owned().await;
         let app = app.cloned();
         blocking(move || store.activity(app.as_ref(), limit as usize)).await
+    }
+
+    async fn processes(&self) -> Result<ProxyProcesses> {
+        self.look_at_processes().await
+    }
+
+    async fn put_binary(&self, hash: &str, offset: u64, piece: &[u8]) -> Result<()> {
+        self.check()?;
+        self.put_piece(hash, offset, piece.to_vec()).await
+    }
+
+    async fn upgrade(&self, hash: &str) -> Result<()> {
+        self.be_relieved(hash).await
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use super::locks::Locks;
+use super::locks::{Grip, Locks};
 use crate::app::AppName;
 use crate::app::proxy::{Lease, LeaseEnd, ProxyError};
 
@@ -13,7 +13,7 @@ use crate::app::proxy::{Lease, LeaseEnd, ProxyError};
 pub struct LocalLease {
     locks: Arc<Locks>,
     app: AppName,
-    fence: u64,
+    grip: Grip,
     lost: CancellationToken,
     cancel: CancellationToken,
 }
@@ -22,11 +22,11 @@ impl LocalLease {
     pub(super) fn new(
         locks: Arc<Locks>,
         app: AppName,
-        fence: u64,
+        grip: Grip,
         lost: CancellationToken,
         cancel: CancellationToken,
     ) -> Self {
-        Self { locks, app, fence, lost, cancel }
+        Self { locks, app, grip, lost, cancel }
     }
 
     /// The app it is of.
@@ -35,7 +35,7 @@ impl LocalLease {
     }
 
     pub(super) fn fence_number(&self) -> u64 {
-        self.fence
+        self.grip.fence
     }
 
     /// Resolves when the lock is lost; a change that was asked to end may still have to finish.
@@ -47,7 +47,7 @@ impl LocalLease {
 #[async_trait]
 impl Lease for LocalLease {
     fn fence(&self) -> u64 {
-        self.fence
+        self.grip.fence
     }
 
     async fn ended(&self) -> LeaseEnd {
@@ -65,6 +65,6 @@ impl Lease for LocalLease {
 
 impl Drop for LocalLease {
     fn drop(&mut self) {
-        self.locks.free(&self.app, self.fence);
+        self.locks.let_go(&self.app, self.grip);
     }
 }

@@ -1,10 +1,12 @@
-//! Who may change which app. In memory only: after a restart all locks are gone and their holders find out.
+//! Who may change which app. In memory only: after a restart all locks are gone and their holders take them again; a
+//! process that takes over gets them handed.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +23,8 @@ pub(super) struct Locks {
 struct State {
     next_fence: u64,
     next_waiter: u64,
+    /// Nothing is given out, for another process is about to do that.
+    closed: bool,
     apps: HashMap<AppName, Slot>,
 }
 
@@ -37,6 +41,23 @@ struct Held {
     lost: CancellationToken,
     cancel: CancellationToken,
     last_ping: Instant,
+    /// How often somebody took it in hand: only the last one gives it back by letting go.
+    hand: u64,
+}
+
+/// Which lock somebody holds, and the how manieth hand that is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Grip {
+    pub(super) fence: u64,
+    pub(super) hand: u64,
+}
+
+/// A lease on its way to another process.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct HeldLease {
+    fence: u64,
+    view: LockView,
+    left: Duration,
 }
 
 struct Waiter {
@@ -60,7 +81,7 @@ impl Slot {
 impl Locks {
     /// Fencing numbers grow with `start`, the number of this start of the proxy, and with each lock.
     pub(super) fn new(start: u32) -> Self {
-        let state = State { next_fence: u64::from(start) << 32, next_waiter: 0, apps: HashMap::new() };
+        let state = State { next_fence: u64::from(start) << 32, next_waiter: 0, closed: false, apps: HashMap::new() };
         Self { state: Mutex::new(state) }
     }
 
@@ -78,6 +99,9 @@ impl Locks {
         loop {
             if let Some(lease) = self.queue(request.clone(), expiry, &cancel).await {
                 return Ok(lease);
+            }
+            if self.state().closed {
+                return Err(ProxyError::Moved);
             }
             match self.holder(&request.app) {
                 Some(holder) => return Err(ProxyError::Locked { holder: Box::new(holder) }),
@@ -123,9 +147,9 @@ impl Locks {
         loop {
             let (waiter, lease) = {
                 let mut state = self.state();
-                let fence = state.next_fence;
+                let (fence, closed) = (state.next_fence, state.closed);
                 let Some(slot) = state.apps.get_mut(app) else { return };
-                if !slot.is_free() {
+                if closed || !slot.is_free() {
                     return;
                 }
                 let Some(waiter) = slot.queue.pop_front() else { break };
@@ -133,10 +157,10 @@ impl Locks {
                 let LockRequest { app, op, by, .. } = waiter.request.clone();
                 let view = LockView { app: app.clone(), by, since: Timestamp::now(), op: Some(op), message: None };
                 let cancel = waiter.cancel.clone();
-                slot.held =
-                    Some(Held { fence, view, lost: lost.clone(), cancel: cancel.clone(), last_ping: Instant::now() });
+                let last_ping = Instant::now();
+                slot.held = Some(Held { fence, view, lost: lost.clone(), cancel: cancel.clone(), last_ping, hand: 0 });
                 state.next_fence += 1;
-                (waiter, LocalLease::new(self.clone(), app, fence, lost, cancel))
+                (waiter, LocalLease::new(self.clone(), app, Grip { fence, hand: 0 }, lost, cancel))
             };
             if let Some(expiry) = waiter.expiry {
                 tokio::spawn(self.clone().watch(app.clone(), lease.fence_number(), expiry));
@@ -200,6 +224,60 @@ impl Locks {
             self.grant_next(app);
         }
         freed
+    }
+
+    /// As [`Locks::free`], unless somebody else has taken the lock in hand since.
+    pub(super) fn let_go(self: &Arc<Self>, app: &AppName, grip: Grip) {
+        if self.held(app, grip.fence, |held| held.hand) == Some(grip.hand) {
+            self.free(app, grip.fence);
+        }
+    }
+
+    /// Takes a lock in hand that is held already: over a new connection, or in the process that took over.
+    pub(super) fn take_in_hand(self: &Arc<Self>, app: &AppName, fence: u64, op: &OpId) -> Option<LocalLease> {
+        let taken = self.held(app, fence, |held| {
+            (held.view.op.as_ref() == Some(op)).then(|| {
+                held.hand += 1;
+                held.last_ping = Instant::now();
+                (held.hand, held.lost.clone(), held.cancel.clone())
+            })
+        });
+        let (hand, lost, cancel) = taken.flatten()?;
+        Some(LocalLease::new(self.clone(), app.clone(), Grip { fence, hand }, lost, cancel))
+    }
+
+    /// Gives nothing out any more; the leases there are, with what is left of their time.
+    pub(super) fn close(&self, expiry: Duration) -> Vec<HeldLease> {
+        let mut state = self.state();
+        state.closed = true;
+        let held = state.apps.values().filter_map(|slot| slot.held.as_ref());
+        let left = |held: &Held| expiry.saturating_sub(held.last_ping.elapsed());
+        held.map(|held| HeldLease { fence: held.fence, view: held.view.clone(), left: left(held) }).collect()
+    }
+
+    /// Gives out again.
+    pub(super) fn reopen(self: &Arc<Self>) {
+        let apps: Vec<_> = {
+            let mut state = self.state();
+            state.closed = false;
+            state.apps.keys().cloned().collect()
+        };
+        apps.iter().for_each(|app| self.grant_next(app));
+    }
+
+    /// Goes on with the leases of a former process. They end with their time unless their holders come.
+    pub(super) fn inherit(self: &Arc<Self>, leases: Vec<HeldLease>, expiry: Duration) {
+        for HeldLease { fence, view, left } in leases {
+            let (app, mut state) = (view.app.clone(), self.state());
+            let now = Instant::now();
+            let last_ping = now.checked_sub(expiry.saturating_sub(left)).unwrap_or(now);
+            let (lost, cancel) = (CancellationToken::new(), CancellationToken::new());
+            state.next_fence = state.next_fence.max(fence + 1);
+            state.apps.entry(app.clone()).or_default().held =
+                Some(Held { fence, view, lost, cancel, last_ping, hand: 0 });
+            drop(state);
+            tokio::spawn(self.clone().watch(app, fence, expiry));
+        }
     }
 
     pub(super) fn holder(&self, app: &AppName) -> Option<LockView> {

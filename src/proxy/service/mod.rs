@@ -4,14 +4,19 @@
 mod calls;
 mod certificates;
 mod changes;
+mod gate;
 mod lease;
 mod locks;
+mod relieved;
 mod routes;
+mod succession;
 mod transact;
 mod view;
 
 pub use lease::LocalLease;
+pub(crate) use relieved::RouteChange;
 pub use routes::Routes;
+pub(crate) use succession::HandOver;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -25,10 +30,14 @@ use crate::app::ProxyConfig;
 use crate::app::ledger::{AppRecord, Ledger};
 use crate::app::proxy::ProxyError;
 use crate::proxy::acme::Issuer;
+use crate::proxy::binaries::Binaries;
 use crate::proxy::store::{Opened, Store, StoreError};
 use crate::proxy::tls::Certificates;
 use changes::Changes;
+use gate::Gate;
 use locks::Locks;
+use relieved::Relieved;
+use succession::Succession;
 
 /// Where the certificates are in the state directory.
 const CERTIFICATES: &str = "certs";
@@ -50,6 +59,9 @@ struct Shared {
     /// The one writer: whoever changes something holds this from the check to the answer.
     store: Arc<Mutex<Store>>,
     locks: Arc<Locks>,
+    gate: Gate,
+    succession: Succession,
+    relieved: Relieved,
     changes: Changes,
     routes: Arc<dyn Routes>,
     instance: String,
@@ -89,6 +101,9 @@ impl Service {
             config,
             store,
             locks,
+            gate: Gate::default(),
+            succession: Succession::new(Binaries::of(dir)),
+            relieved: Relieved::of(dir),
             changes,
             routes,
             instance,

@@ -21,6 +21,8 @@ pub trait Routes: Send + Sync {
     fn remove_route(&self, app: &AppId);
     /// Holds an app's new requests; whether it has a route.
     fn hold(&self, app: &AppId, limit: Duration) -> bool;
+    /// The apps that are held, and for how much longer.
+    fn holds(&self) -> Vec<(AppId, Duration)>;
     /// Lets them go on.
     fn resume(&self, app: &AppId);
     /// Waits until a release has nothing under way, or cuts what is left at the limits.
@@ -58,6 +60,10 @@ impl Routes for Plane {
 
     fn hold(&self, app: &AppId, limit: Duration) -> bool {
         Plane::hold(self, app, limit)
+    }
+
+    fn holds(&self) -> Vec<(AppId, Duration)> {
+        Plane::holds(self)
     }
 
     fn resume(&self, app: &AppId) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::OwnedMutexGuard;
 
-use super::{Service, Shared, view};
+use super::{RouteChange, Service, Shared, view};
 use crate::app::ledger::{AppRecord, Applied, Ledger, Transaction};
 use crate::app::proxy::ProxyError;
 use crate::app::{AppId, Route};
@@ -23,6 +23,7 @@ impl Service {
 
 impl Shared {
     async fn transact(&self, fence: u64, transaction: Transaction) -> Result<Applied> {
+        let _entered = self.gate.enter().await?;
         let store = self.store.clone().lock_owned().await;
         let before = self.ledger.load_full();
         self.check_fence(&before, fence, &transaction)?;
@@ -39,7 +40,7 @@ impl Shared {
         let after = Arc::new(after);
         self.ledger.store(Arc::clone(&after));
         self.follow_names(&after);
-        self.follow_route(&id, old.and_then(AppRecord::route).as_ref(), new.and_then(AppRecord::route), switches);
+        self.follow_route(&id, old.and_then(AppRecord::route).as_ref(), new.and_then(AppRecord::route), switches).await;
         if let Some(name) = new.or(old).map(|record| &record.name) {
             self.locks.set_manual(name, new.and_then(view::manual_lock));
         }
@@ -59,15 +60,20 @@ impl Shared {
         if held { Ok(()) } else { Err(ProxyError::LockLost) }
     }
 
-    fn follow_route(&self, id: &AppId, old: Option<&Route>, new: Option<Route>, switches: bool) {
+    async fn follow_route(&self, id: &AppId, old: Option<&Route>, new: Option<Route>, switches: bool) {
         match new {
             Some(route) if switches || old != Some(&route) => {
+                let change = RouteChange::Set(Box::new(route.clone()));
                 self.routes.set_route(route);
                 if switches {
                     self.routes.resume(id);
                 }
+                self.relieved.tell(&change).await;
             }
-            None if old.is_some() => self.routes.remove_route(id),
+            None if old.is_some() => {
+                self.routes.remove_route(id);
+                self.relieved.tell(&RouteChange::Remove(id.clone())).await;
+            }
             _ => {}
         }
     }

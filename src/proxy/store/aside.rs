@@ -37,6 +37,32 @@ impl Aside {
         Ok(all)
     }
 
+    /// Puts files back that this version can read, the newest of each name and only where none has its place by now.
+    pub(in crate::proxy) fn give_back(&self, reads: impl Fn(&str, &Path) -> bool) -> Result<()> {
+        let mut kept: Vec<(String, u32, PathBuf)> = Vec::new();
+        for (name, _) in self.list()? {
+            if let Some((file, n)) = name.rsplit_once('.')
+                && let Ok(n) = n.parse()
+            {
+                kept.push((file.to_owned(), n, self.dir.join(&name)));
+            }
+        }
+        kept.sort_by_key(|(_, n, _)| std::cmp::Reverse(*n));
+        for (file, _, path) in kept {
+            let place = self.of.join(&file);
+            let stem = Path::new(&file).file_stem().unwrap_or_default().to_string_lossy();
+            if place.exists() || !reads(&stem, &path) {
+                continue;
+            }
+            tracing::info!(path = %place.display(), "a file that was set aside can be read now");
+            fs::rename(&path, &place).during(|| format!("put {} back", path.display()))?;
+            let reason = self.dir.join(format!("{}.{REASON}", display_name(&path)));
+            fs::remove_file(&reason).during(|| format!("remove {}", reason.display()))?;
+            file::sync_dir(&self.of)?;
+        }
+        Ok(())
+    }
+
     /// Never overwrites an earlier one of the same name.
     fn put(&self, path: &Path, why: &str) -> Result<()> {
         let name = display_name(path);

@@ -33,6 +33,8 @@ impl ConfigFile {
     /// What is kept; the defaults where there is nothing, or nothing that can be read: that file is set aside.
     pub(super) fn open(state: &Path, set_aside: &mut Vec<(String, String)>) -> Result<(Self, ProxyConfig)> {
         let path = state.join("proxy.json");
+        let aside = Aside::open(state)?;
+        aside.give_back(|_, path| fs::read(path).is_ok_and(|content| parse(&content).is_ok()))?;
         let read = match fs::read(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(ProxyConfig::default()),
             read => read.map_err(|e| format!("it cannot be read: {e}")).and_then(|content| parse(&content)),
@@ -41,7 +43,7 @@ impl ConfigFile {
             Ok(config) => (config, Vec::new()),
             Err(why) => (ProxyConfig::default(), vec![(path.clone(), why)]),
         };
-        set_aside.extend(Aside::open(state)?.take(broken)?);
+        set_aside.extend(aside.take(broken)?);
         Ok((Self { path }, config))
     }
 

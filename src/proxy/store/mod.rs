@@ -8,6 +8,7 @@ mod events;
 pub(in crate::proxy) mod file;
 mod identity;
 mod records;
+mod unknown;
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -60,8 +61,7 @@ pub struct Store {
     config: ConfigFile,
     activity: ActivityLog,
     events: EventFiles,
-    // Held for its lock.
-    _lock: File,
+    lock: File,
 }
 
 /// What was found when a state directory was opened.
@@ -92,19 +92,31 @@ impl Store {
         file::make_dir(dir)?;
         let path = dir.join("lock");
         let lock = file::private().create(true).open(&path).during(|| format!("open {}", path.display()))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StoreError::InUse),
-            Err(TryLockError::Error(source)) => return Err(source).during(|| format!("lock {}", path.display())),
-        }
+        take(&lock)?;
         let (instance, start) = identity::load(dir)?;
         let (records, found) = RecordFiles::open(dir)?;
         let mut set_aside = found.set_aside;
         let (config_file, config) = ConfigFile::open(dir, &mut set_aside)?;
         let (events, changes) = EventFiles::open(dir)?;
         let activity = ActivityLog::open(dir)?;
-        let store = Self { records, config: config_file, activity, events, _lock: lock };
+        let store = Self { records, config: config_file, activity, events, lock };
         Ok(Opened { store, ledger: Ledger::from_records(found.records), config, instance, start, set_aside, changes })
+    }
+
+    /// Lets another process have the directory; nothing may be written until [`Store::take_back`].
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn let_go(&self) -> Result<()> {
+        self.lock.unlock().during(|| "let go of the ledger".to_owned())
+    }
+
+    /// Takes the directory back from a process that had it meanwhile and changed nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`].
+    pub fn take_back(&self) -> Result<()> {
+        take(&self.lock)
     }
 
     /// Writes a record; it is on disk when this returns.
@@ -161,6 +173,14 @@ impl Store {
     /// The file system's.
     pub fn drop_events(&self, op: &OpId) -> Result<()> {
         self.events.forget(op)
+    }
+}
+
+fn take(lock: &File) -> Result<()> {
+    match lock.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse),
+        Err(TryLockError::Error(source)) => Err(source).during(|| "lock the ledger".to_owned()),
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::unknown::Unknown;
 use super::{Aside, During, Result, file, stems};
 use crate::app::AppId;
 use crate::app::ledger::{AppRecord, SCHEMA};
@@ -14,6 +15,8 @@ use crate::app::ledger::{AppRecord, SCHEMA};
 #[derive(Debug)]
 pub(super) struct RecordFiles {
     dir: PathBuf,
+    /// What newer versions wrote into them.
+    unknown: BTreeMap<AppId, Unknown>,
 }
 
 /// What was read.
@@ -25,19 +28,25 @@ pub(super) struct Found {
 
 impl RecordFiles {
     pub(super) fn open(state: &Path) -> Result<(Self, Found)> {
-        let files = Self { dir: state.join("apps") };
+        let mut files = Self { dir: state.join("apps"), unknown: BTreeMap::new() };
         file::make_dir(&files.dir)?;
         let aside = Aside::open(&files.dir)?;
         file::sweep(&files.dir)?;
+        // Set aside by an older version that did not know their schema.
+        aside.give_back(|stem, path| read(stem, path).is_ok())?;
         let mut records: BTreeMap<AppId, AppRecord> = BTreeMap::new();
         let mut broken = Vec::new();
         for (stem, path) in stems(&files.dir, "json")? {
             match read(&stem, &path) {
-                Ok(record) => match records.values().find(|r| r.is_live() && record.is_live() && r.name == record.name)
-                {
-                    Some(first) => broken.push((path, format!("{} has the same name, {}", first.id, first.name))),
-                    None => drop(records.insert(record.id.clone(), record)),
-                },
+                Ok((record, unknown)) => {
+                    match records.values().find(|r| r.is_live() && record.is_live() && r.name == record.name) {
+                        Some(first) => broken.push((path, format!("{} has the same name, {}", first.id, first.name))),
+                        None => {
+                            files.unknown.extend(unknown.map(|unknown| (record.id.clone(), unknown)));
+                            records.insert(record.id.clone(), record);
+                        }
+                    }
+                }
                 Err(why) => broken.push((path, why)),
             }
         }
@@ -47,9 +56,14 @@ impl RecordFiles {
 
     pub(super) fn write(&self, record: &AppRecord) -> Result<()> {
         let path = self.path(&record.id);
-        let content = serde_json::to_vec_pretty(record)
-            .map_err(io::Error::other)
-            .during(|| format!("write {}", path.display()))?;
+        let written = match self.unknown.get(&record.id) {
+            None => serde_json::to_vec_pretty(record),
+            Some(unknown) => serde_json::to_value(record).and_then(|mut value| {
+                unknown.put_into(&mut value);
+                serde_json::to_vec_pretty(&value)
+            }),
+        };
+        let content = written.map_err(io::Error::other).during(|| format!("write {}", path.display()))?;
         file::replace(&path, &content)
     }
 
@@ -72,8 +86,8 @@ struct Version {
     schema: u32,
 }
 
-/// The record, or in words why it cannot be used.
-fn read(stem: &str, path: &Path) -> std::result::Result<AppRecord, String> {
+/// The record with what a newer version wrote into it, or in words why it cannot be used.
+fn read(stem: &str, path: &Path) -> std::result::Result<(AppRecord, Option<Unknown>), String> {
     let content = fs::read(path).map_err(|e| format!("it cannot be read: {e}"))?;
     let version: Version = serde_json::from_slice(&content).map_err(|e| format!("it is damaged: {e}"))?;
     if version.schema != SCHEMA {
@@ -83,5 +97,11 @@ fn read(stem: &str, path: &Path) -> std::result::Result<AppRecord, String> {
     if record.id.0 != stem {
         return Err(format!("it holds the app with id {}", record.id.0.escape_default()));
     }
-    record.flaw().map_or(Ok(record), Err)
+    if let Some(flaw) = record.flaw() {
+        return Err(flaw);
+    }
+    let damaged = |e: serde_json::Error| format!("it is damaged: {e}");
+    let theirs = serde_json::from_slice(&content).map_err(damaged)?;
+    let unknown = Unknown::of(&theirs, &serde_json::to_value(&record).map_err(damaged)?);
+    Ok((record, unknown))
 }

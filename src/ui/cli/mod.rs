@@ -133,6 +133,7 @@ async fn dispatch(session: &mut Session<'_>, cli: &Cli) -> command::Answer {
         Command::Remove(args) => command::remove::remove(session, args).await,
         Command::Teardown(args) => command::teardown::teardown(session, args).await,
         Command::Proxy(ProxyCommand::Status) => command::proxy::status(session).await,
+        Command::Proxy(ProxyCommand::Upgrade(args)) => command::proxy_upgrade::upgrade(session, args).await,
         Command::Proxy(ProxyCommand::Configure(args)) => command::proxy_config::configure(session, args).await,
         Command::Proxy(ProxyCommand::Routes) => command::proxy::routes(session).await,
         Command::Proxy(ProxyCommand::Logs { follow, lines }) => {

@@ -235,6 +235,14 @@ impl Engine for FakeEngine {
         self.call("own_hash", |_| Ok("0123456789ab".into())).await
     }
 
+    async fn own_digest(&self) -> Result<String> {
+        self.call("own_digest", |_| Ok("0123456789abcdef".repeat(4))).await
+    }
+
+    async fn own_bytes(&self, _: u64, _: usize) -> Result<Vec<u8>> {
+        self.call("own_bytes", |_| Ok(Vec::new())).await
+    }
+
     async fn load_own(&self, image: &OwnImage) -> Result<()> {
         self.call("load_own", |state| {
             if state.image(&image.tag).is_some() {

@@ -59,6 +59,9 @@ pub struct DemoLoadArgs {
     /// Stop when this file exists.
     #[arg(long, value_name = "FILE")]
     pub(crate) until_file: Option<std::path::PathBuf>,
+    /// Also tell when each failed request began and ended, a line each.
+    #[arg(long)]
+    pub(crate) each_failure: bool,
     /// Of what.
     #[arg(long, default_value = "all", value_parser = ["all", "keep-alive", "close"])]
     pub(crate) mix: String,

@@ -16,7 +16,7 @@ pub(crate) use proxy::ConfigureArgs;
 pub use queries::ProxyArgs;
 pub(crate) use queries::{
     AdoptArgs, AppArg, AppsArg, ConfirmArgs, DoctorArgs, ExecArgs, LockArgs, LogsArgs, MaintenanceArgs, PauseArgs,
-    ProxyCommand, RemoveArgs, RollbackArgs, StatusArgs, WatchArgs,
+    ProxyCommand, RemoveArgs, RollbackArgs, StatusArgs, UpgradeArgs, WatchArgs,
 };
 
 /// The command line.

@@ -176,6 +176,8 @@ pub(crate) struct LockArgs {
 pub(crate) enum ProxyCommand {
     /// Whether it runs, which version, since when
     Status,
+    /// Put this version in charge without a gap: all sockets stay open
+    Upgrade(UpgradeArgs),
     /// Which hostname goes to which release
     Routes,
     /// Show or change what holds for the proxy as a whole
@@ -199,6 +201,15 @@ pub(crate) enum ProxyCommand {
     /// Be the proxy's worker
     #[command(hide = true)]
     Worker(ProxyArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct UpgradeArgs {
+    /// Replace the container instead, for a proxy too old; a second without any app
+    #[arg(long)]
+    pub(crate) replace: bool,
+    #[command(flatten)]
+    pub(crate) confirm: ConfirmArgs,
 }
 
 /// Where the proxy's own processes find things inside of its container.

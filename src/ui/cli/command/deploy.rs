@@ -45,7 +45,10 @@ fn wish(draft: Draft, behaviour: &Behaviour) -> Deploy {
     }
 }
 
-async fn run(session: &mut Session<'_>, wish: Deploy, behaviour: &Behaviour) -> Answer {
+async fn run(session: &mut Session<'_>, mut wish: Deploy, behaviour: &Behaviour) -> Answer {
+    if !wish.upgrade_proxy && !wish.dry_run {
+        wish.upgrade_proxy = super::proxy_upgrade::wanted(session).await?;
+    }
     let ended = change::run(session, Ask::Deploy(Box::new(wish)), behaviour.wait.wait).await?;
     Ok(ended.finished.outcome.exit_code())
 }

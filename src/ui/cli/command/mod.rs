@@ -16,6 +16,7 @@ pub(crate) mod locks;
 pub(crate) mod logs;
 pub(crate) mod proxy;
 pub(crate) mod proxy_config;
+pub(crate) mod proxy_upgrade;
 pub(crate) mod releases;
 pub(crate) mod remove;
 pub(crate) mod run_job;

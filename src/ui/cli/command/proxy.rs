@@ -1,10 +1,11 @@
-//! `proxy status`, `routes` and `logs`.
+//! `proxy status` and `routes`.
 
 use serde_json::json;
 
 use crate::app::RouteState;
 use crate::app::engine::ContainerDetail;
 use crate::app::event::Outcome;
+use crate::app::proxy::{ProxyError, ProxyProcesses};
 use crate::app::{Installation, Problem};
 use crate::ui::cli::certificates::{self, CertificateObject};
 use crate::ui::cli::objects::RouteObject;
@@ -28,13 +29,22 @@ pub(crate) async fn status(session: &mut Session<'_>) -> Answer {
     let container = container(&at).await?;
     let mut ports: Vec<String> = container.ports.values().map(ToString::to_string).collect();
     ports.sort();
-    let snapshot = match container.running {
-        true => Some(at.link.connect(&at.namespace).await?.snapshot().await?),
-        false => None,
+    let (snapshot, processes) = match container.running {
+        true => {
+            let proxy = at.link.connect(&at.namespace).await?;
+            let processes = match proxy.processes().await {
+                // One from before there was more than one.
+                Err(ProxyError::Failed { .. }) => ProxyProcesses::default(),
+                processes => processes?,
+            };
+            (Some(proxy.snapshot().await?), processes)
+        }
+        false => (None, ProxyProcesses::default()),
     };
     let now = at.clock.now();
     let held = snapshot.as_ref().map(|s| s.certificates.clone()).unwrap_or_default();
     let info = snapshot.map(|s| s.info);
+    let well = info.as_ref().is_some_and(|i| i.set_aside.is_empty()) && processes.note.is_none();
     if session.out.is_json() {
         session.out.object(&json!({
             "container": container.name, "running": container.running, "restarts": container.restarts,
@@ -43,8 +53,9 @@ pub(crate) async fn status(session: &mut Session<'_>) -> Answer {
             "instance": info.as_ref().map(|i| &i.instance), "started_at": info.as_ref().map(|i| i.started_at),
             "memory": info.as_ref().map(|i| i.memory), "set_aside": info.as_ref().map(|i| &i.set_aside),
             "certificates": held.iter().map(|c| CertificateObject::new(c, now)).collect::<Vec<_>>(),
+            "supervisor": processes.supervisor, "note": processes.note, "workers": processes.workers,
         }));
-        return Ok(if info.is_some_and(|i| i.set_aside.is_empty()) { 0 } else { FINDINGS });
+        return Ok(if well { 0 } else { FINDINGS });
     }
     let mut pairs = vec![
         ("container", container.name.clone()),
@@ -60,6 +71,14 @@ pub(crate) async fn status(session: &mut Session<'_>) -> Answer {
         ]),
         None => pairs.push(("state", format!("stopped, exit code {}", container.exit_code.unwrap_or_default()))),
     }
+    for worker in &processes.workers {
+        let what = if worker.serving { "serves" } else { "relieved, finishes what it has" };
+        let under_way = format!("{} requests and {} upgraded connections under way", worker.requests, worker.upgraded);
+        let (version, hash) = (&worker.version, super::proxy_upgrade::short(&worker.hash));
+        let since = words::ago(worker.started_at, at.clock.now());
+        pairs.push(("worker", format!("{version} ({hash}), since {since}, {what}; {under_way}")));
+    }
+    pairs.extend(processes.note.iter().map(|note| ("note", note.clone())));
     let aside = info.iter().flat_map(|i| &i.set_aside).map(|(file, why)| ("set aside", format!("{file}: {why}")));
     pairs.extend(aside);
     let lines = held.iter().map(|c| ("cert", format!("{}: {}", c.name, certificates::line(c, now))));
@@ -68,7 +87,7 @@ pub(crate) async fn status(session: &mut Session<'_>) -> Answer {
         let label = styled(STRONG, &format!("{label:<10}"));
         session.out.data(&format!("{label} {}", crate::ui::sanitize::line(value)));
     }
-    Ok(if info.is_some_and(|i| i.set_aside.is_empty()) { 0 } else { FINDINGS })
+    Ok(if well { 0 } else { FINDINGS })
 }
 
 pub(crate) async fn routes(session: &mut Session<'_>) -> Answer {
