@@ -25,8 +25,8 @@ const GRACE: Duration = Duration::from_secs(12);
 /// Runs a part to its end; the exit code.
 pub(crate) async fn run(part: Part, log: &mut (impl io::Write + Send)) -> ExitCode {
     let ended: Result<ExitCode, BoxError> = match part {
-        Part::Supervisor(args) => run_supervisor(args.state, args.http, &mut *log).await,
-        Part::Worker(args) => run_worker(args.state).await,
+        Part::Supervisor(args) => run_supervisor(args.state, [args.http, args.https], &mut *log).await,
+        Part::Worker(args) => run_worker(args.state, args.public_https).await,
         Part::Bridge(args) => {
             ctl::bridge(&args.state.join(SOCKET)).await.map(|()| ExitCode::SUCCESS).map_err(Into::into)
         }
@@ -46,23 +46,32 @@ pub(crate) async fn run(part: Part, log: &mut (impl io::Write + Send)) -> ExitCo
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-async fn run_supervisor(state: PathBuf, port: u16, log: &mut (impl io::Write + Send)) -> Result<ExitCode, BoxError> {
+/// `ports`: for HTTP and HTTPS.
+async fn run_supervisor(
+    state: PathBuf,
+    ports: [u16; 2],
+    log: &mut (impl io::Write + Send),
+) -> Result<ExitCode, BoxError> {
     let supervised = Supervised {
         binaries: Binaries::of(&state),
         program: "/proc/self/exe".into(),
         arguments: ["proxy".into(), "worker".into(), "--state".into(), state.into_os_string()].into(),
-        listeners: vec![listen(port)?],
+        listeners: ports.into_iter().map(listen).collect::<io::Result<_>>()?,
         grace: GRACE,
     };
     Ok(supervise(supervised, log).await?)
 }
 
-async fn run_worker(state: PathBuf) -> Result<ExitCode, BoxError> {
-    let plane = PlaneOptions { access_log: AccessLog::Stdout, ..PlaneOptions::default() };
+async fn run_worker(state: PathBuf, https_port: Option<u16>) -> Result<ExitCode, BoxError> {
+    let plane = PlaneOptions { access_log: AccessLog::Stdout, https_port, ..PlaneOptions::default() };
+    // In the supervisor's order; one of an older version has no socket for HTTPS.
+    let mut listeners = inherited_listeners()?;
+    let tls_listeners = listeners.split_off(listeners.len().min(1));
     let (line, relieves) = (Line::from_stdin(), std::env::var_os(TAKE_OVER).is_some());
     worker::run(WorkerOptions {
         state,
-        listeners: inherited_listeners()?,
+        listeners,
+        tls_listeners,
         plane,
         issuer: IssuerOptions::default(),
         line,

@@ -18,6 +18,15 @@ pub struct CertificatePair {
     pub key: Secret,
 }
 
+/// A certificate, and for which names it is to be served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateOffer {
+    /// The names.
+    pub names: Vec<Hostname>,
+    /// The certificate.
+    pub pair: CertificatePair,
+}
+
 /// Where a certificate comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -1,7 +1,7 @@
 //! Settings of the proxy, and what it takes to put them in force.
 
 use super::event::Outcome;
-use super::installation::{HTTP_PORT, Installation};
+use super::installation::{HTTP_PORT, HTTPS_PORT, Installation, ProxyPorts};
 use super::problem::Problem;
 use super::proxy::Activity;
 use super::proxy_config::{ProxyConfig, ProxyDraft, ProxyField};
@@ -26,7 +26,7 @@ pub async fn configure(
     at: &Installation,
     draft: ProxyDraft,
     by: Caller,
-    gap: impl FnOnce(u16, u16),
+    gap: impl FnOnce(ProxyPorts, ProxyPorts),
 ) -> Result<Configured, Problem> {
     let mut proxy = match (at.proxy().await?, draft.http_port) {
         (Some(proxy), _) => proxy,
@@ -35,17 +35,24 @@ pub async fn configure(
     };
     let before = proxy.config().await?;
     let wished = draft.merge(&before);
-    let unset = draft.unset.contains(ProxyField::HttpPort.key()).then_some(at.http_port.unwrap_or(HTTP_PORT));
-    let (now, next) = (at.public_port().await?, draft.http_port.map(Port::get).or(unset));
-    if let Some(next) = next.filter(|next| *next != now) {
+    let now = at.public_ports().await?;
+    let is_unset = |field: ProxyField| draft.unset.contains(field.key());
+    let http = draft.http_port.map(Port::get);
+    let http = http.or(is_unset(ProxyField::HttpPort).then_some(at.http_port.unwrap_or(HTTP_PORT))).unwrap_or(now.http);
+    let https = match draft.https_port {
+        Some(port) => Some(port.get()),
+        None if is_unset(ProxyField::HttpsPort) => at.https_port.or((http == HTTP_PORT).then_some(HTTPS_PORT)),
+        None => now.https,
+    };
+    let next = ProxyPorts { http, https };
+    if next != now {
         gap(now, next);
         proxy = at.move_proxy(next).await?;
     }
     let told = told(&draft);
     let config = proxy.configure(draft).await?;
     // A new key looks like the old one: it is masked.
-    let changed =
-        config != before || next.is_some_and(|next| next != now) || wished.acme.eab_key != before.acme.eab_key;
+    let changed = config != before || next != now || wished.acme.eab_key != before.acme.eab_key;
     if changed {
         let outcome = Outcome::Updated.to_string();
         let at = at.clock.now();

@@ -32,7 +32,7 @@ impl From<EngineError> for Problem {
                 .hint("look at DOCKER_HOST, DOCKER_CONTEXT and `docker context ls`"),
             EngineError::PortTaken { port, .. } => Self { retryable: false, ..problem("port-taken") }
                 .hint(format!("`ss -ltnp 'sport = :{port}'` names the program"))
-                .hint("another port is set by ONCE_HTTP_PORT"),
+                .hint("another port is set by ONCE_HTTP_PORT, or ONCE_HTTPS_PORT for HTTPS"),
             EngineError::Unauthorised { image, message, login } => {
                 let used = login.as_ref().map_or_else(
                     || "no login for this registry was found in the Docker config".to_owned(),
@@ -89,6 +89,8 @@ impl From<ProxyError> for Problem {
                 }
             }
             ProxyError::Refused(refusal) => refusal.into(),
+            ProxyError::Certificate(_) => Self::rejected("bad-certificate", error.to_string())
+                .hint("`openssl x509 -noout -text -in FILE` shows what a certificate holds"),
             ProxyError::Unreachable { .. } => Self::new(Outcome::Environment, "proxy-unreachable", error.to_string())
                 .hint("`once proxy status` and `once proxy logs` say more"),
             ProxyError::Version { theirs, ours } => {

@@ -37,13 +37,43 @@ pub struct Installation {
     pub entropy: Arc<dyn Entropy>,
     /// Port of the host for HTTP where the proxy has to be made: `ONCE_HTTP_PORT`; `None`: the remembered one, else 80.
     pub http_port: Option<u16>,
+    /// Port of the host for HTTPS, in the same way: `ONCE_HTTPS_PORT`; `None`: the remembered one, else 443 beside 80.
+    pub https_port: Option<u16>,
+}
+
+/// The ports of the host that lead to a proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProxyPorts {
+    /// For HTTP.
+    pub http: u16,
+    /// For HTTPS; `None`: nothing leads there.
+    pub https: Option<u16>,
+}
+
+impl std::fmt::Display for ProxyPorts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.https {
+            Some(https) => write!(f, "{} and {https}", self.http),
+            None => write!(f, "{}", self.http),
+        }
+    }
 }
 
 /// The port of the host for HTTP where nothing else is said.
 pub const HTTP_PORT: u16 = 80;
 
+/// The port of the host for HTTPS where nothing else is said, and HTTP is at its usual port too: a proxy beside another
+/// one has to be told.
+pub const HTTPS_PORT: u16 = 443;
+
 /// Where the proxy listens inside of its container, so that it needs no capability.
 pub const PROXY_HTTP: u16 = 8080;
+
+/// The same, for HTTPS.
+pub const PROXY_HTTPS: u16 = 8443;
+
+/// The variable by which the proxy in its container knows the host's port for HTTPS.
+pub const PROXY_HTTPS_PORT: &str = "ONCE_PUBLIC_HTTPS_PORT";
 
 /// Where the proxy keeps the host's memory inside of its container.
 pub const PROXY_STATE: &str = "/state";
@@ -88,29 +118,36 @@ impl Installation {
         }
         self.make_proxy().await?;
         let proxy = self.connect().await?;
-        self.remember_port(proxy).await
+        self.remember_ports(proxy).await
     }
 
-    /// A port that was said is remembered; one that is remembered holds where none is said.
-    async fn remember_port(&self, proxy: Arc<dyn Proxy>) -> Result<Arc<dyn Proxy>, Problem> {
-        let kept = proxy.config().await?.http_port.map(Port::get);
-        match (self.http_port, kept) {
-            (Some(said), kept) if kept != Some(said) => {
-                proxy.configure(ProxyDraft { http_port: Port::new(said), ..ProxyDraft::default() }).await?;
-                Ok(proxy)
-            }
-            (None, Some(kept)) if kept != self.public_port().await? => self.move_proxy(kept).await,
-            _ => Ok(proxy),
+    /// Ports that were said are remembered; those that are remembered hold where none are said.
+    async fn remember_ports(&self, proxy: Arc<dyn Proxy>) -> Result<Arc<dyn Proxy>, Problem> {
+        let kept = proxy.config().await?;
+        let (kept_http, kept_https) = (kept.http_port.map(Port::get), kept.https_port.map(Port::get));
+        let news = |said: Option<u16>, kept| said.filter(|said| Some(*said) != kept).and_then(Port::new);
+        let draft = ProxyDraft {
+            http_port: news(self.http_port, kept_http),
+            https_port: news(self.https_port, kept_https),
+            ..ProxyDraft::default()
+        };
+        if draft.http_port.is_some() || draft.https_port.is_some() {
+            proxy.configure(draft).await?;
         }
+        let now = self.public_ports().await?;
+        let http = self.http_port.or(kept_http).unwrap_or(now.http);
+        let wished = ProxyPorts { http, https: self.https_port.or(kept_https).or(now.https) };
+        if wished == now { Ok(proxy) } else { self.move_proxy(wished).await }
     }
 
-    /// Puts the proxy on another port of the host: its container is replaced by an equal one. Requests fail for the
+    /// Puts the proxy on other ports of the host: its container is replaced by an equal one. Requests fail for the
     /// moment it takes.
     ///
     /// # Errors
-    /// The port is taken, or the engine does not do its part; the proxy is back on its port then.
-    pub async fn move_proxy(&self, http_port: u16) -> Result<Arc<dyn Proxy>, Problem> {
-        let moved = Self { http_port: Some(http_port), ..self.clone() };
+    /// A port is taken, or the engine does not do its part; the proxy is back on its ports then.
+    pub async fn move_proxy(&self, to: ProxyPorts) -> Result<Arc<dyn Proxy>, Problem> {
+        let at = |ports: ProxyPorts| Self { http_port: Some(ports.http), https_port: ports.https, ..self.clone() };
+        let moved = at(to);
         let Some(old) = self.engine.container(&self.namespace.proxy()).await? else {
             moved.make_proxy().await?;
             return moved.connect().await;
@@ -120,11 +157,11 @@ impl Installation {
             ("once.version".to_owned(), old.labels.get("once.version").cloned().unwrap_or_default()),
         ]);
         let labels: std::collections::BTreeMap<String, String> = labels.collect();
-        let before = old.ports.get(&PROXY_HTTP).copied().unwrap_or(HTTP_PORT);
+        let before = published(&old.ports);
         self.engine.stop(&old.id, Duration::from_secs(15)).await?;
         self.engine.remove(&old.id).await?;
         if let Err(problem) = moved.start_proxy(old.image_id.clone(), labels.clone()).await {
-            let back = Self { http_port: Some(before), ..self.clone() };
+            let back = at(before);
             back.start_proxy(old.image_id, labels).await?;
             back.connect().await?;
             return Err(problem);
@@ -149,19 +186,24 @@ impl Installation {
         }
         // The new one is to be reached where the old one was, whatever this caller's environment says.
         let http_port = old.ports.get(&PROXY_HTTP).copied().or(self.http_port);
+        let https_port = old.ports.get(&PROXY_HTTPS).copied().or(self.https_port);
         self.engine.stop(&old.id, Duration::from_secs(15)).await?;
         self.engine.remove(&old.id).await?;
-        Self { http_port, ..self.clone() }.ensure_proxy().await
+        Self { http_port, https_port, ..self.clone() }.ensure_proxy().await
     }
 
-    /// The host's port that leads to the proxy.
+    /// The host's ports that lead to the proxy; those it would get where there is none.
     ///
     /// # Errors
     /// The engine does not answer.
-    pub async fn public_port(&self) -> Result<u16, Problem> {
+    pub async fn public_ports(&self) -> Result<ProxyPorts, Problem> {
         let container = self.engine.container(&self.namespace.proxy()).await?;
-        let published = container.and_then(|c| c.ports.get(&PROXY_HTTP).copied());
-        Ok(published.or(self.http_port).unwrap_or(HTTP_PORT))
+        Ok(container.map_or_else(|| self.wished_ports(), |container| published(&container.ports)))
+    }
+
+    fn wished_ports(&self) -> ProxyPorts {
+        let http = self.http_port.unwrap_or(HTTP_PORT);
+        ProxyPorts { http, https: self.https_port.or((http == HTTP_PORT).then_some(HTTPS_PORT)) }
     }
 
     async fn make_proxy(&self) -> Result<(), Problem> {
@@ -180,16 +222,33 @@ impl Installation {
         image: String,
         labels: std::collections::BTreeMap<String, String>,
     ) -> Result<(), Problem> {
-        let spec = self.proxy_spec(image, labels);
+        let ports = self.wished_ports();
+        match self.start_on(ports, image.clone(), labels.clone()).await {
+            // Nobody asked for this port: who has it, say a proxy in front of this one, keeps it.
+            Err(EngineError::PortTaken { port, .. }) if self.https_port.is_none() && Some(port) == ports.https => {
+                tracing::warn!(port, "the port for HTTPS is taken: the proxy serves HTTP only");
+                Ok(self.start_on(ProxyPorts { https: None, ..ports }, image, labels).await?)
+            }
+            started => Ok(started?),
+        }
+    }
+
+    async fn start_on(
+        &self,
+        ports: ProxyPorts,
+        image: String,
+        labels: std::collections::BTreeMap<String, String>,
+    ) -> Result<(), EngineError> {
+        let spec = self.proxy_spec(ports, image, labels);
         // The name is the mutex of a first boot: whoever comes second finds it taken and uses what is there.
         let id = match self.engine.create(&spec).await {
             Ok(id) => id,
             Err(EngineError::Conflict { .. }) => return Ok(()),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         };
         if let Err(error) = self.engine.start(&id).await {
             self.engine.remove(&id).await?;
-            return Err(error.into());
+            return Err(error);
         }
         Ok(())
     }
@@ -197,28 +256,47 @@ impl Installation {
     async fn proxy_image(&self) -> Result<OwnImage, EngineError> {
         Ok(OwnImage {
             tag: format!("once-proxy:{}", self.engine.own_hash().await?),
-            args: ["proxy", "run", "--state", PROXY_STATE, "--http", &PROXY_HTTP.to_string()].map(String::from).into(),
+            args: [
+                "proxy",
+                "run",
+                "--state",
+                PROXY_STATE,
+                "--http",
+                &PROXY_HTTP.to_string(),
+                "--https",
+                &PROXY_HTTPS.to_string(),
+            ]
+            .map(String::from)
+            .into(),
             env: Vec::new(),
             labels: std::collections::BTreeMap::from([("once.role".to_owned(), "proxy".to_owned())]),
-            exposed: vec![PROXY_HTTP],
+            exposed: vec![PROXY_HTTP, PROXY_HTTPS],
             directories: vec![PROXY_STATE.to_owned()],
             user: Some(PROXY_USER),
         })
     }
 
-    fn proxy_spec(&self, image: String, labels: std::collections::BTreeMap<String, String>) -> ContainerSpec {
+    fn proxy_spec(
+        &self,
+        ports: ProxyPorts,
+        image: String,
+        labels: std::collections::BTreeMap<String, String>,
+    ) -> ContainerSpec {
         ContainerSpec {
             name: self.namespace.proxy(),
             image,
             command: None,
             entrypoint: None,
-            env: Vec::new(),
+            env: ports.https.map(|port| (PROXY_HTTPS_PORT.to_owned(), port.to_string())).into_iter().collect(),
             labels,
             networks: vec![self.namespace.network()],
             mounts: vec![MountSpec::Volume { name: self.namespace.proxy(), target: PROXY_STATE.to_owned() }],
             memory: Some(PROXY_MEMORY),
             nano_cpus: None,
-            publish: vec![(self.http_port.unwrap_or(HTTP_PORT), PROXY_HTTP)],
+            publish: [(ports.http, PROXY_HTTP)]
+                .into_iter()
+                .chain(ports.https.map(|port| (port, PROXY_HTTPS)))
+                .collect(),
             restart: Restart::UnlessStopped,
             log_max_size: 20 << 20,
             user: None,
@@ -252,4 +330,8 @@ impl Installation {
             pause = (pause * 2).min(Duration::from_millis(500));
         }
     }
+}
+
+fn published(ports: &std::collections::BTreeMap<u16, u16>) -> ProxyPorts {
+    ProxyPorts { http: ports.get(&PROXY_HTTP).copied().unwrap_or(HTTP_PORT), https: ports.get(&PROXY_HTTPS).copied() }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::certificate::CertificatePair;
 use super::draft::Draft;
 use super::host::Hostname;
 use super::name::{AppName, OpId, ReleaseNumber};
@@ -123,6 +124,9 @@ pub struct Deploy {
     pub upgrade_proxy: bool,
     /// `--require-tls`: without a certificate for each of its names nothing is switched.
     pub require_tls: bool,
+    /// `--tls-cert` and `--tls-key`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificatePair>,
 }
 
 /// When to ask the registry.

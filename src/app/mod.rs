@@ -39,7 +39,8 @@ mod shape;
 mod units;
 
 pub use certificate::{
-    CertificateFacts, CertificateFailure, CertificateFlaw, CertificatePair, CertificateSource, CertificateView,
+    CertificateFacts, CertificateFailure, CertificateFlaw, CertificateOffer, CertificatePair, CertificateSource,
+    CertificateView,
 };
 pub use change::run;
 pub use clock::{Clock, Entropy};
@@ -51,7 +52,9 @@ pub use finding::{Finding, Fix, Kind, Severity};
 pub use fold::{DeployView, StepState, StepView};
 pub use host::{HostError, Hostname};
 pub use image::{ImageError, ImageRef, ResolvedImage};
-pub use installation::{HTTP_PORT, Installation, PROXY_HTTP, PROXY_STATE, ProxyLink};
+pub use installation::{
+    HTTP_PORT, HTTPS_PORT, Installation, PROXY_HTTP, PROXY_HTTPS, PROXY_HTTPS_PORT, PROXY_STATE, ProxyLink, ProxyPorts,
+};
 pub use inventory::{AppHealth, AppView, Inventory, join, observe};
 pub use issuing::{Certified, CertifyAnswer, CertifyAsk, CertifyRequest, Issuing, IssuingState, NoCertificate};
 pub use job::{Ask, Deploy, Job, Pull, Selector};

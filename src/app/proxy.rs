@@ -8,7 +8,7 @@ use futures_core::stream::BoxStream;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::certificate::CertificateView;
+use super::certificate::{CertificateFacts, CertificateFlaw, CertificateOffer, CertificateView};
 use super::event::{Envelope, LockView};
 use super::host::Hostname;
 use super::issuing::{CertifyAnswer, CertifyRequest};
@@ -59,6 +59,9 @@ pub enum ProxyError {
         /// The proxy's words.
         message: String,
     },
+    /// A certificate was turned down; nothing changed.
+    #[error("the certificate cannot be used: {0}")]
+    Certificate(CertificateFlaw),
     /// Another process of the proxy is taking over: nothing was done, and the same call again is answered by that one.
     /// Clients do that by themselves.
     #[error("the proxy is being relieved by a newer one")]
@@ -406,6 +409,11 @@ pub trait Proxy: Send + Sync {
     /// Changes it; on disk, and in force as far as it needs no new container, when this returns. What holds then, the
     /// secret key masked.
     async fn configure(&self, draft: ProxyDraft) -> Result<ProxyConfig>;
+
+    /// Whether a certificate can be served for these names now. Changes nothing.
+    async fn check_certificate(&self, offer: CertificateOffer) -> Result<CertificateFacts>;
+    /// Serves it from now on; it is on disk when this returns. Dates are not looked at.
+    async fn install_certificate(&self, offer: CertificateOffer) -> Result<CertificateFacts>;
 
     /// Appends to the audit log.
     async fn record_activity(&self, activity: Activity) -> Result<()>;

@@ -10,7 +10,7 @@ use super::engine::{ContainerSpec, Image, MountSpec, Restart};
 use super::image::ResolvedImage;
 use super::ledger::Generated;
 use super::name::{AppId, AppName, Namespace, ReleaseNumber};
-use super::settings::{MountSource, Settings};
+use super::settings::{MountSource, Settings, Tls};
 use super::units::Port;
 
 /// The version of the label scheme.
@@ -89,10 +89,9 @@ pub(crate) fn env(settings: &Settings, generated: &Generated) -> Vec<(String, St
     env.into_iter().collect()
 }
 
-/// Whether visitors reach the app over HTTPS. Not yet: the proxy serves HTTP only, so apps are told to leave
-/// redirects and secure cookies alone.
-pub(crate) const fn serves_tls(_settings: &Settings) -> bool {
-    false
+/// Whether visitors reach the app over HTTPS; else apps are told to leave redirects and secure cookies alone.
+pub(crate) fn serves_tls(settings: &Settings) -> bool {
+    settings.tls == Tls::Custom
 }
 
 /// The port requests go to: the wish, else the image's only exposed one, else 80.

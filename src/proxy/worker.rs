@@ -38,6 +38,8 @@ pub struct WorkerOptions {
     pub state: PathBuf,
     /// Listening sockets, from the supervisor.
     pub listeners: Vec<TcpListener>,
+    /// The same, for clients that speak TLS.
+    pub tls_listeners: Vec<TcpListener>,
     /// How requests are served.
     pub plane: PlaneOptions,
     /// How certificates are obtained.
@@ -105,7 +107,7 @@ pub async fn run(options: WorkerOptions) -> Result<(), WorkerError> {
 /// # Errors
 /// It could not begin.
 pub async fn serve(options: WorkerOptions, stop: CancellationToken) -> Result<(), WorkerError> {
-    let WorkerOptions { state, listeners, plane, issuer, mut line, relieves } = options;
+    let WorkerOptions { state, listeners, tls_listeners, plane, issuer, mut line, relieves } = options;
     let limits = plane.timeouts.clone();
     let plane = Plane::new(plane);
     let socket = state.join(SOCKET);
@@ -126,8 +128,9 @@ pub async fn serve(options: WorkerOptions, stop: CancellationToken) -> Result<()
     }
     // With all its routes: nobody gets a wrong answer from a proxy that has just begun.
     let end = CancellationToken::new();
-    let serving = listeners.into_iter().map(|listener| plane.serve(listener, end.clone()));
-    let serving: Vec<_> = during(serving.collect::<io::Result<_>>(), "serve a listening socket")?;
+    let plain = listeners.into_iter().map(|listener| plane.serve(listener, end.clone()));
+    let tls = tls_listeners.into_iter().map(|listener| plane.serve_tls(listener, end.clone()));
+    let serving: Vec<_> = during(plain.chain(tls).collect::<io::Result<_>>(), "serve a listening socket")?;
     let (asked, dir) = (service.clone(), state.clone());
     let issuer = tokio::task::spawn_blocking(move || asked.issue(&dir, issuer)).await;
     let issuer = during(issuer.map_err(io::Error::other), "open the accounts of certificates")?;

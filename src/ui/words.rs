@@ -1,5 +1,6 @@
 //! Numbers and times in words, the same in the command and in the console.
 
+use crate::app::CertificateView;
 use jiff::Timestamp;
 
 /// A number of things: `1 app`, `3 apps`.
@@ -108,6 +109,23 @@ fn distance(a: &str, b: &str) -> usize {
         }
     }
     row.last().copied().unwrap_or_default()
+}
+
+/// How a name is served over TLS, in one line.
+#[must_use]
+pub fn certificate(view: &CertificateView, now: Timestamp) -> String {
+    let mut text = match &view.certificate {
+        None => format!("{}: no certificate yet", view.name),
+        Some(facts) => {
+            let over = if facts.not_after <= now { "expired on" } else { "until" };
+            let (source, issuer) = (facts.source, &facts.issuer);
+            format!("{}: {over} {}, {source}, by {issuer}", view.name, facts.not_after.strftime("%Y-%m-%d"))
+        }
+    };
+    if let Some(failure) = &view.last_error {
+        text.push_str(&format!("; last try failed: {}", failure.message));
+    }
+    text
 }
 
 #[cfg(test)]

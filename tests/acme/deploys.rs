@@ -141,6 +141,7 @@ impl Bed {
             clock: Arc::new(Now),
             entropy: Arc::new(Counter::default()),
             http_port: Some(8080),
+            https_port: Some(8443),
         };
         let ops = AtomicU64::new(1);
         Self { zone, front, service, installation, ops, _pebble: pebble, _state: state, _stop: stop.drop_guard() }

@@ -60,6 +60,7 @@ async fn start(state: &Path, listener: &TcpListener) -> Running {
     let options = WorkerOptions {
         state: state.to_owned(),
         listeners: vec![listener.try_clone().unwrap()],
+        tls_listeners: vec![],
         plane,
         issuer: IssuerOptions::default(),
         line: None,

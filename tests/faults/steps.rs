@@ -181,6 +181,7 @@ impl Bed {
             clock: Arc::new(Now),
             entropy: Arc::new(Counter::default()),
             http_port: Some(8080),
+            https_port: Some(8443),
         };
         let ops = AtomicU64::new(1);
         let bed = Self { change, engine, plane, service, installation, ops, _directory: directory };

@@ -211,7 +211,7 @@ async fn warning(
     let why = why(host, came);
     Ok(match came {
         Certified::Elsewhere { .. } => {
-            let port = installation.public_port().await?;
+            let port = installation.public_ports().await?.http;
             let shown = if port == 80 { String::new() } else { format!(":{port}") };
             let here = address(&installation.engine.info().await?);
             let text = format!(

@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 use super::perform::Report;
+use crate::app::certificate::CertificateOffer;
 use crate::app::engine::Container;
 use crate::app::event::{Event, Outcome, Step};
 use crate::app::installation::Installation;
@@ -36,6 +37,8 @@ pub(crate) struct Context<'a> {
     pub(crate) lease: Box<dyn Lease>,
     pub(crate) name: AppName,
     pub(crate) started: tokio::time::Instant,
+    /// Checked, and to be installed right before the change is committed.
+    pub(crate) certificate: Option<CertificateOffer>,
 }
 
 impl<'a> Context<'a> {
@@ -67,7 +70,7 @@ impl<'a> Context<'a> {
             Ok((lease, "yours".to_owned()))
         });
         let lease = lease.await?;
-        Ok(Self { installation, journal, cancel, job, report, proxy, lease, name, started })
+        Ok(Self { installation, journal, cancel, job, report, proxy, lease, name, started, certificate: None })
     }
 
     /// The record as it is now.

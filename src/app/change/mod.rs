@@ -3,6 +3,7 @@
 
 mod adopt;
 mod candidate;
+mod certificate;
 mod certify;
 mod close;
 mod context;

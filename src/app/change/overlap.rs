@@ -107,6 +107,7 @@ impl Context<'_> {
     ) -> Result<(), Problem> {
         // The last moment at which a wish to stop still counts.
         self.until_stopped(async { Ok(()) }).await?;
+        self.install_certificate().await?;
         let release = candidate.release.clone();
         let number = release.number;
         let journal = self.journal;

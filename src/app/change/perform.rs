@@ -6,13 +6,14 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::candidate::Wish;
+use super::certificate;
 use super::certify::{asks_anyway, certifiable, warn_about_wildcards};
 use super::context::Context;
 use super::{adopt, close, operate};
 use crate::app::draft::Draft;
 use crate::app::event::{Event, Outcome, Step};
 use crate::app::host::Hostname;
-use crate::app::installation::Installation;
+use crate::app::installation::{HTTP_PORT, HTTPS_PORT, Installation};
 use crate::app::job::{Ask, Deploy, Job};
 use crate::app::journal::Journal;
 use crate::app::ledger::{AppRecord, Claim, Ledger, RunState, Transaction};
@@ -22,7 +23,7 @@ use crate::app::problem::Problem;
 use crate::app::proxy::{Proxy, ProxyError};
 use crate::app::resolve::{Resolved, pinned, resolve};
 use crate::app::select::{existing, guard_new, target};
-use crate::app::settings::{Settings, Swap};
+use crate::app::settings::{Settings, Swap, Tls};
 use crate::app::shape;
 use crate::app::units::Port;
 
@@ -134,6 +135,9 @@ async fn dry_run(
     check_revision(record.as_ref(), deploy)?;
     let settings = merge(records, record.as_ref(), deploy, name)?;
     let decided = decide(installation, journal, record.as_ref(), settings, deploy).await?;
+    if let Some(proxy) = proxy {
+        certificate::offer(proxy, journal, installation.clock.now(), deploy, &decided.settings).await?;
+    }
     announce(journal, record.as_ref(), &decided, proxy).await?;
     Ok(Outcome::Unchanged)
 }
@@ -149,6 +153,8 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
         let work = decide(context.installation, context.journal, record.as_ref(), settings, deploy);
         context.until_stopped(work).await?
     };
+    let now = context.installation.clock.now();
+    context.certificate = certificate::offer(&*context.proxy, context.journal, now, deploy, &decided.settings).await?;
     announce(context.journal, record.as_ref(), &decided, Some(&*context.proxy)).await?;
     context.report.url = Some(url(context.installation, &decided.settings).await?);
     warn_about_wildcards(context.journal, &decided.settings);
@@ -165,14 +171,19 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
     let state = if deploy.start { RunState::Running } else { record.state.clone() };
     let app = record.id.clone();
     match decided.view.action {
-        Action::Nothing if state == record.state => {
+        Action::Nothing if state == record.state && context.certificate.is_none() => {
             if asks_anyway(deploy) {
                 context.obtain_certificates(&decided.settings).await?;
             }
             return Ok(Outcome::Unchanged);
         }
-        Action::Nothing => return operate::start(context).await,
+        Action::Nothing if state == record.state => context.install_certificate().await?,
+        Action::Nothing => {
+            context.install_certificate().await?;
+            return operate::start(context).await;
+        }
         Action::Route => {
+            context.install_certificate().await?;
             // A new name's certificate comes first, so that its visitors are never refused a handshake.
             context.obtain_certificates(&decided.settings).await?;
             let settings = decided.settings.clone();
@@ -180,6 +191,7 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
             context.prove_certificates(&settings).await;
         }
         Action::Record => {
+            context.install_certificate().await?;
             context.apply(Transaction::Amend { app, settings: Box::new(decided.settings) }).await?;
         }
         Action::Swap | Action::Create => {
@@ -346,14 +358,16 @@ async fn create(context: &mut Context<'_>) -> Result<AppRecord, Problem> {
 
 /// Where visitors reach an app.
 pub(crate) async fn url(installation: &Installation, settings: &Settings) -> Result<String, Problem> {
-    let port = match installation.public_port().await? {
-        80 => String::new(),
-        port => format!(":{port}"),
+    let ports = installation.public_ports().await?;
+    let (scheme, port) = match ports.https {
+        Some(https) if settings.tls == Tls::Custom => ("https", Some(https).filter(|port| *port != HTTPS_PORT)),
+        _ => ("http", Some(ports.http).filter(|port| *port != HTTP_PORT)),
     };
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
     let host = settings.primary_host();
     let host = if host.as_str().contains(':') { format!("[{host}]") } else { host.to_string() };
     let path = settings.path_prefix.as_ref().map(ToString::to_string).unwrap_or_default();
-    Ok(format!("http://{host}{port}{path}"))
+    Ok(format!("{scheme}://{host}{port}{path}"))
 }
 
 /// It is never replaced unasked.

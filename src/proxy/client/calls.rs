@@ -21,7 +21,10 @@ use crate::app::proxy::{
     Activity, AppTraffic, DrainLimits, DrainProgress, Lease, LockRequest, ProbeAnswer, ProbeRequest, Proxy, ProxyError,
     ProxyInfo, ProxyProcesses, Snapshot,
 };
-use crate::app::{AppId, AppName, CertifyAnswer, CertifyRequest, OpId, ProxyConfig, ProxyDraft, ReleaseNumber};
+use crate::app::{
+    AppId, AppName, CertificateFacts, CertificateOffer, CertifyAnswer, CertifyRequest, OpId, ProxyConfig, ProxyDraft,
+    ReleaseNumber,
+};
 use crate::proxy::control::wire::{ActivityQuery, Apply, Drain, Follow, HASH_HEADER, Hold, OFFSET_HEADER, Watch};
 use crate::proxy::service::{HandOver, RouteChange};
 
@@ -203,6 +206,15 @@ impl Proxy for Client {
     async fn configure(&self, draft: ProxyDraft) -> Result<ProxyConfig> {
         // Granted twice it comes to the same.
         self.links.ask("configure", &draft).await
+    }
+
+    async fn check_certificate(&self, offer: CertificateOffer) -> Result<CertificateFacts> {
+        self.links.ask("check-certificate", &offer).await
+    }
+
+    async fn install_certificate(&self, offer: CertificateOffer) -> Result<CertificateFacts> {
+        // Twice is once.
+        self.links.ask("install-certificate", &offer).await
     }
 
     async fn record_activity(&self, activity: Activity) -> Result<()> {

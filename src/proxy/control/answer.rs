@@ -33,6 +33,7 @@ pub(super) fn failure(error: ProxyError) -> Answer {
     let status = match &error {
         ProxyError::Locked { .. } | ProxyError::Refused(_) | ProxyError::UpgradeRefused { .. } => StatusCode::CONFLICT,
         ProxyError::Moved => StatusCode::SERVICE_UNAVAILABLE,
+        ProxyError::Certificate(_) => StatusCode::UNPROCESSABLE_ENTITY,
         ProxyError::LockLost => StatusCode::PRECONDITION_FAILED,
         ProxyError::Version { .. } => StatusCode::UPGRADE_REQUIRED,
         ProxyError::Storage { .. } => StatusCode::INSUFFICIENT_STORAGE,

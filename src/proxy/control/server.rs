@@ -39,7 +39,7 @@ use super::wire::{
 use super::{PING_EVERY, PROTOCOL, compatible};
 use crate::app::event::Envelope;
 use crate::app::proxy::{Activity, Lease, LeaseEnd, LockRequest, ProbeRequest, Proxy, ProxyError};
-use crate::app::{AppId, AppName, CertifyRequest, OpId, ProxyDraft};
+use crate::app::{AppId, AppName, CertificateOffer, CertifyRequest, OpId, ProxyDraft};
 use crate::proxy::service::{LocalLease, RouteChange, Service};
 
 /// With [`PING_EVERY`] a peer that says nothing is given up 30 s after its last word, as its locks are.
@@ -232,6 +232,12 @@ impl Call<'_> {
             "record-activity" => self.with(call, async |a: Activity| service.record_activity(a).await).await,
             "activity" => {
                 self.with(call, async |q: ActivityQuery| service.activity(q.app.as_ref(), q.limit).await).await
+            }
+            "check-certificate" => {
+                self.with(call, async |offer: CertificateOffer| service.check_certificate(offer).await).await
+            }
+            "install-certificate" => {
+                self.with(call, async |offer: CertificateOffer| service.install_certificate(offer).await).await
             }
             "ping" => self.with(call, async |h: Held| service.ping(&h.app, h.fence)).await,
             "release" => self.with(call, async |h: Held| service.release(&h.app, h.fence).await).await,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::event::LockView;
 use crate::app::ledger::{Refusal, Transaction};
 use crate::app::proxy::{DrainLimits, LeaseEnd, LockRequest, ProxyError};
-use crate::app::{AppId, AppName, OpId, ReleaseNumber};
+use crate::app::{AppId, AppName, CertificateFlaw, OpId, ReleaseNumber};
 
 /// The header in which a client says what it speaks.
 pub(crate) const PROTOCOL_HEADER: &str = "once-protocol";
@@ -129,6 +129,7 @@ pub(crate) enum WireError {
     LockLost,
     Refused { why: Refusal },
     Storage { message: String },
+    Certificate { why: CertificateFlaw },
     Moved,
     UpgradeRefused { why: String },
     Failed { what: String, message: String },
@@ -144,6 +145,7 @@ impl From<ProxyError> for WireError {
             ProxyError::LockLost => Self::LockLost,
             ProxyError::Refused(why) => Self::Refused { why },
             ProxyError::Storage { message } => Self::Storage { message },
+            ProxyError::Certificate(why) => Self::Certificate { why },
             ProxyError::Moved => Self::Moved,
             ProxyError::UpgradeRefused { why } => Self::UpgradeRefused { why },
             ProxyError::Failed { what, message } => Self::Failed { what, message },
@@ -161,6 +163,7 @@ impl From<WireError> for ProxyError {
             WireError::LockLost => Self::LockLost,
             WireError::Refused { why } => Self::Refused(why),
             WireError::Storage { message } => Self::Storage { message },
+            WireError::Certificate { why } => Self::Certificate(why),
             WireError::Moved => Self::Moved,
             WireError::UpgradeRefused { why } => Self::UpgradeRefused { why },
             WireError::Failed { what, message } => Self::Failed { what, message },

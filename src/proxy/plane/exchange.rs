@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Instant;
 
-use http::header::{ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use http::header::{ACCEPT, CONNECTION, HeaderValue, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use hyper::body::{Body, Incoming};
 
@@ -20,7 +20,7 @@ use super::pool::Wire;
 use super::record::{Peer, Record};
 use super::serve::{Listening, Pulse};
 use super::table::{Found, fold_host};
-use super::{closed, forwarded, headers, rewrite, tunnel};
+use super::{closed, forwarded, headers, rewrite, secure, tunnel};
 use crate::app::RouteState;
 
 /// What all requests of one client's connection share.
@@ -62,10 +62,8 @@ impl Context {
         if request.method() == Method::CONNECT {
             return page(Page::MethodNotAllowed, record);
         }
-        if self.peer.sni.is_none()
-            && let Some(authorization) = self.shared.certificates.http_challenge(request.uri().path())
-        {
-            return challenge(authorization, record);
+        if let Some(authorization) = self.challenge(request.uri().path()) {
+            return own(secure::token(authorization), record);
         }
         let Some((host, port)) = headers::authority(&request).and_then(fold_host) else {
             return page(Page::BadRequest, record);
@@ -78,6 +76,11 @@ impl Context {
             return page(Page::NoHost, record);
         }
         let live = Arc::clone(&app.live());
+        if let Some(to) = self.secured(&live.route, peer, host.as_str(), &request) {
+            record.app = Some(app);
+            return own(secure::moved(&to, request.method()), record);
+        }
+        let strict = secure::strict(&live.route, peer);
         if let Some((status, headers)) = rewrite::redirect(&live.route, &request, peer.scheme, host.as_str(), port) {
             record.app = Some(app);
             return own((status, headers, bytes::Bytes::new()), record);
@@ -99,34 +102,30 @@ impl Context {
         record.meter = meter;
         let request = Request::from_parts(head, body);
 
-        match self.deliver((host.as_str(), &original), app, request, client.is_some(), &mut record).await {
-            Err(Page::Stopped) => closed(record, accept.as_ref()),
-            Err(no) => page(no, record),
-            Ok((response, wire)) => match client {
-                Some(client) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                    self.upgrade(response, client, record)
-                }
-                _ => self.pass(response, wire, record).await,
-            },
+        let mut answer =
+            match self.deliver((host.as_str(), &original), app, request, client.is_some(), &mut record).await {
+                Err(Page::Stopped) => closed(record, accept.as_ref()),
+                Err(no) => page(no, record),
+                Ok((response, wire)) => match client {
+                    Some(client) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                        self.upgrade(response, client, record)
+                    }
+                    _ => self.pass(response, wire, record).await,
+                },
+            };
+        if let Some(strict) = strict {
+            // An app may know better.
+            answer.headers_mut().entry(STRICT_TRANSPORT_SECURITY).or_insert(strict);
         }
+        answer
     }
 
-    fn find(&self, host: &str, path: &str) -> Result<Arc<App>, Page> {
+    pub(super) fn find(&self, host: &str, path: &str) -> Result<Arc<App>, Page> {
         match self.shared.table.load().find(host, path) {
             Found::App(app) => Ok(Arc::clone(app)),
             Found::NoPath => Err(Page::NoPath),
             Found::NoHost => Err(Page::NoHost),
         }
-    }
-
-    /// Whether the request is for another name than the handshake, and one that has another certificate or leads to
-    /// another app: what a browser may try whose connection seems to be good for both (RFC 9110, 7.4).
-    fn is_misdirected(&self, host: &str, path: &str, app: &Arc<App>) -> bool {
-        let Some(sni) = self.peer.sni.as_deref().filter(|sni| *sni != host) else { return false };
-        let certificates = &self.shared.certificates;
-        let fingerprint = |name| certificates.find(name).map(|certificate| certificate.facts.fingerprint.clone());
-        let same_app = self.find(sni, path).is_ok_and(|other| Arc::ptr_eq(&other, app));
-        !same_app || fingerprint(sni) != fingerprint(host)
     }
 
     /// Gets the request to the release that serves now. What could not be sent is tried again, at the release that
@@ -323,15 +322,6 @@ fn copy_of(request: &Request<RequestBody>) -> Request<RequestBody> {
     copy.uri_mut().clone_from(request.uri());
     copy.headers_mut().clone_from(request.headers());
     copy
-}
-
-/// The answer to an authority that asks whether a name leads here.
-fn challenge(authorization: String, mut record: Record) -> Answer {
-    let mut response = Response::new(());
-    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(authorization.len()));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    record.answered(StatusCode::OK.as_u16(), response.headers());
-    response.map(|()| AnswerBody::Own { rest: bytes::Bytes::from(authorization), record: Some(record) })
 }
 
 /// An answer of the proxy's own.

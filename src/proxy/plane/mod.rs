@@ -6,6 +6,7 @@
 //! the app, `forward` sends it over a connection of the `pool` and `body` streams the answer back. Connections that
 //! change protocol go through `tunnel`. What happened ends up in `metrics` and the `access_log`.
 //!
+//! `secure` is where HTTP and HTTPS part.
 //! Beside it: `drain` and `probe`, which deploys wait for.
 
 mod access_log;
@@ -31,6 +32,7 @@ mod proxy_protocol;
 mod record;
 mod request_id;
 mod rewrite;
+mod secure;
 mod serve;
 mod table;
 mod tunnel;

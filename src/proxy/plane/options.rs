@@ -14,6 +14,9 @@ pub struct PlaneOptions {
     /// Read and write buffers of a connection grow to this many bytes, which also bounds a request's head. Default
     /// 64 KiB; 8 KiB at least.
     pub buffer: usize,
+    /// The port of the host by which clients reach the sockets with TLS. Default `None`: none does, and nobody is sent
+    /// there.
+    pub https_port: Option<u16>,
     /// The waits.
     pub timeouts: Timeouts,
 }
@@ -25,6 +28,7 @@ impl Default for PlaneOptions {
             threads: std::thread::available_parallelism().map_or(1, usize::from).min(16),
             max_held: 4096,
             buffer: 64 * 1024,
+            https_port: None,
             timeouts: Timeouts::default(),
         }
     }

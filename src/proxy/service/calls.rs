@@ -16,8 +16,12 @@ use crate::app::proxy::{
     Activity, AppTraffic, DrainLimits, DrainProgress, Lease, LockRequest, ProbeAnswer, ProbeRequest, Proxy, ProxyError,
     ProxyInfo, ProxyProcesses, Snapshot,
 };
-use crate::app::{AppId, AppName, CertifyAnswer, CertifyRequest, OpId, ProxyConfig, ProxyDraft, ReleaseNumber};
+use crate::app::{
+    AppId, AppName, CertificateFacts, CertificateOffer, CertificateSource, CertifyAnswer, CertifyRequest, OpId,
+    ProxyConfig, ProxyDraft, ReleaseNumber,
+};
 use crate::proxy::control::PROTOCOL;
+use crate::proxy::tls::InstallError;
 
 type Result<T, E = ProxyError> = std::result::Result<T, E>;
 
@@ -271,6 +275,28 @@ impl Proxy for Service {
         ended.await.map_err(|e| ProxyError::Failed { what: "keep its settings".to_owned(), message: e.to_string() })?
     }
 
+    async fn check_certificate(&self, offer: CertificateOffer) -> Result<CertificateFacts> {
+        let checked = self.shared.certificates.check(&offer.names, &offer.pair, jiff::Timestamp::now());
+        checked.map_err(ProxyError::Certificate)
+    }
+
+    async fn install_certificate(&self, offer: CertificateOffer) -> Result<CertificateFacts> {
+        let shared = self.shared.clone();
+        // To its end also when the caller goes away.
+        let ended = tokio::spawn(async move {
+            let _entered = shared.gate.enter().await?;
+            let certificates = shared.certificates.clone();
+            let install = move || certificates.install(&offer.names, &offer.pair, CertificateSource::Custom);
+            let installed = tokio::task::spawn_blocking(install).await;
+            match installed.map_err(|e| broken_off(&e))? {
+                Ok(certificate) => Ok(certificate.facts.clone()),
+                Err(InstallError::Flaw(flaw)) => Err(ProxyError::Certificate(flaw)),
+                Err(InstallError::Store(error)) => Err(error.into()),
+            }
+        });
+        ended.await.map_err(|e| broken_off(&e))?
+    }
+
     async fn record_activity(&self, activity: Activity) -> Result<()> {
         let _entered = self.shared.gate.enter().await?;
         let mut store = self.shared.store.clone().lock_owned().await;
@@ -295,4 +321,8 @@ impl Proxy for Service {
     async fn upgrade(&self, hash: &str) -> Result<()> {
         self.be_relieved(hash).await
     }
+}
+
+fn broken_off(error: &tokio::task::JoinError) -> ProxyError {
+    ProxyError::Failed { what: "keep a certificate".to_owned(), message: error.to_string() }
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::app::{CertificateView, IssuingState};
+use crate::ui::words;
 
 /// A hostname's certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -61,8 +62,15 @@ pub(crate) fn state(view: &CertificateView, now: Timestamp) -> IssuingState {
     }
 }
 
-/// A line for people, without the host.
-pub(crate) fn line(view: &CertificateView, now: Timestamp) -> String {
+/// A line for people: what is served, and how the getting of it stands where it is got.
+pub(crate) fn told(view: &CertificateView, now: Timestamp) -> String {
+    match view.issuing {
+        None => words::certificate(view, now),
+        Some(_) => format!("{}: {}", view.name, line(view, now)),
+    }
+}
+
+fn line(view: &CertificateView, now: Timestamp) -> String {
     let minute = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M UTC").to_string();
     let next = view.issuing.as_ref().and_then(|issuing| issuing.next);
     let state = state(view, now);

@@ -3,6 +3,7 @@
 //! the only ways to say anything.
 
 mod args;
+mod certificate;
 mod certificates;
 mod change;
 mod command;

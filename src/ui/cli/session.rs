@@ -82,7 +82,7 @@ impl Session<'_> {
 
 /// The namespace on the engine that the flags name.
 pub(crate) async fn installation(global: &Global, wiring: &dyn Wiring) -> Result<Installation, Problem> {
-    let http_port = http_port()?;
+    let (http_port, https_port) = (http_port()?, port_of("ONCE_HTTPS_PORT")?);
     let (engine, link) = wiring.engine(global.on.as_deref()).await?;
     Ok(Installation {
         namespace: global.namespace.clone(),
@@ -91,15 +91,20 @@ pub(crate) async fn installation(global: &Global, wiring: &dyn Wiring) -> Result
         clock: wiring.clock(),
         entropy: wiring.entropy(),
         http_port,
+        https_port,
     })
 }
 
 /// `ONCE_HTTP_PORT`, where it is set.
 pub(crate) fn http_port() -> Result<Option<u16>, Problem> {
-    let Some(text) = std::env::var_os("ONCE_HTTP_PORT") else { return Ok(None) };
+    port_of("ONCE_HTTP_PORT")
+}
+
+fn port_of(variable: &str) -> Result<Option<u16>, Problem> {
+    let Some(text) = std::env::var_os(variable) else { return Ok(None) };
     let text = text.to_string_lossy();
     text.parse::<crate::app::Port>().map(|port| Some(port.get())).map_err(|reason| {
-        Problem::rejected("bad-environment", format!("ONCE_HTTP_PORT is `{}`: {reason}", text.escape_debug()))
+        Problem::rejected("bad-environment", format!("{variable} is `{}`: {reason}", text.escape_debug()))
     })
 }
 

@@ -4,6 +4,7 @@ mod challenges;
 mod handshakes;
 mod load;
 mod misdirected;
+mod redirects;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! Arguments of `deploy`, `plan` and `set`: settings as raw text, and how to go about it.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 
 use super::queries::WaitArgs;
@@ -86,6 +88,12 @@ pub(crate) struct SettingsArgs {
     /// auto: a certificate from the authority for public names; off: plain HTTP; custom: your own certificate [default: auto]
     #[arg(long, value_name = "MODE")]
     pub(crate) tls: Option<String>,
+    /// Your certificate and the chain to its root, in PEM form; for all hostnames of the app
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key, in PEM form, without a pass phrase
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
     /// Where the app listens; else the image's only exposed port, else 80
     #[arg(long, value_name = "PORT", allow_negative_numbers = true)]
     pub(crate) port: Option<String>,

@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand};
 
+use crate::app::{PROXY_HTTPS, PROXY_HTTPS_PORT};
+
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AppArg {
     /// The app's name, or any of its hostnames
@@ -221,4 +223,10 @@ pub struct ProxyArgs {
     /// The port to listen on for HTTP.
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     pub http: u16,
+    /// The port to listen on for HTTPS.
+    #[arg(long, value_name = "PORT", default_value_t = PROXY_HTTPS)]
+    pub https: u16,
+    /// The host's port that leads to it.
+    #[arg(long, value_name = "PORT", env = PROXY_HTTPS_PORT)]
+    pub public_https: Option<u16>,
 }

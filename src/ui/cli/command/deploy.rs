@@ -1,22 +1,24 @@
 //! `deploy`, `plan` and `set`: a wish becomes a job.
 
-use crate::app::{Action, Ask, Deploy, Draft};
+use crate::app::{Action, Ask, Deploy, Draft, Problem};
 
 use super::{Answer, FINDINGS};
-use crate::ui::cli::args::{Behaviour, DeployArgs, PlanArgs, SetArgs};
+use crate::ui::cli::args::{Behaviour, DeployArgs, PlanArgs, SetArgs, SettingsArgs};
+use crate::ui::cli::certificate;
 use crate::ui::cli::change;
 use crate::ui::cli::session::{Session, selector};
 use crate::ui::cli::settings::draft;
 
 pub(crate) async fn deploy(session: &mut Session<'_>, args: &DeployArgs) -> Answer {
     let draft = draft(args.image.as_deref(), &[], &args.settings)?;
-    let wish = Deploy { name: args.name.clone(), dry_run: args.dry_run, ..wish(draft, &args.behaviour) };
+    let wish =
+        Deploy { name: args.name.clone(), dry_run: args.dry_run, ..wish(draft, &args.settings, &args.behaviour)? };
     run(session, wish, &args.behaviour).await
 }
 
 pub(crate) async fn plan(session: &mut Session<'_>, args: &PlanArgs) -> Answer {
     let draft = draft(args.image.as_deref(), &[], &args.settings)?;
-    let wish = Deploy { name: args.name.clone(), dry_run: true, ..wish(draft, &args.behaviour) };
+    let wish = Deploy { name: args.name.clone(), dry_run: true, ..wish(draft, &args.settings, &args.behaviour)? };
     let ended = change::run(session, Ask::Deploy(Box::new(wish)), args.behaviour.wait.wait).await?;
     let pending = ended.plan.is_some_and(|p| p.action != Action::Nothing);
     match ended.finished.outcome.exit_code() {
@@ -27,13 +29,19 @@ pub(crate) async fn plan(session: &mut Session<'_>, args: &PlanArgs) -> Answer {
 
 pub(crate) async fn set(session: &mut Session<'_>, args: &SetArgs) -> Answer {
     let draft = draft(None, &args.variables, &args.settings)?;
-    let wish = Deploy { existing: Some(selector(&args.app)), dry_run: args.dry_run, ..wish(draft, &args.behaviour) };
+    let wish = Deploy {
+        existing: Some(selector(&args.app)),
+        dry_run: args.dry_run,
+        ..wish(draft, &args.settings, &args.behaviour)?
+    };
     run(session, wish, &args.behaviour).await
 }
 
-fn wish(draft: Draft, behaviour: &Behaviour) -> Deploy {
-    Deploy {
+fn wish(mut draft: Draft, settings: &SettingsArgs, behaviour: &Behaviour) -> Result<Deploy, Problem> {
+    let certificate = certificate::read(settings, &mut draft)?;
+    Ok(Deploy {
         draft,
+        certificate,
         revision: behaviour.revision.clone(),
         sequence: behaviour.sequence,
         pull: behaviour.pull.into(),
@@ -42,7 +50,7 @@ fn wish(draft: Draft, behaviour: &Behaviour) -> Deploy {
         upgrade_proxy: behaviour.upgrade_proxy,
         require_tls: behaviour.require_tls,
         ..Deploy::default()
-    }
+    })
 }
 
 async fn run(session: &mut Session<'_>, mut wish: Deploy, behaviour: &Behaviour) -> Answer {

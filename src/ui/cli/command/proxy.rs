@@ -7,7 +7,7 @@ use crate::app::engine::ContainerDetail;
 use crate::app::event::Outcome;
 use crate::app::proxy::{ProxyError, ProxyProcesses};
 use crate::app::{Installation, Problem};
-use crate::ui::cli::certificates::{self, CertificateObject};
+use crate::ui::cli::certificates::told;
 use crate::ui::cli::objects::RouteObject;
 use crate::ui::cli::output::{STRONG, styled};
 use crate::ui::cli::session::Session;
@@ -29,7 +29,7 @@ pub(crate) async fn status(session: &mut Session<'_>) -> Answer {
     let container = container(&at).await?;
     let mut ports: Vec<String> = container.ports.values().map(ToString::to_string).collect();
     ports.sort();
-    let (snapshot, processes) = match container.running {
+    let (info, processes, certificates) = match container.running {
         true => {
             let proxy = at.link.connect(&at.namespace).await?;
             let processes = match proxy.processes().await {
@@ -37,13 +37,11 @@ pub(crate) async fn status(session: &mut Session<'_>) -> Answer {
                 Err(ProxyError::Failed { .. }) => ProxyProcesses::default(),
                 processes => processes?,
             };
-            (Some(proxy.snapshot().await?), processes)
+            let snapshot = proxy.snapshot().await?;
+            (Some(snapshot.info), processes, snapshot.certificates)
         }
-        false => (None, ProxyProcesses::default()),
+        false => (None, ProxyProcesses::default(), Vec::new()),
     };
-    let now = at.clock.now();
-    let held = snapshot.as_ref().map(|s| s.certificates.clone()).unwrap_or_default();
-    let info = snapshot.map(|s| s.info);
     let well = info.as_ref().is_some_and(|i| i.set_aside.is_empty()) && processes.note.is_none();
     if session.out.is_json() {
         session.out.object(&json!({
@@ -52,7 +50,7 @@ pub(crate) async fn status(session: &mut Session<'_>) -> Answer {
             "version": info.as_ref().map(|i| &i.version), "protocol": info.as_ref().map(|i| i.protocol),
             "instance": info.as_ref().map(|i| &i.instance), "started_at": info.as_ref().map(|i| i.started_at),
             "memory": info.as_ref().map(|i| i.memory), "set_aside": info.as_ref().map(|i| &i.set_aside),
-            "certificates": held.iter().map(|c| CertificateObject::new(c, now)).collect::<Vec<_>>(),
+            "certificates": certificates,
             "supervisor": processes.supervisor, "note": processes.note, "workers": processes.workers,
         }));
         return Ok(if well { 0 } else { FINDINGS });
@@ -81,8 +79,7 @@ pub(crate) async fn status(session: &mut Session<'_>) -> Answer {
     pairs.extend(processes.note.iter().map(|note| ("note", note.clone())));
     let aside = info.iter().flat_map(|i| &i.set_aside).map(|(file, why)| ("set aside", format!("{file}: {why}")));
     pairs.extend(aside);
-    let lines = held.iter().map(|c| ("cert", format!("{}: {}", c.name, certificates::line(c, now))));
-    pairs.extend(lines);
+    pairs.extend(certificates.iter().map(|view| ("TLS", told(view, at.clock.now()))));
     for (label, value) in &pairs {
         let label = styled(STRONG, &format!("{label:<10}"));
         session.out.data(&format!("{label} {}", crate::ui::sanitize::line(value)));

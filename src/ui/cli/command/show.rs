@@ -29,8 +29,7 @@ pub(crate) async fn show(session: &mut Session<'_>, app: &str) -> Answer {
         pairs.push(("locked", format!("by {} on {} (`{}`){why}", lock.by.user, lock.by.host, lock.by.command)));
     }
     let now = at.clock.now();
-    let lines = view.certificates.iter();
-    pairs.extend(lines.map(|c| ("certificate", format!("{}: {}", c.name, certificates::line(c, now)))));
+    pairs.extend(view.certificates.iter().map(|c| ("certificate", certificates::told(c, now))));
     pairs.extend(traffic(view));
     let settings: Vec<_> = view.record.settings().map(settings).unwrap_or_default();
     let width = pairs.iter().chain(&settings).map(|(label, _)| label.len()).max().unwrap_or(0);

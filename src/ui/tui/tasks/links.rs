@@ -135,8 +135,8 @@ pub(super) async fn proxy(
                 sleep(LOOK_EVERY).await;
             }
             Ok(Some(found)) => {
-                if let Ok(port) = patiently(installation.public_port()).await {
-                    let _ = on.tx.send(Msg::HttpPort(port)).await;
+                if let Ok(ports) = patiently(installation.public_ports()).await {
+                    let _ = on.tx.send(Msg::HttpPort(ports.http)).await;
                 }
                 proxy.send_replace(Some(Arc::clone(&found)));
                 let (problem, seen) = snapshots(&on, found.as_ref()).await;

@@ -1,0 +1,77 @@
+//! Where plain HTTP and HTTPS part: who is sent from the one to the other, who came to the wrong name, and what
+//! authorities ask.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use http::{Method, Request, StatusCode};
+
+use super::app::App;
+use super::exchange::Context;
+use super::record::Peer;
+use crate::app::{HTTPS_PORT, Route, Tls};
+
+impl Context {
+    /// The answer to an authority that asks, over plain HTTP, whether a name leads here.
+    pub(super) fn challenge(&self, path: &str) -> Option<String> {
+        if self.peer.sni.is_some() { None } else { self.shared.certificates.http_challenge(path) }
+    }
+
+    /// Whether the request is for another name than the handshake, and one that has another certificate or leads to
+    /// another app: what a browser may try whose connection seems to be good for both (RFC 9110, 7.4).
+    pub(super) fn is_misdirected(&self, host: &str, path: &str, app: &Arc<App>) -> bool {
+        let Some(sni) = self.peer.sni.as_deref().filter(|sni| *sni != host) else { return false };
+        let certificates = &self.shared.certificates;
+        let fingerprint = |name| certificates.find(name).map(|certificate| certificate.facts.fingerprint.clone());
+        let same_app = self.find(sni, path).is_ok_and(|other| Arc::ptr_eq(&other, app));
+        !same_app || fingerprint(sni) != fingerprint(host)
+    }
+
+    /// Where a plain request is to come again; `None`: it is fine as it is, or there is no certificate to meet it with.
+    pub(super) fn secured<B>(&self, route: &Route, peer: &Peer, host: &str, request: &Request<B>) -> Option<String> {
+        let port = self.shared.options.https_port?;
+        if peer.scheme != "http" || !route.web.tls_redirect || route.tls == Tls::Off {
+            return None;
+        }
+        let target = request.uri().path_and_query()?.as_str();
+        // `OPTIONS *` is about this server, whatever the protocol.
+        if !target.starts_with('/') || self.shared.certificates.find(host).is_none() {
+            return None;
+        }
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        let port = if port == HTTPS_PORT { String::new() } else { format!(":{port}") };
+        Some(format!("https://{host}{port}{target}"))
+    }
+}
+
+/// `Strict-Transport-Security`, which means nothing over plain HTTP (RFC 6797, 7.2).
+pub(super) fn strict(route: &Route, peer: &Peer) -> Option<HeaderValue> {
+    if peer.scheme != "https" {
+        return None;
+    }
+    let age = route.web.hsts?.duration().as_secs();
+    HeaderValue::try_from(format!("max-age={age}")).ok()
+}
+
+/// A token's answer.
+pub(super) fn token(authorization: String) -> (StatusCode, HeaderMap, Bytes) {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(authorization.len()));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    (StatusCode::OK, headers, Bytes::from(authorization))
+}
+
+/// Sends a client to another address, for good. Only GET and HEAD survive a 301 in every client.
+pub(super) fn moved(to: &str, method: &Method) -> (StatusCode, HeaderMap, Bytes) {
+    let status = match *method {
+        Method::GET | Method::HEAD => StatusCode::MOVED_PERMANENTLY,
+        _ => StatusCode::PERMANENT_REDIRECT,
+    };
+    let mut headers = HeaderMap::new();
+    if let Ok(to) = HeaderValue::try_from(to) {
+        headers.insert(LOCATION, to);
+    }
+    headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    (status, headers, Bytes::new())
+}
