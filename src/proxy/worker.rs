@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::acme::IssuerOptions;
+use super::acme::{Issuer, IssuerOptions};
 use super::client::Client;
 use super::control::Server;
 use super::parent::{Line, Order, Report};
@@ -131,11 +131,15 @@ pub async fn serve(options: WorkerOptions, stop: CancellationToken) -> Result<()
     let plain = listeners.into_iter().map(|listener| plane.serve(listener, end.clone()));
     let tls = tls_listeners.into_iter().map(|listener| plane.serve_tls(listener, end.clone()));
     let serving: Vec<_> = during(plain.chain(tls).collect::<io::Result<_>>(), "serve a listening socket")?;
-    let (asked, dir) = (service.clone(), state.clone());
-    let issuer = tokio::task::spawn_blocking(move || asked.issue(&dir, issuer)).await;
-    let issuer = during(issuer.map_err(io::Error::other), "open the accounts of certificates")?;
-    let issuer = issuer.map_err(|source| WorkerError::State { path: state.clone(), source })?;
-    let issuing = tokio::spawn(issuer.run(end.clone()));
+    let issuer = issuer_of(&service, &state, issuer).await;
+    let issuing = tokio::spawn({
+        let end = end.clone();
+        async move {
+            if let Some(issuer) = issuer {
+                issuer.run(end).await;
+            }
+        }
+    });
     tracing::info!(state = %state.display(), sockets = serving.len(), "the worker serves");
     if let Some(mut line) = line {
         if !relieves {
@@ -170,6 +174,19 @@ pub async fn serve(options: WorkerOptions, stop: CancellationToken) -> Result<()
         tracing::warn!(%error, "what gets certificates ended badly");
     }
     Ok(())
+}
+
+/// A directory that cannot be used costs new certificates, and not the apps that are served.
+async fn issuer_of(service: &Service, state: &Path, options: IssuerOptions) -> Option<Issuer> {
+    let (service, state) = (service.clone(), state.to_owned());
+    let opened = tokio::task::spawn_blocking(move || service.issue(&state, options).map_err(io::Error::other)).await;
+    match opened.map_err(io::Error::other).and_then(|opened| opened) {
+        Ok(issuer) => Some(issuer),
+        Err(error) => {
+            tracing::error!(%error, "no certificates are obtained: accounts and schedules cannot be read");
+            None
+        }
+    }
 }
 
 /// What the serving worker has in memory only; `None`: it died meanwhile, and took it along.
