@@ -11,6 +11,7 @@ use crate::app::PROXY_METRICS;
 use crate::demo::app::DemoConfig;
 use crate::demo::load::{LoadOptions, Mix};
 use crate::demo::{app, load};
+use crate::proxy::acme::IssuerOptions;
 use crate::proxy::binaries::Binaries;
 use crate::proxy::ctl;
 use crate::proxy::parent::{Line, TAKE_OVER};
@@ -68,8 +69,17 @@ async fn run_worker(state: PathBuf, https_port: Option<u16>) -> Result<ExitCode,
     let mut listeners = inherited_listeners()?;
     let tls_listeners = listeners.split_off(listeners.len().min(1));
     let (line, relieves) = (Line::from_stdin(), std::env::var_os(TAKE_OVER).is_some());
-    worker::run(WorkerOptions { state, listeners, tls_listeners, plane, line, relieves, metrics: PROXY_METRICS })
-        .await?;
+    worker::run(WorkerOptions {
+        state,
+        listeners,
+        tls_listeners,
+        plane,
+        issuer: IssuerOptions::default(),
+        line,
+        relieves,
+        metrics: PROXY_METRICS,
+    })
+    .await?;
     Ok(ExitCode::SUCCESS)
 }
 

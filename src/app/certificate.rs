@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::host::Hostname;
+use super::issuing::Issuing;
 use super::settings::Secret;
 
 /// A certificate somebody brings along.
@@ -87,6 +88,9 @@ pub struct CertificateView {
     /// Set while the last try failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<CertificateFailure>,
+    /// How the getting of one from the authority stands; `None`: none is got.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuing: Option<Issuing>,
 }
 
 /// Why a certificate was turned down. The text reads after "the certificate cannot be used: ".

@@ -161,9 +161,11 @@ pub enum Step {
     Hold,
     Start,
     Healthy,
+    Certificate,
     Switch,
     Watch,
     Return,
+    Proof,
     Drain,
     Retire,
 }
@@ -178,9 +180,11 @@ impl fmt::Display for Step {
             Self::Hold => "hold",
             Self::Start => "start",
             Self::Healthy => "healthy",
+            Self::Certificate => "certificate",
             Self::Switch => "switch",
             Self::Watch => "watch",
             Self::Return => "switch back",
+            Self::Proof => "proof",
             Self::Drain => "drain",
             Self::Retire => "retire",
         })

@@ -1,6 +1,7 @@
 //! What is on the host: records, containers and traffic joined, by one call to the engine and one to the proxy, however
 //! many apps there are.
 
+use super::certificate::CertificateView;
 use super::engine::{Container, Role};
 use super::installation::Installation;
 use super::ledger::{AppRecord, RunState};
@@ -34,6 +35,8 @@ pub struct AppView {
     pub canary: Option<Container>,
     /// Its traffic since the proxy's start.
     pub traffic: AppTraffic,
+    /// The certificates of its hostnames, where there are any or are to be.
+    pub certificates: Vec<CertificateView>,
     /// How it stands.
     pub health: AppHealth,
 }
@@ -114,6 +117,7 @@ pub fn join(containers: &[Container], snapshot: Option<Snapshot>) -> Inventory {
             health: health(record, container.as_ref(), locked),
             record: record.clone(),
             traffic: traffic.map(|(_, t)| t.clone()).unwrap_or_default(),
+            certificates: certificates(record, snapshot.as_ref()),
             container,
             canary: of(record.canary_release().map(|r| r.container.as_str())),
         });
@@ -127,6 +131,12 @@ pub fn join(containers: &[Container], snapshot: Option<Snapshot>) -> Inventory {
     };
     let strays = containers.iter().filter(|c| role(c) == Some(Role::Web) && !known(c)).cloned().collect();
     Inventory { apps, snapshot, proxy, strays, containers: containers.to_vec() }
+}
+
+fn certificates(record: &AppRecord, snapshot: Option<&Snapshot>) -> Vec<CertificateView> {
+    let Some(settings) = record.settings() else { return Vec::new() };
+    let all = snapshot.iter().flat_map(|s| &s.certificates);
+    all.filter(|view| settings.hosts.contains(&view.name)).cloned().collect()
 }
 
 fn health(record: &AppRecord, container: Option<&Container>, locked: bool) -> AppHealth {

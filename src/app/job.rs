@@ -142,6 +142,8 @@ pub struct Deploy {
     pub canary: Option<CanaryRule>,
     /// `--upgrade-proxy`.
     pub upgrade_proxy: bool,
+    /// `--require-tls`: without a certificate for each of its names nothing is switched.
+    pub require_tls: bool,
     /// `--tls-cert` and `--tls-key`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate: Option<CertificatePair>,

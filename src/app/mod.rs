@@ -19,6 +19,7 @@ mod host;
 mod image;
 mod installation;
 mod inventory;
+mod issuing;
 mod job;
 mod journal;
 pub mod ledger;
@@ -60,6 +61,7 @@ pub use installation::{
     ProxyLink, ProxyPorts,
 };
 pub use inventory::{AppHealth, AppView, Inventory, join, observe};
+pub use issuing::{Certified, CertifyAnswer, CertifyAsk, CertifyRequest, Issuing, IssuingState, NoCertificate};
 pub use job::{Ask, Deploy, Job, Pull, Selector};
 pub use journal::EventSink;
 pub use name::{AppId, AppName, NameError, Namespace, OpId, ReleaseNumber};

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::certificate::{CertificateFacts, CertificateFlaw, CertificateOffer, CertificateView};
 use super::event::{Envelope, LockView};
 use super::host::Hostname;
+use super::issuing::{CertifyAnswer, CertifyRequest};
 use super::ledger::{AppRecord, Applied, Refusal, Transaction};
 use super::name::{AppId, AppName, OpId, ReleaseNumber};
 use super::proxy_config::{ProxyConfig, ProxyDraft};
@@ -408,6 +409,10 @@ pub trait Proxy: Send + Sync {
     fn follow(&self, op: &OpId, seq: u64) -> BoxStream<'static, Result<Envelope>>;
     /// A [`Snapshot`] now and again every `every`, until dropped.
     fn watch(&self, every: Duration) -> BoxStream<'static, Result<Snapshot>>;
+
+    /// Sees to certificates of hostnames, or proves them: how it goes on and what came of it, for each. Names are seen to
+    /// at the same time; the stream ends with the last one's answer.
+    fn certify(&self, request: CertifyRequest) -> BoxStream<'static, Result<CertifyAnswer>>;
 
     /// The proxy's processes.
     async fn processes(&self) -> Result<ProxyProcesses>;

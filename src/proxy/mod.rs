@@ -11,6 +11,7 @@
 //! - [`control`]: that, on a Unix socket.
 //! - [`client`]: the other end of it; [`ctl`] is the bridge to it for whoever has only standard input and output.
 
+pub mod acme;
 pub mod binaries;
 pub mod client;
 pub mod control;

@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::acme::{Issuer, IssuerOptions};
 use super::client::Client;
 use super::control::Server;
 use super::parent::{Line, Order, Report};
@@ -42,6 +43,8 @@ pub struct WorkerOptions {
     pub tls_listeners: Vec<TcpListener>,
     /// How requests are served.
     pub plane: PlaneOptions,
+    /// How certificates are obtained.
+    pub issuer: IssuerOptions,
     /// The line to the supervisor, where there is one.
     pub line: Option<Line>,
     /// Whether another worker serves and is to be relieved.
@@ -107,7 +110,7 @@ pub async fn run(options: WorkerOptions) -> Result<(), WorkerError> {
 /// # Errors
 /// It could not begin.
 pub async fn serve(options: WorkerOptions, stop: CancellationToken) -> Result<(), WorkerError> {
-    let WorkerOptions { state, listeners, tls_listeners, plane, mut line, relieves, metrics } = options;
+    let WorkerOptions { state, listeners, tls_listeners, plane, issuer, mut line, relieves, metrics } = options;
     let limits = plane.timeouts.clone();
     let plane = Plane::new(plane);
     let socket = state.join(SOCKET);
@@ -131,6 +134,15 @@ pub async fn serve(options: WorkerOptions, stop: CancellationToken) -> Result<()
     let plain = listeners.into_iter().map(|listener| plane.serve(listener, end.clone()));
     let tls = tls_listeners.into_iter().map(|listener| plane.serve_tls(listener, end.clone()));
     let serving: Vec<_> = during(plain.chain(tls).collect::<io::Result<_>>(), "serve a listening socket")?;
+    let issuer = issuer_of(&service, &state, issuer).await;
+    let issuing = tokio::spawn({
+        let end = end.clone();
+        async move {
+            if let Some(issuer) = issuer {
+                issuer.run(end).await;
+            }
+        }
+    });
     tracing::info!(state = %state.display(), sockets = serving.len(), "the worker serves");
     if let Some(mut line) = line {
         if !relieves {
@@ -165,7 +177,23 @@ pub async fn serve(options: WorkerOptions, stop: CancellationToken) -> Result<()
     if let Err(error) = told.await {
         tracing::warn!(%error, "the control socket's end");
     }
+    if let Err(error) = issuing.await {
+        tracing::warn!(%error, "what gets certificates ended badly");
+    }
     Ok(())
+}
+
+/// A directory that cannot be used costs new certificates, and not the apps that are served.
+async fn issuer_of(service: &Service, state: &Path, options: IssuerOptions) -> Option<Issuer> {
+    let (service, state) = (service.clone(), state.to_owned());
+    let opened = tokio::task::spawn_blocking(move || service.issue(&state, options).map_err(io::Error::other)).await;
+    match opened.map_err(io::Error::other).and_then(|opened| opened) {
+        Ok(issuer) => Some(issuer),
+        Err(error) => {
+            tracing::error!(%error, "no certificates are obtained: accounts and schedules cannot be read");
+            None
+        }
+    }
 }
 
 /// What the serving worker has in memory only; `None`: it died meanwhile, and took it along.

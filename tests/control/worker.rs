@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use once::app::ledger::{RunState, Transaction};
 use once::app::proxy::{DrainLimits, ProbeAnswer, ProbeRequest, Proxy};
 use once::app::{Port, ReleaseNumber, UrlPath};
+use once::proxy::acme::IssuerOptions;
 use once::proxy::client::Client;
 use once::proxy::plane::PlaneOptions;
 use once::proxy::worker::{SOCKET, WorkerOptions, serve};
@@ -61,6 +62,7 @@ async fn start(state: &Path, listener: &TcpListener) -> Running {
         listeners: vec![listener.try_clone().unwrap()],
         tls_listeners: vec![],
         plane,
+        issuer: IssuerOptions::default(),
         line: None,
         relieves: false,
         metrics: 0,

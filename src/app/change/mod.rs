@@ -5,6 +5,7 @@ mod adopt;
 mod canary;
 mod candidate;
 mod certificate;
+mod certify;
 mod close;
 mod context;
 mod handover;

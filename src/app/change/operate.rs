@@ -79,7 +79,7 @@ pub(crate) async fn rollback(context: &mut Context<'_>, to: Option<ReleaseNumber
         return Ok(Outcome::Unchanged);
     }
     let decided = decide_rollback(context, &record, to).await?;
-    announce(context.journal, Some(&record), &decided, false);
+    announce(context.journal, Some(&record), &decided, false, Some(&*context.proxy)).await?;
     debug_assert_eq!(decided.view.action, Action::Swap);
     context.report.url = Some(url(context.installation, &decided.settings).await?);
     let release = record.release(to).filter(|r| r.container_kept);

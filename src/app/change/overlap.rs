@@ -50,6 +50,8 @@ impl Context<'_> {
             failed = Some(candidate.release.clone());
             self.release_command(record, &wish, &candidate).await?;
             if handover {
+                // While the old release serves: an authority takes its time.
+                self.obtain_certificates(&candidate.release.settings).await?;
                 baseline = self.baseline(record, &candidate.release, replaces).await;
                 Box::pin(self.hand_over(record, &candidate, &wish)).await?;
             } else {
@@ -59,7 +61,11 @@ impl Context<'_> {
                 baseline = self.baseline(record, &candidate.release, replaces).await;
                 match &wish.canary {
                     Some(rule) => self.begin_canary(record, &candidate, rule).await?,
-                    None => self.switch(record, &candidate, &wish).await?,
+                    None => {
+                        // Behind the candidate's health: one that never gets there is to cost the authority nothing.
+                        self.obtain_certificates(&candidate.release.settings).await?;
+                        self.switch(record, &candidate, &wish).await?;
+                    }
                 }
             }
             Ok(candidate)
@@ -85,6 +91,7 @@ impl Context<'_> {
             }
             return Ok(());
         }
+        self.prove_certificates(&candidate.release.settings).await;
         Box::pin(self.conclude(record, &candidate, &wish.state, baseline)).await
     }
 

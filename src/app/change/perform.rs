@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::canary;
 use super::candidate::Wish;
 use super::certificate;
+use super::certify::{asks_anyway, certifiable, warn_about_wildcards};
 use super::context::Context;
 use super::{adopt, close, operate};
 use crate::app::canary::CanaryView;
@@ -151,7 +152,7 @@ async fn dry_run(
     if let Some(proxy) = proxy {
         certificate::offer(proxy, journal, installation.clock.now(), deploy, &decided.settings).await?;
     }
-    announce(journal, record.as_ref(), &decided, deploy.canary.is_some());
+    announce(journal, record.as_ref(), &decided, deploy.canary.is_some(), proxy).await?;
     Ok(Outcome::Unchanged)
 }
 
@@ -171,9 +172,10 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
     }
     let now = context.installation.clock.now();
     context.certificate = certificate::offer(&*context.proxy, context.journal, now, deploy, &decided.settings).await?;
-    announce(context.journal, record.as_ref(), &decided, deploy.canary.is_some());
+    let canary = deploy.canary.is_some();
+    announce(context.journal, record.as_ref(), &decided, canary, Some(&*context.proxy)).await?;
     context.report.url = Some(url(context.installation, &decided.settings).await?);
-    warn_about_tls(context.journal, &decided.settings);
+    warn_about_wildcards(context.journal, &decided.settings);
 
     let created = record.as_ref().is_none_or(|r| r.serving.is_none());
     let mut record = match record {
@@ -191,6 +193,9 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
     let app = record.id.clone();
     match decided.view.action {
         Action::Nothing if state == record.state && context.certificate.is_none() && record.canary.is_none() => {
+            if asks_anyway(deploy) {
+                context.obtain_certificates(&decided.settings).await?;
+            }
             return Ok(Outcome::Unchanged);
         }
         Action::Nothing if state == record.state => {
@@ -201,7 +206,16 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
             context.install_certificate().await?;
             return operate::start(context).await;
         }
-        Action::Record | Action::Route => {
+        Action::Route => {
+            context.install_certificate().await?;
+            // A new name's certificate comes first, so that its visitors are never refused a handshake.
+            context.obtain_certificates(&decided.settings).await?;
+            let settings = decided.settings.clone();
+            context.apply(Transaction::Amend { app, settings: Box::new(decided.settings) }).await?;
+            context.prove_certificates(&settings).await;
+            end_canary(context, &record).await?;
+        }
+        Action::Record => {
             context.install_certificate().await?;
             context.apply(Transaction::Amend { app, settings: Box::new(decided.settings) }).await?;
             end_canary(context, &record).await?;
@@ -302,12 +316,23 @@ async fn decide(
     Ok(Decided { view, settings, resolved })
 }
 
-pub(crate) fn announce(journal: &Journal, record: Option<&AppRecord>, decided: &Decided, canary: bool) {
+pub(crate) async fn announce(
+    journal: &Journal,
+    record: Option<&AppRecord>,
+    decided: &Decided,
+    canary: bool,
+    proxy: Option<&dyn Proxy>,
+) -> Result<(), Problem> {
+    let certificates = match decided.view.action {
+        Action::Nothing | Action::Record => false,
+        Action::Route | Action::Swap | Action::Create => !certifiable(proxy, &decided.settings).await?.is_empty(),
+    };
     let steps = match decided.view.action {
         _ if canary => canary_steps(&decided.settings),
         Action::Nothing => vec![],
+        Action::Route if certificates => vec![Step::Lock, Step::Certificate, Step::Proof],
         Action::Record | Action::Route => vec![Step::Lock],
-        Action::Swap | Action::Create => steps(record, &decided.settings),
+        Action::Swap | Action::Create => steps(record, &decided.settings, certificates),
     };
     journal.write(Event::Planned {
         plan: decided.view.clone(),
@@ -315,16 +340,23 @@ pub(crate) fn announce(journal: &Journal, record: Option<&AppRecord>, decided: &
         from: record.and_then(|r| r.serving),
         steps,
     });
+    Ok(())
 }
 
-fn steps(record: Option<&AppRecord>, settings: &Settings) -> Vec<Step> {
+fn steps(record: Option<&AppRecord>, settings: &Settings, certificates: bool) -> Vec<Step> {
     let replaces = record.is_some_and(|r| r.serving.is_some() && r.state.runs());
+    let hands_over = replaces && settings.swap == Swap::Handover;
+    let certificate = certificates.then_some(Step::Certificate);
     let mut steps = vec![Step::Lock, Step::Pull];
     steps.extend(settings.release_command.as_ref().map(|_| Step::ReleaseCommand));
-    if replaces && settings.swap == Swap::Handover {
+    if hands_over {
+        steps.extend(certificate);
         steps.push(Step::Hold);
     }
-    steps.extend([Step::Start, Step::Healthy, Step::Switch]);
+    steps.extend([Step::Start, Step::Healthy]);
+    steps.extend(certificate.filter(|_| !hands_over));
+    steps.push(Step::Switch);
+    steps.extend(certificates.then_some(Step::Proof));
     if replaces && !settings.watch_time.is_zero() {
         steps.push(Step::Watch);
     }
@@ -394,15 +426,6 @@ fn warn_about_version(journal: &Journal, proxy: &str) {
             "the proxy is version {proxy}, this command {ours}; `once proxy upgrade` brings it up without a gap"
         );
         journal.warn("proxy-version", text);
-    }
-}
-
-fn warn_about_tls(journal: &Journal, settings: &Settings) {
-    if settings.tls == Tls::Auto
-        && let Some(host) = settings.hosts.iter().find(|h| !h.is_local())
-    {
-        journal
-            .warn("tls-not-built", format!("{host} is served over plain HTTP: this version obtains no certificates"));
     }
 }
 

@@ -42,7 +42,15 @@ pub(in crate::app) fn view(name: &str, hosts: &[&str]) -> AppView {
     });
     record.serving = Some(ReleaseNumber(1));
     let container = Some(container(name, 1, true));
-    AppView { record, container, canary: None, traffic: AppTraffic::default(), health: AppHealth::Running }
+    let certificates = Vec::new();
+    AppView {
+        record,
+        container,
+        canary: None,
+        traffic: AppTraffic::default(),
+        certificates,
+        health: AppHealth::Running,
+    }
 }
 
 fn container(app: &str, release: u64, running: bool) -> Container {

@@ -22,7 +22,10 @@ use crate::app::proxy::{
     ProxyInfo, ProxyProcesses, Snapshot,
 };
 use crate::app::traffic::TrafficReport;
-use crate::app::{AppId, AppName, CertificateFacts, CertificateOffer, OpId, ProxyConfig, ProxyDraft, ReleaseNumber};
+use crate::app::{
+    AppId, AppName, CertificateFacts, CertificateOffer, CertifyAnswer, CertifyRequest, OpId, ProxyConfig, ProxyDraft,
+    ReleaseNumber,
+};
 use crate::proxy::control::wire::{ActivityQuery, Apply, Drain, Follow, HASH_HEADER, Hold, OFFSET_HEADER, Watch};
 use crate::proxy::service::{HandOver, RouteChange};
 
@@ -195,6 +198,10 @@ impl Proxy for Client {
 
     fn watch(&self, every: Duration) -> BoxStream<'static, Result<Snapshot>> {
         self.long("watch", Watch { every }, |_, _| {})
+    }
+
+    fn certify(&self, request: CertifyRequest) -> BoxStream<'static, Result<CertifyAnswer>> {
+        self.long("certify", request, |_, _| {})
     }
 
     async fn config(&self) -> Result<ProxyConfig> {

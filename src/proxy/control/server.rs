@@ -39,7 +39,7 @@ use super::wire::{
 use super::{PING_EVERY, PROTOCOL, compatible};
 use crate::app::event::Envelope;
 use crate::app::proxy::{Activity, Lease, LeaseEnd, LockRequest, ProbeRequest, Proxy, ProxyError};
-use crate::app::{AppId, AppName, CertificateOffer, OpId, ProxyDraft};
+use crate::app::{AppId, AppName, CertificateOffer, CertifyRequest, OpId, ProxyDraft};
 use crate::proxy::service::{LocalLease, RouteChange, Service};
 
 /// With [`PING_EVERY`] a peer that says nothing is given up 30 s after its last word, as its locks are.
@@ -250,6 +250,7 @@ impl Call<'_> {
                 let taken = service.clone();
                 lock(service.clone(), async move { taken.relock_pinged(r.request, r.fence).await })
             }),
+            "certify" => self.parsed(call, |request: CertifyRequest| self.stream(service.certify(request))),
             "probe" => self.parsed(call, |request: ProbeRequest| self.stream(service.probe(request))),
             "drain" => self.parsed(call, |d: Drain| self.stream(service.drain(&d.app, d.release, d.limits))),
             "follow" => self.parsed(call, |f: Follow| self.stream(service.follow(&f.op, f.seq))),

@@ -18,7 +18,8 @@ use crate::app::proxy::{
 };
 use crate::app::traffic::TrafficReport;
 use crate::app::{
-    AppId, AppName, CertificateFacts, CertificateOffer, CertificateSource, OpId, ProxyConfig, ProxyDraft, ReleaseNumber,
+    AppId, AppName, CertificateFacts, CertificateOffer, CertificateSource, CertifyAnswer, CertifyRequest, OpId,
+    ProxyConfig, ProxyDraft, ReleaseNumber,
 };
 use crate::proxy::control::PROTOCOL;
 use crate::proxy::tls::InstallError;
@@ -137,7 +138,7 @@ impl Proxy for Service {
             locks: self.shared.locks.all(),
             traffic: self.shared.routes.traffic_all(),
             ops: self.shared.changes.views(),
-            certificates: self.shared.certificates.all(),
+            certificates: self.shared.certificate_views(),
         })
     }
 
@@ -253,6 +254,10 @@ impl Proxy for Service {
         .boxed()
     }
 
+    fn certify(&self, request: CertifyRequest) -> BoxStream<'static, Result<CertifyAnswer>> {
+        self.shared.certify(request)
+    }
+
     async fn config(&self) -> Result<ProxyConfig> {
         Ok(self.shared.config.load().without_secrets())
     }
@@ -268,6 +273,7 @@ impl Proxy for Service {
             let store = blocking(move || store.write_config(&kept).map(|()| store)).await?;
             shared.config.store(Arc::new(next.clone()));
             shared.routes.configure(&next);
+            shared.follow_authority(&next).await?;
             drop(store);
             Ok(next.without_secrets())
         });

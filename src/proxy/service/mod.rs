@@ -2,6 +2,7 @@
 //! [`Proxy`](crate::app::proxy::Proxy). The control server puts it on a socket; tests use it as it is.
 
 mod calls;
+mod certificates;
 mod changes;
 mod gate;
 mod lease;
@@ -18,7 +19,7 @@ pub use routes::Routes;
 pub(crate) use succession::HandOver;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -28,6 +29,7 @@ use tokio::sync::Mutex;
 use crate::app::ProxyConfig;
 use crate::app::ledger::{AppRecord, Ledger};
 use crate::app::proxy::ProxyError;
+use crate::proxy::acme::Issuer;
 use crate::proxy::binaries::Binaries;
 use crate::proxy::store::{Opened, Store, StoreError};
 use crate::proxy::tls::Certificates;
@@ -66,6 +68,8 @@ struct Shared {
     started_at: Timestamp,
     set_aside: Vec<(String, String)>,
     certificates: Certificates,
+    /// Set once by [`Service::issue`], where certificates are obtained at all.
+    issuer: OnceLock<Issuer>,
 }
 
 impl Service {
@@ -106,6 +110,7 @@ impl Service {
             started_at,
             set_aside,
             certificates,
+            issuer: OnceLock::new(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }

@@ -37,7 +37,9 @@ impl Shared {
         let id = applied.record.as_ref().map_or(given, |record| record.id.clone());
         let (old, new) = (before.get(&id), applied.record.as_ref());
         let store = persist(store, id.clone(), old.cloned(), new.cloned()).await?;
-        self.ledger.store(Arc::new(after));
+        let after = Arc::new(after);
+        self.ledger.store(Arc::clone(&after));
+        self.follow_names(&after);
         self.follow_route(&id, old.and_then(AppRecord::route).as_ref(), new.and_then(AppRecord::route), switches).await;
         if let Some(name) = new.or(old).map(|record| &record.name) {
             self.locks.set_manual(name, new.and_then(view::manual_lock));

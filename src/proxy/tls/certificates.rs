@@ -151,6 +151,7 @@ impl Certificates {
         let view = |name: Hostname| CertificateView {
             certificate: by_name.get(name.as_str()).map(|certificate| certificate.facts.clone()),
             last_error: failures.get(&name).cloned(),
+            issuing: None,
             name,
         };
         names.into_iter().map(view).collect()

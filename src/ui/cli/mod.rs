@@ -4,6 +4,7 @@
 
 mod args;
 mod certificate;
+mod certificates;
 mod change;
 mod command;
 mod confirm;

@@ -3,11 +3,13 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::certificates::CertificateObject;
+use crate::app::AppView;
 use crate::app::event::LockView;
 use crate::app::ledger::AppRecord;
 use crate::app::proxy::Activity;
 use crate::app::traffic::Compared;
-use crate::app::{AppView, CanaryView, ReleaseNumber};
+use crate::app::{CanaryView, ReleaseNumber};
 use crate::app::{EnvKey, EnvValue, Release, Settings};
 
 /// An app: `list`, `status`, `show`.
@@ -42,12 +44,14 @@ pub(crate) struct AppObject {
     /// The release that is tried out.
     #[serde(skip_serializing_if = "Option::is_none")]
     canary: Option<CanaryView>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    certificates: Vec<CertificateObject>,
     #[serde(skip_serializing_if = "Option::is_none")]
     settings: Option<Settings>,
 }
 
 impl AppObject {
-    pub(crate) fn new(view: &AppView) -> Self {
+    pub(crate) fn new(view: &AppView, now: Timestamp) -> Self {
         let record = &view.record;
         let serving = record.serving_release();
         let t = &view.traffic;
@@ -77,6 +81,7 @@ impl AppObject {
             visitors_today: t.visitors_today,
             visitors_24h: t.visitors_24h,
             canary: record.canary.as_deref().map(Into::into),
+            certificates: view.certificates.iter().map(|c| CertificateObject::new(c, now)).collect(),
             settings: None,
         }
     }

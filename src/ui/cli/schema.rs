@@ -12,7 +12,8 @@ use crate::app::ledger::{AppRecord, Generated};
 use crate::app::proxy::{Activity, AppTraffic};
 use crate::app::traffic::{Compared, ReleaseTraffic};
 use crate::app::{
-    Action, AppHealth, AppId, AppView, Caller, Canary, CanaryView, Change, Cost, EnvValue, Finding, Fix, Kind, OpId,
+    Action, AppHealth, AppId, AppView, Caller, Canary, CanaryView, CertificateFacts, CertificateFailure,
+    CertificateSource, CertificateView, Change, Cost, EnvValue, Finding, Fix, Issuing, IssuingState, Kind, OpId,
     PlanView, Port, Problem, ProxyConfig, ProxyDraft, ProxyField, Release, ReleaseNumber, ReleaseStatus, ResolvedImage,
     Secret, Settings,
 };
@@ -116,11 +117,12 @@ fn both_sides_of_a_canary() {
     let compared = Some(Compared { requests: 200, errors: 30, p50_ms: Some(1.5), ..Compared::default() });
     let seen = ReleaseTraffic { requests: 900, errors: 31, compared, ..ReleaseTraffic::none(ReleaseNumber(2)) };
     let traffic = AppTraffic { releases: vec![seen], ..AppTraffic::default() };
-    let view = AppView { record, container: None, canary: None, traffic, health: AppHealth::Running };
+    let certificates = Vec::new();
+    let view = AppView { record, container: None, canary: None, traffic, certificates, health: AppHealth::Running };
     let object = serde_json::to_value(CanaryObject::new(&view).unwrap()).unwrap();
     holds(&schema!("canary"), &object);
     assert_eq!((&object["sides"][0]["requests"], &object["sides"][1]["error_percent"]), (&json!(0), &json!(15.0)));
-    let app = serde_json::to_value(AppObject::new(&view)).unwrap();
+    let app = serde_json::to_value(AppObject::new(&view, at())).unwrap();
     holds(&schema!("app"), &app);
     assert_eq!(app["canary"], json!({"release": 2, "rule": "10%"}));
     let mut without = view;
@@ -142,9 +144,16 @@ fn objects() {
         AppHealth::Down,
         AppHealth::Empty,
     ] {
-        let view = AppView { record: record.clone(), container: None, canary: None, traffic: traffic.clone(), health };
-        holds(&schema!("app"), &AppObject::new(&view));
-        let shown = AppObject::new(&view).with_settings(&record);
+        let view = AppView {
+            record: record.clone(),
+            container: None,
+            canary: None,
+            traffic: traffic.clone(),
+            certificates: vec![certificate()],
+            health,
+        };
+        holds(&schema!("app"), &AppObject::new(&view, at()));
+        let shown = AppObject::new(&view, at()).with_settings(&record);
         holds(&schema!("app"), &shown);
         assert!(!serde_json::to_string(&shown).unwrap().contains("hunter2"));
     }
@@ -186,6 +195,30 @@ fn objects() {
     let config = draft.merge(&ProxyConfig::default()).without_secrets();
     holds(&schema!("proxy_config"), &config);
     assert!(!serde_json::to_string(&config).unwrap().contains("hunter2"));
+}
+
+fn certificate() -> CertificateView {
+    let facts = CertificateFacts {
+        names: vec!["shop.example.com".into()],
+        not_before: at(),
+        not_after: at(),
+        issuer: "R11".into(),
+        source: CertificateSource::Acme,
+        obtained_at: at(),
+        fingerprint: "0".repeat(64),
+    };
+    let issuing = Issuing {
+        state: IssuingState::Failing,
+        next: Some(at()),
+        leads: Some("x".into()),
+        code: Some("budget".into()),
+    };
+    CertificateView {
+        name: "shop.example.com".parse().unwrap(),
+        certificate: Some(facts),
+        last_error: Some(CertificateFailure { at: at(), message: "no".into(), next_try: None }),
+        issuing: Some(issuing),
+    }
 }
 
 fn lock() -> LockView {

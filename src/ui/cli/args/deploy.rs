@@ -89,7 +89,7 @@ pub(crate) struct SettingsArgs {
     /// Only requests below this path belong to the app, as in /blog
     #[arg(long, value_name = "PATH")]
     pub(crate) path_prefix: Option<String>,
-    /// auto, off or custom: with a certificate of your own; auto obtains none yet and serves HTTP
+    /// auto: a certificate from the authority for public names; off: plain HTTP; custom: your own certificate [default: auto]
     #[arg(long, value_name = "MODE")]
     pub(crate) tls: Option<String>,
     /// Your certificate and the chain to its root, in PEM form; for all hostnames of the app
@@ -203,6 +203,9 @@ pub(crate) struct Behaviour {
     /// Bring the proxy to this command's version first
     #[arg(long)]
     pub(crate) upgrade_proxy: bool,
+    /// Fail, exit 5, and switch nothing unless there is a certificate for each hostname
+    #[arg(long)]
+    pub(crate) require_tls: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -49,6 +49,7 @@ fn wish(mut draft: Draft, settings: &SettingsArgs, behaviour: &Behaviour) -> Res
         force: behaviour.force,
         start: behaviour.start,
         upgrade_proxy: behaviour.upgrade_proxy,
+        require_tls: behaviour.require_tls,
         ..Deploy::default()
     })
 }

@@ -16,7 +16,7 @@ pub(crate) async fn list(session: &mut Session<'_>) -> Answer {
     let inventory = observe(&at).await?;
     if session.out.is_json() {
         for app in &inventory.apps {
-            session.out.object(&AppObject::new(app));
+            session.out.object(&AppObject::new(app, at.clock.now()));
         }
         return Ok(0);
     }

@@ -7,6 +7,7 @@ use crate::app::engine::ContainerDetail;
 use crate::app::event::Outcome;
 use crate::app::proxy::{ProxyError, ProxyProcesses};
 use crate::app::{Installation, Problem};
+use crate::ui::cli::certificates::told;
 use crate::ui::cli::objects::RouteObject;
 use crate::ui::cli::output::{STRONG, styled};
 use crate::ui::cli::session::Session;
@@ -78,7 +79,7 @@ pub(crate) async fn status(session: &mut Session<'_>) -> Answer {
     pairs.extend(processes.note.iter().map(|note| ("note", note.clone())));
     let aside = info.iter().flat_map(|i| &i.set_aside).map(|(file, why)| ("set aside", format!("{file}: {why}")));
     pairs.extend(aside);
-    pairs.extend(certificates.iter().map(|view| ("TLS", words::certificate(view, at.clock.now()))));
+    pairs.extend(certificates.iter().map(|view| ("TLS", told(view, at.clock.now()))));
     for (label, value) in &pairs {
         let label = styled(STRONG, &format!("{label:<10}"));
         session.out.data(&format!("{label} {}", crate::ui::sanitize::line(value)));

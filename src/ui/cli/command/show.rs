@@ -3,6 +3,7 @@
 use crate::app::ledger::RunState;
 use crate::app::{AppView, observe};
 use crate::app::{Field, MASK, MountSource, Settings};
+use crate::ui::cli::certificates;
 use crate::ui::cli::objects::AppObject;
 use crate::ui::cli::output::{STRONG, styled};
 use crate::ui::cli::session::{Session, no_such_app};
@@ -18,7 +19,7 @@ pub(crate) async fn show(session: &mut Session<'_>, app: &str) -> Answer {
         return Err(no_such_app(app, &at, &records));
     };
     if session.out.is_json() {
-        session.out.object(&AppObject::new(view).with_settings(&view.record));
+        session.out.object(&AppObject::new(view, at.clock.now()).with_settings(&view.record));
         return Ok(0);
     }
     let locks = inventory.snapshot.iter().flat_map(|s| &s.locks).find(|l| l.app == view.record.name);
@@ -27,9 +28,8 @@ pub(crate) async fn show(session: &mut Session<'_>, app: &str) -> Answer {
         let why = lock.message.as_deref().map(|m| format!(": {m}")).unwrap_or_default();
         pairs.push(("locked", format!("by {} on {} (`{}`){why}", lock.by.user, lock.by.host, lock.by.command)));
     }
-    let hosts = view.record.settings().map(|s| s.hosts.clone()).unwrap_or_default();
-    let views = inventory.snapshot.iter().flat_map(|s| &s.certificates).filter(|c| hosts.contains(&c.name));
-    pairs.extend(views.map(|c| ("certificate", words::certificate(c, at.clock.now()))));
+    let now = at.clock.now();
+    pairs.extend(view.certificates.iter().map(|c| ("certificate", certificates::told(c, now))));
     pairs.extend(traffic(view));
     let settings: Vec<_> = view.record.settings().map(settings).unwrap_or_default();
     let width = pairs.iter().chain(&settings).map(|(label, _)| label.len()).max().unwrap_or(0);

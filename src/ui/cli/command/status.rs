@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::app::{AppView, Finding, Installation, Inventory, Problem, Severity, Sight, observe, reconcile};
 use crate::ui::cli::args::StatusArgs;
+use crate::ui::cli::certificates;
 use crate::ui::cli::change::Signals;
 use crate::ui::cli::objects::AppObject;
 use crate::ui::cli::session::{Session, no_such_app};
@@ -23,7 +24,7 @@ pub(crate) async fn status(session: &mut Session<'_>, args: &StatusArgs) -> Answ
     }
     if session.out.is_json() {
         for app in &apps {
-            session.out.object(&AppObject::new(app));
+            session.out.object(&AppObject::new(app, at.clock.now()));
         }
     } else if apps.is_empty() && findings.is_empty() {
         super::list::say_empty(session, &at).await?;
@@ -74,7 +75,9 @@ async fn look(at: &Installation, only: Option<&str>) -> Result<(Vec<AppView>, Ve
     };
     let findings = look_closer(at, &inventory).await?;
     let of_these = |f: &&Finding| only.is_none() || apps.iter().any(|a| f.app.as_ref() == Some(&a.record.name));
-    let findings = findings.iter().filter(of_these).map(|f| f.what.clone()).collect();
+    let mut findings: Vec<String> = findings.iter().filter(of_these).map(|f| f.what.clone()).collect();
+    let now = at.clock.now();
+    findings.extend(apps.iter().flat_map(|a| &a.certificates).filter_map(|c| certificates::finding(c, now)));
     Ok((apps, findings))
 }
 
@@ -110,7 +113,7 @@ async fn watch(
                 continue;
             }
             if session.out.is_json() {
-                session.out.object(&AppObject::new(app));
+                session.out.object(&AppObject::new(app, at.clock.now()));
             } else {
                 let line = format!("{}, {:.1} requests/s, {} failed", gist(app), app.traffic.rate, app.traffic.failed);
                 session.out.data(&line);

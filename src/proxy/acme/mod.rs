@@ -1,0 +1,26 @@
+//! Certificates from an authority (ACME, RFC 8555).
+//!
+//! - [`Issuer`]: sees to it that the names that are to have a certificate have one.
+//! - [`schedule`] and [`budget`]: when to look, to order, and not to. Pure; all the judgement is there.
+//! - `proof`: whether a name leads to this very proxy; `peer`: handshakes that look before they believe.
+//! - `authority`: one order of one certificate, by the protocol. `transport` carries it, `account` is who asks, `fault`
+//!   what can go wrong, `renewal` asks when it would like renewals, and `desk` holds together what belongs to one authority.
+
+mod account;
+mod authority;
+pub mod budget;
+mod desk;
+mod fault;
+mod issuer;
+mod peer;
+mod proof;
+mod renewal;
+pub mod schedule;
+mod transport;
+
+pub use desk::LETS_ENCRYPT;
+pub use issuer::{Issuer, IssuerOptions};
+pub use proof::{Names, SystemNames};
+
+/// Told how a certificate comes along, in words.
+pub type Tell<'a> = dyn Fn(String) + Send + Sync + 'a;

@@ -1,0 +1,271 @@
+//! Certificates as a deploy gets them: the engine is in memory, the rest is real.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_core::stream::BoxStream;
+use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
+use once::app::event::{Envelope, Event, Finished, Outcome, Step};
+use once::app::ledger::Generated;
+use once::app::proxy::{AppTraffic, DrainLimits, DrainProgress, ProbeAnswer, ProbeRequest, Proxy, ProxyError};
+use once::app::traffic::TrafficReport;
+use once::app::{
+    Acme, AppId, Ask, Caller, Clock, Deploy, Draft, Entropy, Installation, IssuingState, Job, Namespace, OpId,
+    ProxyConfig, ProxyDraft, ProxyLink, ReleaseNumber, Route, Secret,
+};
+use once::proxy::acme::IssuerOptions;
+use once::proxy::plane::Plane;
+use once::proxy::service::{Routes, Service};
+use once::proxy::tls::Certificates;
+use tempfile::TempDir;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::dns::Zone;
+use super::front::{Front, stranger};
+use super::house::{ELSEWHERE, HERE, bounded, host, until};
+use super::pebble::{Pebble, Wish};
+use crate::support::fake_engine::FakeEngine;
+
+/// The real data plane, but that candidates of the engine in memory are healthy.
+struct Healthy(Plane);
+
+impl Routes for Healthy {
+    fn publish(&self, routes: Vec<Route>) {
+        self.0.publish(routes);
+    }
+    fn configure(&self, config: &ProxyConfig) {
+        self.0.configure(config.clone());
+    }
+    fn set_route(&self, route: Route) {
+        self.0.set_route(route);
+    }
+    fn remove_route(&self, app: &AppId) {
+        self.0.remove_route(app);
+    }
+    fn hold(&self, app: &AppId, limit: Duration) -> bool {
+        self.0.hold(app, limit)
+    }
+    fn holds(&self) -> Vec<(AppId, Duration)> {
+        Routes::holds(&self.0)
+    }
+    fn resume(&self, app: &AppId) {
+        self.0.resume(app);
+    }
+    fn drain(&self, app: &AppId, release: ReleaseNumber, limits: DrainLimits) -> BoxStream<'static, DrainProgress> {
+        self.0.drain(app, release, limits)
+    }
+    fn probe(&self, _: ProbeRequest) -> BoxStream<'static, ProbeAnswer> {
+        stream::iter([ProbeAnswer::Healthy { status: 200, took_ms: 1 }]).boxed()
+    }
+    fn traffic(&self, app: &AppId) -> AppTraffic {
+        self.0.traffic(app)
+    }
+    fn traffic_report(&self, app: &AppId) -> TrafficReport {
+        Routes::traffic_report(&self.0, app)
+    }
+    fn traffic_all(&self) -> Vec<(AppId, AppTraffic)> {
+        self.0.traffic_all()
+    }
+    fn mark(&self, app: &AppId) {
+        self.0.mark(app);
+    }
+    fn certificates(&self) -> Certificates {
+        self.0.certificates().clone()
+    }
+}
+
+struct Link(Service);
+
+#[async_trait]
+impl ProxyLink for Link {
+    async fn connect(&self, _: &Namespace) -> Result<Arc<dyn Proxy>, ProxyError> {
+        Ok(Arc::new(self.0.clone()))
+    }
+}
+
+#[derive(Default)]
+struct Counter(AtomicU64);
+
+impl Entropy for Counter {
+    fn id(&self) -> String {
+        format!("{:016x}", self.0.fetch_add(1, Ordering::Relaxed))
+    }
+    fn secrets(&self) -> Generated {
+        let secret = || Secret::new("s".into());
+        Generated { secret_key_base: secret(), vapid_public_key: "p".into(), vapid_private_key: secret() }
+    }
+}
+
+struct Now;
+
+impl Clock for Now {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+struct Bed {
+    zone: Zone,
+    front: Front,
+    service: Service,
+    installation: Installation,
+    ops: AtomicU64,
+    _pebble: Pebble,
+    _state: TempDir,
+    _stop: DropGuard,
+}
+
+impl Bed {
+    async fn new() -> Self {
+        let (zone, front, state) = (Zone::default(), Front::open(), TempDir::new().unwrap());
+        let pebble = Pebble::start(&zone, front.http, front.https, Wish::default()).await;
+        let engine = FakeEngine::new();
+        engine.hold_image("shop:1");
+        engine.hold_image("shop:2");
+        let service = Service::open(state.path(), Arc::new(Healthy(front.plane.clone()))).unwrap();
+        let acme = Acme { directory: Some(pebble.directory()), root: Some(pebble.root.clone()), ..Acme::default() };
+        service.configure(ProxyDraft { acme, ..ProxyDraft::default() }).await.unwrap();
+        let options = IssuerOptions {
+            names: Arc::new(zone.clone()),
+            http_port: front.http,
+            https_port: front.https,
+            nap: Duration::from_millis(200),
+            ..IssuerOptions::default()
+        };
+        let stop = CancellationToken::new();
+        let issuer = service.issue(state.path(), options).unwrap();
+        tokio::spawn(issuer.run(stop.clone()));
+        let installation = Installation {
+            namespace: "certs".parse().unwrap(),
+            engine: Arc::new(engine),
+            link: Arc::new(Link(service.clone())),
+            clock: Arc::new(Now),
+            entropy: Arc::new(Counter::default()),
+            http_port: Some(8080),
+            https_port: Some(8443),
+            metrics_port: None,
+        };
+        let ops = AtomicU64::new(1);
+        Self { zone, front, service, installation, ops, _pebble: pebble, _state: state, _stop: stop.drop_guard() }
+    }
+
+    async fn deploy(&self, image: &str, hosts: &[&str], require_tls: bool) -> (Finished, Vec<Event>) {
+        let mut draft = Draft { image: Some(image.parse().unwrap()), ..Draft::default() };
+        draft.hosts = hosts.iter().map(|h| host(h)).collect();
+        let deploy = Deploy { name: Some("shop".parse().unwrap()), draft, require_tls, ..Deploy::default() };
+        let job = Job {
+            op: OpId(format!("{:016x}", self.ops.fetch_add(1, Ordering::Relaxed))),
+            by: Caller { user: "ann".into(), host: "desk".into(), command: "deploy".into() },
+            ask: Ask::Deploy(Box::new(deploy)),
+            wait_ms: 0,
+        };
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&events);
+        let sink = Arc::new(move |event: &Envelope| seen.lock().unwrap().push(event.event.clone()));
+        let finished = once::app::run(job, &self.installation, sink, CancellationToken::new()).await;
+        let events = events.lock().unwrap().clone();
+        (finished, events)
+    }
+
+    fn has_certificate(&self, name: &str) -> bool {
+        self.front.certificates().find(name).is_some()
+    }
+}
+
+/// The steps that ended well, in their order, and what they said.
+fn steps(events: &[Event]) -> Vec<(Step, String)> {
+    let ended = events.iter().filter_map(|event| match event {
+        Event::StepFinished { step, detail, .. } => Some((*step, detail.clone())),
+        _ => None,
+    });
+    ended.collect()
+}
+
+fn place(steps: &[(Step, String)], step: Step) -> usize {
+    steps.iter().position(|(s, _)| *s == step).unwrap_or_else(|| panic!("no {step} in {steps:?}"))
+}
+
+#[tokio::test]
+async fn a_deploy_gets_the_certificate_before_the_switch_and_proves_it_after() {
+    bounded(async {
+        let bed = Bed::new().await;
+        bed.zone.point("shop.once.test", HERE);
+        let (finished, events) = bed.deploy("shop:1", &["shop.once.test"], true).await;
+        assert_eq!(finished.outcome, Outcome::Created, "{finished:#?}");
+        assert!(finished.warnings.is_empty(), "{:?}", finished.warnings);
+        let steps = steps(&events);
+        let (certificate, switch, proof) =
+            (place(&steps, Step::Certificate), place(&steps, Step::Switch), place(&steps, Step::Proof));
+        assert!(place(&steps, Step::Healthy) < certificate && certificate < switch && switch < proof, "{steps:?}");
+        assert!(steps[certificate].1.contains("shop.once.test until"), "{steps:?}");
+        assert!(steps[proof].1.contains("handshake through the public name shows it"), "{steps:?}");
+        let planned = events.iter().find_map(|e| match e {
+            Event::Planned { steps, .. } => Some(steps.clone()),
+            _ => None,
+        });
+        assert!(planned.unwrap().contains(&Step::Certificate));
+        let views = bed.service.snapshot().await.unwrap().certificates;
+        assert_eq!(views[0].issuing.as_ref().unwrap().state, IssuingState::Valid);
+        // The next deploy has it already.
+        let (_, events) = bed.deploy("shop:2", &[], false).await;
+        let steps = self::steps(&events);
+        assert!(!steps[place(&steps, Step::Certificate)].1.contains("new"), "{steps:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_name_that_leads_elsewhere_is_a_warning_that_says_how_to_try_and_mends_itself() {
+    bounded(async {
+        let bed = Bed::new().await;
+        let _stranger = stranger((ELSEWHERE, bed.front.http).into());
+        bed.zone.point("shop.once.test", ELSEWHERE);
+        let (finished, _) = bed.deploy("shop:1", &["shop.once.test"], false).await;
+        assert_eq!(finished.outcome, Outcome::Created, "{finished:#?}");
+        let warning = finished.warnings.join("\n");
+        assert!(warning.contains("leads to 127.0.0.2, where something else answers"), "{warning}");
+        assert!(warning.contains("curl --resolve shop.once.test:8080:"), "{warning}");
+        assert!(!bed.has_certificate("shop.once.test"));
+        bed.zone.point("shop.once.test", HERE);
+        until("the certificate", || bed.has_certificate("shop.once.test").then_some(())).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn with_require_tls_nothing_is_switched_without_a_certificate() {
+    bounded(async {
+        let bed = Bed::new().await;
+        bed.zone.point("shop.once.test", HERE);
+        bed.deploy("shop:1", &["shop.once.test"], true).await;
+        let (finished, _) = bed.deploy("shop:2", &["shop.once.test", "new.once.test"], true).await;
+        assert_eq!((finished.outcome, finished.outcome.exit_code()), (Outcome::Failed, 5), "{finished:#?}");
+        assert_eq!(finished.serving, Some(ReleaseNumber(1)));
+        let problem = finished.problem.unwrap();
+        assert_eq!(problem.code, "no-certificate");
+        assert!(problem.causes.iter().any(|c| c.contains("new.once.test does not lead to this proxy")), "{problem:#?}");
+        let (finished, _) = bed.deploy("shop:2", &["*.once.test"], true).await;
+        assert_eq!(finished.outcome, Outcome::Failed, "{finished:#?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_new_hostname_has_its_certificate_before_its_route() {
+    bounded(async {
+        let bed = Bed::new().await;
+        bed.zone.point("shop.once.test", HERE);
+        bed.zone.point("new.once.test", HERE);
+        bed.deploy("shop:1", &["shop.once.test"], false).await;
+        let (finished, events) = bed.deploy("shop:1", &["shop.once.test", "new.once.test"], false).await;
+        assert_eq!((finished.outcome, finished.release), (Outcome::Updated, None), "{finished:#?}");
+        let steps = steps(&events);
+        assert!(steps[place(&steps, Step::Certificate)].1.contains("new.once.test until"), "{steps:?}");
+        assert!(place(&steps, Step::Certificate) < place(&steps, Step::Proof));
+        assert!(bed.has_certificate("new.once.test"));
+    })
+    .await;
+}

@@ -1,0 +1,132 @@
+//! The authority, on ports of its own, ended with the test.
+
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::dns::Zone;
+use tokio_util::task::AbortOnDropHandle;
+
+/// How an authority is to be.
+#[derive(Default)]
+pub struct Wish {
+    /// Seconds a certificate is valid; 0: as pebble likes.
+    pub validity: u64,
+    /// Whether accounts need a binding to another one: key id and key.
+    pub binding: Option<(&'static str, &'static str)>,
+}
+
+pub struct Pebble {
+    child: Child,
+    config: TempDir,
+    zone: Zone,
+    dns: (SocketAddr, AbortOnDropHandle<()>),
+    pub port: u16,
+    /// PEM: what its own HTTPS certificate is signed by.
+    pub root: String,
+}
+
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A root, and a certificate below it for `127.0.0.1` with its key, all PEM.
+pub fn loopback_pair() -> (String, String, String) {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let root = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
+    let leaf = params.signed_by(&key, &root).unwrap();
+    (root.pem(), leaf.pem(), key.serialize_pem())
+}
+
+impl Pebble {
+    /// It validates on these ports of `127.0.0.1`, or wherever the names lead.
+    pub async fn start(zone: &Zone, http: u16, https: u16, wish: Wish) -> Self {
+        let dns = zone.serve().await;
+        let config = TempDir::new().unwrap();
+        let (root, certificate, key) = loopback_pair();
+        let (certificate_path, key_path) = (config.path().join("cert.pem"), config.path().join("key.pem"));
+        std::fs::write(&certificate_path, certificate).unwrap();
+        std::fs::write(&key_path, key).unwrap();
+        let port = free_port();
+        let mut settings = json!({
+            "listenAddress": format!("127.0.0.1:{port}"),
+            "managementListenAddress": "",
+            "certificate": certificate_path,
+            "privateKey": key_path,
+            "httpPort": http,
+            "tlsPort": https,
+            "ocspResponderURL": "",
+            "externalAccountBindingRequired": wish.binding.is_some(),
+            "domainBlocklist": ["blocked.once.test"],
+        });
+        if wish.validity > 0 {
+            settings["certificateValidityPeriod"] = wish.validity.into();
+        }
+        if let Some((kid, key)) = wish.binding {
+            settings["externalAccountMACKeys"] = json!({ kid: key });
+        }
+        std::fs::write(config.path().join("pebble.json"), json!({ "pebble": settings }).to_string()).unwrap();
+        let child = Self::spawn(&config, dns.0);
+        let pebble = Self { child, config, zone: zone.clone(), dns, port, root };
+        pebble.wait().await;
+        pebble
+    }
+
+    fn spawn(config: &TempDir, dns: SocketAddr) -> Child {
+        Command::new("pebble")
+            .arg("-config")
+            .arg(config.path().join("pebble.json"))
+            .args(["-dnsserver", &dns.to_string()])
+            .env("PEBBLE_VA_ALWAYS_VALID", "0")
+            .env("PEBBLE_VA_NOSLEEP", "1")
+            .env("PEBBLE_WFE_NONCEREJECT", "5")
+            // Else a name that was valid once is not looked at again.
+            .env("PEBBLE_AUTHZREUSE", "0")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("pebble runs; bin/setup installs it")
+    }
+
+    async fn wait(&self) {
+        for _ in 0..600 {
+            if tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("pebble does not listen");
+    }
+
+    pub fn directory(&self) -> String {
+        format!("https://127.0.0.1:{}/dir", self.port)
+    }
+
+    /// Ends it; nobody answers.
+    pub fn stop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Another one in its place, which knows nothing of what there was.
+    pub async fn restart(&mut self) {
+        self.stop();
+        self.dns = self.zone.serve().await;
+        self.child = Self::spawn(&self.config, self.dns.0);
+        self.wait().await;
+    }
+}
+
+impl Drop for Pebble {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
