@@ -11,11 +11,12 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body, Incoming};
 
 use super::app::{App, Gate, Live};
+use super::attempt::Unconnected;
 use super::body::{AnswerBody, Passed, RequestBody};
 use super::canary::{Draw, Visitor};
 use super::claim::{Claim, Refused};
 use super::compress::Wish;
-use super::forward::{Failure, Handshaken, Sent, answer, connect, handshake};
+use super::forward::{Failure, Sent};
 use super::guard::Refusal;
 use super::handle::Shared;
 use super::linger::linger;
@@ -45,10 +46,6 @@ pub(super) struct Context {
 const TRIES: u32 = 3;
 
 type Answer = Response<AnswerBody>;
-type Attempt = Result<(Sent, Option<Box<Wire>>), Unconnected>;
-
-/// The app took no connection. Gives the request back.
-struct Unconnected(Box<Request<RequestBody>>);
 
 impl Context {
     /// Answers a request; there is always an answer.
@@ -223,58 +220,6 @@ impl Context {
         }
     }
 
-    /// `fresh`: not over a connection that has rested.
-    async fn attempt(&self, request: Request<RequestBody>, upgrade: bool, fresh: bool, record: &Record) -> Attempt {
-        let Some(claim) = &record.claim else { return Err(Unconnected(Box::new(request))) };
-        let (upstream, timeouts) = (claim.upstream(), &self.shared.options.timeouts);
-        let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) && record.meter.is_none();
-        let rested = match fresh {
-            true => None,
-            false => poll_fn(|cx| Poll::Ready(upstream.reuse(self.lane, timeouts.upstream_idle, safe, cx))).await,
-        };
-        let mut copy = None;
-        let mut wire = match rested {
-            Some(wire) => {
-                // The app may be closing it just now: what may be repeated is kept until the answer comes.
-                copy = safe.then(|| copy_of(&request));
-                wire
-            }
-            // On the heap, as are the other ways that few requests take: what is here moves with each of them.
-            None => match Box::pin(self.open(&upstream.target.address)).await {
-                None => return Err(Unconnected(Box::new(request))),
-                Some(opened) if upgrade => {
-                    return Ok((Box::pin(self.send_apart(opened, request, record, claim)).await, None));
-                }
-                Some((sender, connection)) => Box::new(Wire::new(sender, connection)),
-            },
-        };
-        let send = wire.sender.try_send_request(request);
-        let sent = answer(send, Some(&mut wire), claim, record.meter.as_deref(), timeouts.response_head).await;
-        match (sent, copy) {
-            (Sent::Failed(Failure::App), Some(copy)) => Ok((Sent::Unheard(Box::new(copy)), Some(wire))),
-            (sent, _) => Ok((sent, Some(wire))),
-        }
-    }
-
-    /// `None`: the app takes no connection.
-    async fn open(&self, address: &str) -> Option<Handshaken> {
-        let stream = connect(address, self.shared.options.timeouts.connect).await.ok()?;
-        handshake(stream, self.shared.options.buffer).await.ok()
-    }
-
-    /// A connection that may change its protocol needs a task of its own.
-    async fn send_apart(
-        &self,
-        (mut sender, connection): Handshaken,
-        request: Request<RequestBody>,
-        record: &Record,
-        claim: &Claim,
-    ) -> Sent {
-        tokio::spawn(connection.with_upgrades());
-        let send = sender.try_send_request(request);
-        answer(send, None, claim, record.meter.as_deref(), self.shared.options.timeouts.response_head).await
-    }
-
     async fn pass(
         &self,
         response: Response<Incoming>,
@@ -391,14 +336,6 @@ fn kind(head: &http::HeaderMap, body: &Incoming) -> Option<Kind> {
 
 fn is_health_check<B>(live: &Live, request: &Request<B>) -> bool {
     matches!(*request.method(), Method::GET | Method::HEAD) && request.uri().path() == live.route.health_path.as_str()
-}
-
-fn copy_of(request: &Request<RequestBody>) -> Request<RequestBody> {
-    let mut copy = Request::new(RequestBody::empty());
-    copy.method_mut().clone_from(request.method());
-    copy.uri_mut().clone_from(request.uri());
-    copy.headers_mut().clone_from(request.headers());
-    copy
 }
 
 /// An answer of the proxy's own.

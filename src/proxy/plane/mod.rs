@@ -13,6 +13,7 @@
 mod access_log;
 mod answers;
 mod app;
+mod attempt;
 mod body;
 mod canary;
 mod claim;
