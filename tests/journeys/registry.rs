@@ -95,8 +95,10 @@ impl Drop for Registry {
     }
 }
 
-/// An image no other test has: else its layers or its configuration would be here already.
+/// An image no other test has: else its configuration would be here already. Its layer is, and stays: the engine fetches a
+/// layer once for all who want it, so that a pull made to stall would hold up the pulls of other tests.
 fn unique(host: &Host, version: &str) -> String {
+    host.image(&format!("{version}-layer"), &[]);
     host.image(version, &[("MADE_FOR", &host.namespace)])
 }
 
