@@ -10,6 +10,9 @@ SCRATCH=$(mktemp -d)
 
 once() { "$ONCE_BINARY" "$@"; }
 
+# To be put behind an &, so that the job is the program itself and ends with a signal to it.
+once_beside() { exec "$ONCE_BINARY" "$@"; }
+
 # Ends what was started in the background, and takes the namespace down.
 clean_up() {
     local pid
@@ -19,6 +22,8 @@ clean_up() {
     rm -rf "$SCRATCH"
 }
 trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
 
 # image VERSION: an image of the demo app.
 image() {
