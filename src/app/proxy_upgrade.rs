@@ -1,5 +1,9 @@
 //! Puts this binary in charge of the proxy while all its sockets stay open.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::event::Outcome;
 use super::installation::Installation;
 use super::problem::Problem;
@@ -10,6 +14,11 @@ const SUPERVISOR: u32 = 1;
 
 /// Bytes of a piece: small beside any limit, and quick to send again.
 const PIECE: usize = 1 << 20;
+
+/// How long a decision may be awaited that nobody told of: as long as the supervisor waits for a newer program, and a bit.
+const DECIDED: Duration = Duration::from_secs(35);
+/// Between two looks at it.
+const BETWEEN: Duration = Duration::from_millis(100);
 
 /// What came of an upgrade.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,12 +55,12 @@ impl Installation {
             return Err(too_old());
         };
         self.hand_over_binary(proxy, &digest).await?;
-        match proxy.upgrade(&digest).await {
-            // Whether it was done is seen below.
-            Ok(()) | Err(ProxyError::Interrupted { .. } | ProxyError::Unreachable { .. }) => {}
+        let lost = match proxy.upgrade(&digest).await {
+            Ok(()) => false,
+            Err(error) if is_lost(&error) => true,
             Err(error) => return Err(error.into()),
-        }
-        match proxy.processes().await?.workers.into_iter().next() {
+        };
+        match serving(proxy, &digest, lost).await? {
             Some(now) if now.hash == digest => Ok(ProxyUpgrade::Upgraded { before, now }),
             now => {
                 let hash = now.map(|now| now.hash).unwrap_or_default();
@@ -72,6 +81,29 @@ impl Installation {
             proxy.put_binary(digest, offset, &piece).await?;
             offset += piece.len() as u64;
         }
+    }
+}
+
+/// Whether something was done is not known from this.
+const fn is_lost(error: &ProxyError) -> bool {
+    matches!(error, ProxyError::Interrupted { .. } | ProxyError::Unreachable { .. })
+}
+
+/// The worker that serves after an upgrade. Where the answer was lost, the worker that was to give it may have died, with
+/// the decision still to come: then it is looked for until this binary serves, or the time is over.
+async fn serving(proxy: &dyn Proxy, digest: &str, lost: bool) -> Result<Option<WorkerView>, ProxyError> {
+    let end = Instant::now() + DECIDED;
+    loop {
+        let seen = proxy.processes().await.map(|processes| processes.workers.into_iter().next());
+        let settled = match &seen {
+            Ok(Some(worker)) => !lost || worker.hash == digest,
+            Ok(None) => !lost,
+            Err(error) => !is_lost(error),
+        };
+        if settled || Instant::now() >= end {
+            return seen;
+        }
+        tokio::time::sleep(BETWEEN).await;
     }
 }
 

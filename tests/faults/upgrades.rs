@@ -256,6 +256,35 @@ fn the_new_worker_may_die_right_after_it_took_over() {
     assert_eq!(host.version(), "1");
 }
 
+/// The old worker dies at some moment of the call, and its answer with it: what is said is what serves then.
+#[test]
+fn an_upgrade_whose_old_worker_dies_meanwhile_is_told_as_it_ended() {
+    let host = Host::new();
+    let image = host.image("1", &[]);
+    host.deploy(&image, &[]).expect(0, "created");
+    let mut done = 0;
+    for round in 0..4 {
+        let old = *children(supervisor(&host)).iter().min().unwrap();
+        let newer = newer(&format!("round {round}"));
+        let theirs = hash(&std::fs::read(&newer.path).unwrap());
+        let upgrade = std::thread::spawn({
+            let command = command_of(&host, &newer, &["proxy", "upgrade", "--json"]);
+            move || run(command)
+        });
+        // The newer worker runs: the old one gives away what it has in memory, or has just done so.
+        eventually("the newer worker", LIMIT, || (children(supervisor(&host)).len() > 1).then_some(()));
+        send(old, Signal::KILL);
+        let said = upgrade.join().unwrap();
+        let serves = eventually("one worker", LIMIT, || {
+            (status(&host)["workers"].as_array().unwrap().len() == 1).then(|| serving(&host))
+        });
+        assert_eq!(said.code == 0, serves == theirs, "{said:#?} and {serves} serves");
+        done += u32::from(said.code == 0);
+        eventually("an answer", LIMIT, || (host.get("app.localhost", "/version").0 == 200).then_some(()));
+    }
+    println!("{done} of 4 were done");
+}
+
 #[test]
 fn websockets_and_long_answers_outlive_an_upgrade() {
     use std::io::Read as _;
