@@ -4,7 +4,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use instant_acme::Account;
 use jiff::Timestamp;
@@ -32,14 +32,18 @@ pub(super) struct Desk {
     making: tokio::sync::Mutex<()>,
     /// Writes do not overtake each other.
     writing: tokio::sync::Mutex<()>,
+    ours: Ours,
 }
+
+/// Whether the files are this process's to write. Read for as long as one is written.
+pub(super) type Ours = Arc<tokio::sync::RwLock<bool>>;
 
 impl Desk {
     /// Reads what is known of the configured authority. A schedule that cannot be read is set aside and begun anew.
     ///
     /// # Errors
     /// The directory cannot be made or read.
-    pub(super) fn open(dir: &Path, config: Acme) -> Result<Self, StoreError> {
+    pub(super) fn open(dir: &Path, config: Acme, ours: Ours) -> Result<Self, StoreError> {
         let url = config.directory.clone().unwrap_or_else(|| LETS_ENCRYPT.to_owned());
         let hash: String = Sha256::digest(&url).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         let dir = dir.join(hash);
@@ -62,7 +66,7 @@ impl Desk {
         let account = AccountFile::new(&dir);
         let schedule = Mutex::new(schedule);
         let (making, writing) = Default::default();
-        Ok(Self { url, config, transport, schedule, schedule_path, account, making, writing })
+        Ok(Self { url, config, transport, schedule, schedule_path, account, making, writing, ours })
     }
 
     /// Whether it is the authority that is asked where nothing is said.
@@ -109,6 +113,12 @@ impl Desk {
 
     async fn save(&self) -> Result<(), Fault> {
         let _turn = self.writing.lock().await;
+        let ours = self.ours.read().await;
+        if !*ours {
+            // It has read them already, and would lose what it has counted since.
+            let why = "another process of the proxy sees to certificates now";
+            return Err(Fault::new("moved", why.to_owned(), Outcome::Failed));
+        }
         let failed = |why: String| storage(&self.schedule_path, &why);
         let content = self.schedule(|schedule| serde_json::to_vec(schedule)).map_err(|e| failed(e.to_string()))?;
         let path = self.schedule_path.clone();
@@ -161,5 +171,30 @@ impl Desk {
 impl Fault {
     fn trouble(&self, at: Timestamp) -> Trouble {
         Trouble { at, code: self.code.to_owned(), message: self.message.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_another_process_counts_is_not_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let ours = Ours::new(tokio::sync::RwLock::new(true));
+        let open = || Desk::open(dir.path(), Acme::default(), Arc::clone(&ours)).unwrap();
+        let (name, now) = ("shop.example.com".parse().unwrap(), Timestamp::now());
+        let old = open();
+        old.begin(&name, now).await.unwrap();
+        *ours.write().await = false;
+        let read = || fs::read(&old.schedule_path).unwrap();
+        let before = read();
+        // No order is placed that the other one does not know of.
+        assert_eq!(old.begin(&name, now).await.unwrap_err().code, "moved");
+        old.ended(&name, now, &Outcome::Unusable, None).await;
+        assert_eq!(read(), before);
+        *ours.write().await = true;
+        old.begin(&name, now).await.unwrap();
+        assert_ne!(read(), before);
     }
 }

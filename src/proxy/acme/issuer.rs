@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::authority::{self, Way};
-use super::desk::Desk;
+use super::desk::{Desk, Ours};
 use super::fault::Fault;
 use super::proof::{Names, Outside, SystemNames};
 use super::schedule::{Advice, Outcome, Reach, Validity, brief};
@@ -90,6 +90,7 @@ struct Inner {
     outside: Outside,
     nap: Duration,
     desk: Mutex<Arc<Desk>>,
+    ours: Ours,
     /// As the apps want it, whatever the authority gives.
     wanted: Mutex<BTreeSet<Hostname>>,
     /// One at a time for each name.
@@ -110,7 +111,8 @@ impl Issuer {
         options: IssuerOptions,
     ) -> Result<Self, StoreError> {
         file::make_dir(dir)?;
-        let desk = Desk::open(dir, config)?;
+        let ours = Ours::new(tokio::sync::RwLock::new(true));
+        let desk = Desk::open(dir, config, Arc::clone(&ours))?;
         let IssuerOptions { clock, names, http_port, https_port, nap } = options;
         let outside = Outside { names, http: http_port, https: https_port };
         let inner = Inner {
@@ -120,6 +122,7 @@ impl Issuer {
             outside,
             nap,
             desk: Mutex::new(Arc::new(desk)),
+            ours,
             wanted: Mutex::default(),
             turns: Mutex::default(),
             orders: Semaphore::new(ORDERS),
@@ -139,11 +142,22 @@ impl Issuer {
     /// # Errors
     /// Its directory cannot be made or read; all stays as it was.
     pub fn configure(&self, config: Acme) -> Result<(), StoreError> {
-        let desk = Desk::open(&self.inner.dir, config)?;
+        let desk = Desk::open(&self.inner.dir, config, Arc::clone(&self.inner.ours))?;
         desk.schedule(super::schedule::Schedule::forgive);
         *lock(&self.inner.desk) = Arc::new(desk);
         self.settle();
         Ok(())
+    }
+
+    /// Another process is about to read the files: when this returns nothing is written any more. Orders that are not on
+    /// disk by then are not placed.
+    pub async fn let_go(&self) {
+        *self.inner.ours.write().await = false;
+    }
+
+    /// The other process did not come to it.
+    pub async fn take_back(&self) {
+        *self.inner.ours.write().await = true;
     }
 
     /// Looks at once whether something is due.

@@ -105,6 +105,9 @@ impl Service {
         let server = Server::bind(&path).map_err(|error| failed("listen where only workers ask", &error))?;
         let store = shared.store.clone().lock_owned().await;
         blocking(move || store.let_go()).await?;
+        if let Some(issuer) = shared.issuer.get() {
+            issuer.let_go().await;
+        }
         let end = CancellationToken::new();
         tokio::spawn(server.run_for_workers(self.clone(), end.clone()));
         let handed = HandOver { leases: shared.locks.close(LEASE_EXPIRY), holds: shared.routes.holds() };
@@ -224,6 +227,9 @@ impl Shared {
     async fn go_on(&self, frozen: Frozen) -> Result<(), ProxyError> {
         let store = self.store.clone().lock_owned().await;
         blocking(move || store.take_back()).await?;
+        if let Some(issuer) = self.issuer.get() {
+            issuer.take_back().await;
+        }
         self.locks.reopen();
         drop(frozen);
         Ok(())
