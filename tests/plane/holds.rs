@@ -2,12 +2,12 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use once::app::ReleaseNumber;
 use once::app::proxy::DrainLimits;
+use once::app::{AppId, ReleaseNumber};
 use once::proxy::plane::PlaneOptions;
 use tokio::io::AsyncWriteExt;
 
-use crate::support::{Demo, House, app, route, until};
+use crate::support::{Demo, House, app, route, route_of, until};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -78,6 +78,34 @@ async fn only_so_many_are_held() {
         house.plane.resume(&app());
     };
     let (replies, ()) = tokio::join!(join_all((0..3).map(|_| house.get("app.test", "/version"))), over);
+    assert!(replies.iter().all(|reply| reply.status == 200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_app_leaves_room_for_the_others() {
+    let demo = Demo::start("1").await;
+    let house = House::with(PlaneOptions { max_held: 5, max_held_of_app: 3, ..PlaneOptions::default() });
+    let address = demo.address.to_string();
+    let (one, other) = (AppId("app1".into()), AppId("app2".into()));
+    house.plane.set_route(route_of("app1", "one.test", None, 1, &address));
+    house.plane.set_route(route_of("app2", "other.test", None, 1, &address));
+    assert!(house.plane.hold(&one, LONG) && house.plane.hold(&other, LONG));
+    let held = |app: &AppId| house.plane.traffic(app).held;
+    let crowd = async {
+        until("3 held", || held(&one) == 3).await;
+        assert_eq!(house.get("one.test", "/").await.status, 503);
+        // Whom that one does not keep out.
+        let others = join_all((0..2).map(|_| house.get("other.test", "/version")));
+        let full = async {
+            until("2 held", || held(&other) == 2).await;
+            assert_eq!(house.get("other.test", "/").await.status, 503, "more than of all");
+            house.plane.resume(&one);
+            house.plane.resume(&other);
+        };
+        let (replies, ()) = tokio::join!(others, full);
+        assert!(replies.iter().all(|reply| reply.status == 200));
+    };
+    let (replies, ()) = tokio::join!(join_all((0..3).map(|_| house.get("one.test", "/version"))), crowd);
     assert!(replies.iter().all(|reply| reply.status == 200));
 }
 

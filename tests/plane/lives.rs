@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Demo, House, app, route, route_of, until};
+use crate::support::{Demo, House, app, impatient, route, route_of, until};
 
 /// One plane after the other on the same socket, as when the proxy is upgraded: nobody notices.
 async fn change_planes(mix: Mix, lame_duck: Duration) -> once::demo::LoadReport {
@@ -111,7 +111,7 @@ async fn what_does_not_end_is_cut() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_app_is_a_502() {
     let demo = Demo::start("1").await;
-    let house = House::new();
+    let house = House::with(impatient());
     house.plane.set_route(route(1, demo.address));
     assert_eq!(house.get("app.test", "/crash").await.status, 502);
     demo.kill().await;

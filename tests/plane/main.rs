@@ -19,6 +19,7 @@ mod http2;
 mod limits;
 mod lives;
 mod logs;
+mod outages;
 mod packs;
 mod prefixes;
 mod probes;

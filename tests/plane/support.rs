@@ -7,7 +7,7 @@ use std::time::Duration;
 use once::app::{AppId, ReleaseNumber, Route, RouteState, Target, Tls, UrlPath, Web};
 use once::demo::app::serve;
 use once::demo::{DemoConfig, DemoMode};
-use once::proxy::plane::{AccessLog, Plane, PlaneOptions, Serving};
+use once::proxy::plane::{AccessLog, Plane, PlaneOptions, Serving, Timeouts};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,6 +22,12 @@ pub struct House {
     pub stop: CancellationToken,
     pub serving: Serving,
     pub log: Arc<Mutex<Vec<u8>>>,
+}
+
+/// Nobody waits for an app that is not there.
+pub fn impatient() -> PlaneOptions {
+    let timeouts = Timeouts { outage: Duration::ZERO, ..Timeouts::default() };
+    PlaneOptions { timeouts, ..PlaneOptions::default() }
 }
 
 impl House {
@@ -82,7 +88,12 @@ impl Demo {
     }
 
     pub async fn with(version: &str, mode: DemoMode) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::at("127.0.0.1:0".parse().unwrap(), version, mode).await
+    }
+
+    /// On a port that may have been another one's before, as a container that is started again.
+    pub async fn at(address: SocketAddr, version: &str, mode: DemoMode) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let end = CancellationToken::new();
         let config = DemoConfig { version: version.to_owned(), mode, ..DemoConfig::default() };

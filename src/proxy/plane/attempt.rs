@@ -8,14 +8,24 @@ use http::{Method, Request};
 use super::body::RequestBody;
 use super::claim::Claim;
 use super::exchange::Context;
-use super::forward::{Failure, Handshaken, Sent, answer, connect, handshake};
+use super::forward::{Failure, Handshaken, NoConnection, Sent, answer, connect, handshake};
 use super::pool::Wire;
 use super::record::Record;
+use super::upstream::Upstream;
 
 pub(super) type Attempt = Result<(Sent, Option<Box<Wire>>), Unconnected>;
 
 /// The app took no connection. Gives the request back.
-pub(super) struct Unconnected(pub(super) Box<Request<RequestBody>>);
+pub(super) struct Unconnected {
+    pub(super) request: Box<Request<RequestBody>>,
+    pub(super) why: NoConnection,
+}
+
+impl Unconnected {
+    fn new(request: Request<RequestBody>, why: NoConnection) -> Self {
+        Self { request: Box::new(request), why }
+    }
+}
 
 impl Context {
     /// `fresh`: not over a connection that has rested.
@@ -26,7 +36,7 @@ impl Context {
         fresh: bool,
         record: &Record,
     ) -> Attempt {
-        let Some(claim) = &record.claim else { return Err(Unconnected(Box::new(request))) };
+        let Some(claim) = &record.claim else { return Err(Unconnected::new(request, NoConnection::Other)) };
         let (upstream, timeouts) = (claim.upstream(), &self.shared.options.timeouts);
         let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) && record.meter.is_none();
         let rested = match fresh {
@@ -41,12 +51,12 @@ impl Context {
                 wire
             }
             // On the heap, as are the other ways that few requests take: what is here moves with each of them.
-            None => match Box::pin(self.open(&upstream.target.address)).await {
-                None => return Err(Unconnected(Box::new(request))),
-                Some(opened) if upgrade => {
+            None => match Box::pin(self.open(upstream)).await {
+                Err(why) => return Err(Unconnected::new(request, why)),
+                Ok(opened) if upgrade => {
                     return Ok((Box::pin(self.send_apart(opened, request, record, claim)).await, None));
                 }
-                Some((sender, connection)) => Box::new(Wire::new(sender, connection)),
+                Ok((sender, connection)) => Box::new(Wire::new(sender, connection)),
             },
         };
         let send = wire.sender.try_send_request(request);
@@ -57,10 +67,13 @@ impl Context {
         }
     }
 
-    /// `None`: the app takes no connection.
-    async fn open(&self, address: &str) -> Option<Handshaken> {
-        let stream = connect(address, self.shared.options.timeouts.connect).await.ok()?;
-        handshake(stream, self.shared.options.buffer).await.ok()
+    async fn open(&self, upstream: &Upstream) -> Result<Handshaken, NoConnection> {
+        if upstream.outage.is_waited_for() {
+            return Err(NoConnection::Nobody);
+        }
+        let stream = connect(&upstream.target.address, self.shared.options.timeouts.connect).await?;
+        upstream.outage.end();
+        handshake(stream, self.shared.options.buffer).await.map_err(|_| NoConnection::Nobody)
     }
 
     /// A connection that may change its protocol needs a task of its own.

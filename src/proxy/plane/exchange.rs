@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Instant;
 
@@ -16,9 +15,10 @@ use super::body::{AnswerBody, Passed, RequestBody};
 use super::canary::{Draw, Visitor};
 use super::claim::{Claim, Refused};
 use super::compress::Wish;
-use super::forward::{Failure, Sent};
+use super::forward::{Failure, NoConnection, Sent};
 use super::guard::Refusal;
 use super::handle::Shared;
+use super::held::Held;
 use super::linger::linger;
 use super::packed::Packed;
 use super::pages::Page;
@@ -163,7 +163,7 @@ impl Context {
         record: &mut Record,
     ) -> Result<(Response<Incoming>, Option<Box<Wire>>), Page> {
         let (mut tries, mut fresh) = (0, upgrade);
-        let mut draw = Draw::default();
+        let (mut draw, mut given_up) = (Draw::default(), None);
         loop {
             record.app = Some(Arc::clone(&app));
             let claim = match self.admit(&app, &request, &mut draw.visitor(request.headers())).await {
@@ -201,20 +201,24 @@ impl Context {
                 Ok((Sent::Failed(Failure::SlowClient), _)) => return Err(Page::RequestTooSlow),
                 Ok((Sent::Failed(Failure::Cut | Failure::TimedOut), _)) => return Err(Page::NoAnswer),
                 Ok((Sent::Unsent(_) | Sent::Failed(Failure::App), _)) => return Err(Page::BadGateway),
-                Err(Unconnected(back)) if canary => {
+                Err(Unconnected { request: back, .. }) if canary => {
                     // Nobody is to suffer from a candidate that is gone.
                     record.note_unreachable();
                     draw.stays = true;
                     request = *back;
                 }
-                Err(Unconnected(back)) => {
-                    // The route may have changed since this release ended; else there is nobody to ask.
-                    if tries == TRIES || Arc::ptr_eq(&live, &app.live()) {
-                        return Err(Page::BadGateway);
-                    }
+                // The route has changed since this release ended.
+                Err(Unconnected { request: back, .. }) if tries < TRIES && !Arc::ptr_eq(&live, &app.live()) => {
                     tries += 1;
                     request = *back;
                 }
+                Err(Unconnected { request: back, why: NoConnection::Nobody }) => {
+                    request = *back;
+                    let until = *given_up.get_or_insert_with(|| Instant::now() + self.shared.options.timeouts.outage);
+                    let visitor = &mut draw.visitor(request.headers());
+                    Box::pin(self.comeback(&app, &live, until, visitor, record)).await?;
+                }
+                Err(Unconnected { .. }) => return Err(Page::BadGateway),
             }
             record.claim = None;
         }
@@ -377,27 +381,4 @@ fn own((status, headers, body): (StatusCode, HeaderMap, bytes::Bytes), mut recor
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
-}
-
-/// A request's place among those held; a client that leaves gives it back.
-struct Held<'a> {
-    of_app: &'a AtomicU64,
-    of_all: &'a AtomicU64,
-}
-
-impl<'a> Held<'a> {
-    /// `None`: too many are held already.
-    fn enter(shared: &'a Shared, app: &'a App) -> Option<Self> {
-        let before = shared.held.fetch_add(1, Ordering::Relaxed);
-        app.held.fetch_add(1, Ordering::Relaxed);
-        let held = Self { of_app: &app.held, of_all: &shared.held };
-        (before < shared.options.max_held).then_some(held)
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.of_app.fetch_sub(1, Ordering::Relaxed);
-        self.of_all.fetch_sub(1, Ordering::Relaxed);
-    }
 }

@@ -43,12 +43,47 @@ pub(super) enum Failure {
     App,
 }
 
+/// Why there is no connection to an app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoConnection {
+    /// Nobody is there: it ended, or is not there yet.
+    Nobody,
+    /// It is there and takes none in time, or the fault is on this side.
+    Other,
+}
+
+/// The engine knows at once the name of a container that runs; others it passes on to who may never answer.
+const LOOK_UP: Duration = Duration::from_secs(2);
+
 /// A new connection. Resolves the name each time: a container that was restarted has another address.
-pub(super) async fn connect(address: &str, limit: Duration) -> io::Result<TcpStream> {
-    let stream =
-        tokio::time::timeout(limit, TcpStream::connect(address)).await.map_err(|_| io::ErrorKind::TimedOut)??;
-    stream.set_nodelay(true)?;
-    Ok(stream)
+pub(super) async fn connect(address: &str, limit: Duration) -> Result<TcpStream, NoConnection> {
+    let end = tokio::time::Instant::now() + limit;
+    let looked_up = tokio::time::timeout(limit.min(LOOK_UP), tokio::net::lookup_host(address)).await;
+    let Ok(Ok(addresses)) = looked_up else { return Err(NoConnection::Nobody) };
+    let mut none = NoConnection::Nobody;
+    for address in addresses {
+        match tokio::time::timeout_at(end, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                stream.set_nodelay(true).map_err(|_| NoConnection::Nobody)?;
+                return Ok(stream);
+            }
+            Ok(Err(error)) => none = cause(error.kind()),
+            Err(_) => return Err(NoConnection::Other),
+        }
+    }
+    Err(none)
+}
+
+fn cause(error: io::ErrorKind) -> NoConnection {
+    use io::ErrorKind as Kind;
+    match error {
+        Kind::ConnectionRefused
+        | Kind::ConnectionReset
+        | Kind::ConnectionAborted
+        | Kind::HostUnreachable
+        | Kind::NetworkUnreachable => NoConnection::Nobody,
+        _ => NoConnection::Other,
+    }
 }
 
 /// A fresh connection's two ends.

@@ -124,7 +124,7 @@ impl Plane {
     }
 
     /// Lets an app's new requests wait until [`Plane::resume`] or [`Plane::set_route`]. At the limit they get a 504;
-    /// more than [`PlaneOptions::max_held`] get a 503. Held already: the limit counts anew. False: there is no such app.
+    /// more than [`PlaneOptions::max_held`] or [`PlaneOptions::max_held_of_app`] get a 503. Held already: the limit counts anew. False: there is no such app.
     #[must_use]
     pub fn hold(&self, app: &AppId, limit: Duration) -> bool {
         let known = self.app(app);

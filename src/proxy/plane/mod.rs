@@ -8,6 +8,7 @@
 //! `metrics` (with `answers`, `paths`, `minutes`, `visitors`) and told by the `access_log`, a line each.
 //!
 //! `secure` is where HTTP and HTTPS part.
+//! What waits is counted in `held`; for whom it waits where an app is gone, `outage` knows.
 //! Beside it: `drain` and `probe`, which deploys wait for.
 
 mod access_log;
@@ -33,12 +34,14 @@ mod forwarded;
 mod guard;
 mod handle;
 mod headers;
+mod held;
 mod histogram;
 mod lanes;
 mod linger;
 mod metrics;
 mod minutes;
 mod options;
+mod outage;
 mod packed;
 mod pages;
 mod password;

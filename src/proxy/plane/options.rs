@@ -11,6 +11,8 @@ pub struct PlaneOptions {
     pub threads: usize,
     /// Requests held over all apps; more get a 503. Default 4096.
     pub max_held: u64,
+    /// Requests held of one app, so that its visitors leave room for those of others; more get a 503. Default 1024.
+    pub max_held_of_app: u64,
     /// Read and write buffers of a connection grow to this many bytes, which also bounds a request's head. Default
     /// 64 KiB; 8 KiB at least.
     pub buffer: usize,
@@ -29,6 +31,7 @@ impl Default for PlaneOptions {
             access_log: AccessLog::Off,
             threads: std::thread::available_parallelism().map_or(1, usize::from).min(16),
             max_held: 4096,
+            max_held_of_app: 1024,
             buffer: 64 * 1024,
             https_port: None,
             timeouts: Timeouts::default(),
@@ -50,6 +53,9 @@ pub struct Timeouts {
     pub handshake: Duration,
     /// For an app to accept a connection. 5 s.
     pub connect: Duration,
+    /// From the first connection that an app does not take until requests wait no longer for it, then 502; while it lasts
+    /// on they are turned down at once. Zero: none ever waits. 10 s.
+    pub outage: Duration,
     /// From the request's last byte to the head of the answer, then 504. 60 s.
     pub response_head: Duration,
     /// A connection to an app that rests. Shorter than what apps allow: the shortest in common use is Node's 5 s. 4 s.
@@ -72,6 +78,7 @@ impl Default for Timeouts {
             stall: Duration::from_secs(60),
             handshake: Duration::from_secs(10),
             connect: Duration::from_secs(5),
+            outage: Duration::from_secs(10),
             response_head: Duration::from_secs(60),
             upstream_idle: Duration::from_secs(4),
             lame_duck: Duration::from_secs(2),

@@ -7,12 +7,14 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::Notify;
 
 use super::metrics::ReleaseCounts;
+use super::outage::Outage;
 use super::pool::Wire;
 use crate::app::Target;
 
 pub(super) struct Upstream {
     pub(super) target: Target,
     pub(super) counts: Arc<ReleaseCounts>,
+    pub(super) outage: Outage,
     lanes: Box<[Lane]>,
     /// Somebody waits for the counts to reach zero.
     drained: AtomicBool,
@@ -70,6 +72,7 @@ impl Upstream {
         Self {
             target,
             counts,
+            outage: Outage::default(),
             lanes: (0..lanes.max(1)).map(|_| lane()).collect(),
             drained: AtomicBool::new(false),
             quieter: Notify::new(),
