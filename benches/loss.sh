@@ -12,10 +12,10 @@ bad=0
 
 # upgrade N: by a binary that differs from all others in its last bytes, which nothing reads.
 upgrade() {
-    local newer="$SCRATCH/newer-$1"
+    local newer="$SCRATCH/newer-$1" said
     cp "$ONCE_BINARY" "$newer"
     printf 'upgrade %s' "$1" >>"$newer"
-    "$newer" proxy upgrade >/dev/null 2>&1 || { echo "upgrade $1 failed"; bad=1; }
+    said=$("$newer" proxy upgrade 2>&1) || { echo "upgrade $1 failed: $said"; bad=1; }
     rm -f "$newer"
 }
 
