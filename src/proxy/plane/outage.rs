@@ -49,13 +49,12 @@ struct State {
     met: Instant,
     /// Somebody tries it.
     tried: bool,
-    /// The place in the queue of the next one to wait.
-    next: u32,
 }
 
 /// Waits for a release. Where nobody does any more, it is not tried.
 struct Waiting<'a> {
     outage: &'a Outage,
+    /// How many waited before it.
     place: u32,
     until: Instant,
 }
@@ -87,16 +86,14 @@ impl Outage {
         let now = Instant::now();
         let mut guard = self.state();
         let known = guard.take().filter(|state| state.tried || now.duration_since(state.met) < QUIET);
-        let state = guard.insert(known.unwrap_or(State { since: now, met: now, tried: false, next: 0 }));
+        let state = guard.insert(known.unwrap_or(State { since: now, met: now, tried: false }));
         self.marked.store(true, Ordering::Release);
         state.met = now;
         let until = state.since + longest;
         if until <= now {
             return None;
         }
-        let place = state.next;
-        state.next = state.next.saturating_add(1);
-        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let place = self.waiting.fetch_add(1, Ordering::SeqCst);
         let first = !std::mem::replace(&mut state.tried, true);
         Some((Waiting { outage: self, place, until }, first))
     }
