@@ -2,8 +2,8 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -19,14 +19,32 @@ use super::packed::Packed;
 use super::pool::Wire;
 use super::pulse::Pulse;
 use super::record::Record;
+use super::spare::{Kept, Reader};
 use super::streams::Flow;
 
 /// A request's body on its way to the app.
 pub(super) struct RequestBody {
-    inner: Option<Incoming>,
+    inner: Option<Source>,
     meter: Option<Arc<Meter>>,
     /// Bytes that may still come.
     left: u64,
+}
+
+/// Where a request's body comes from.
+enum Source {
+    Client(Incoming),
+    /// From the client, by way of somebody who remembers it.
+    Shared(Reader),
+}
+
+impl Source {
+    /// The next frame, and whether it comes from the client just now.
+    fn poll(&mut self, cx: &mut Context<'_>) -> (Poll<Option<Result<Frame<Bytes>, Unsendable>>>, bool) {
+        match self {
+            Self::Client(body) => (Pin::new(body).poll_frame(cx).map_err(Into::into), true),
+            Self::Shared(reader) => reader.poll(cx),
+        }
+    }
 }
 
 /// Why a request's body ends early; the app sees a broken connection, as it must.
@@ -36,6 +54,8 @@ pub(super) enum Unsendable {
     Client(#[from] hyper::Error),
     #[error("the body is larger than the app's limit")]
     TooLarge,
+    #[error("it is sent again elsewhere")]
+    SentAgain,
 }
 
 /// What is known of a request's body while it passes.
@@ -96,7 +116,8 @@ impl RequestBody {
                 too_large: AtomicBool::new(false),
             })
         });
-        (Self { inner: meter.is_some().then_some(inner), meter: meter.clone(), left: u64::MAX }, meter)
+        let inner = meter.is_some().then_some(Source::Client(inner));
+        (Self { inner, meter: meter.clone(), left: u64::MAX }, meter)
     }
 
     /// The same body, which breaks off behind so many bytes.
@@ -108,8 +129,32 @@ impl RequestBody {
         if let Some(meter) = &self.meter {
             meter.too_large.store(true, Ordering::Relaxed);
         }
-        self.inner.take().into_iter().for_each(linger);
+        match self.inner.take() {
+            Some(Source::Client(rest)) => linger(rest),
+            Some(Source::Shared(reader)) => reader.end().into_iter().for_each(linger),
+            None => {}
+        }
         Unsendable::TooLarge
+    }
+
+    /// From now on what passes is remembered, by whom is given. `None`: there is nothing to remember.
+    pub(super) fn share(&mut self) -> Option<Arc<Mutex<Kept>>> {
+        let reader = match self.inner.take()? {
+            Source::Client(body) => Reader::new(body),
+            Source::Shared(reader) => reader,
+        };
+        let kept = reader.kept();
+        self.inner = Some(Source::Shared(reader));
+        Some(kept)
+    }
+
+    /// The same without what it carries.
+    pub(super) fn twin(&self) -> Self {
+        Self { inner: None, meter: self.meter.clone(), left: self.left }
+    }
+
+    pub(super) fn read_from(&mut self, reader: Reader) {
+        self.inner = Some(Source::Shared(reader));
     }
 
     pub(super) fn empty() -> Self {
@@ -123,9 +168,9 @@ impl Body for RequestBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Unsendable>>> {
         let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
-        let mut polled = Pin::new(&mut *inner).poll_frame(cx);
+        let (mut polled, now) = inner.poll(cx);
         clean(&mut polled);
-        if let Some(meter) = &self.meter {
+        if let Some(meter) = self.meter.as_ref().filter(|_| now) {
             meter.starved.store(polled.is_pending(), Ordering::Relaxed);
             match &polled {
                 Poll::Ready(Some(Ok(frame))) => meter.note(frame.data_ref().map_or(0, Bytes::len)),
@@ -140,15 +185,23 @@ impl Body for RequestBody {
                 None => return Poll::Ready(Some(Err(self.overflow()))),
             }
         }
-        polled.map_err(Into::into)
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(Body::is_end_stream)
+        match &self.inner {
+            None => true,
+            Some(Source::Client(body)) => body.is_end_stream(),
+            Some(Source::Shared(reader)) => reader.is_end(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.as_ref().map_or(SizeHint::with_exact(0), Body::size_hint)
+        match &self.inner {
+            None => SizeHint::with_exact(0),
+            Some(Source::Client(body)) => body.size_hint(),
+            Some(Source::Shared(reader)) => reader.size_hint(),
+        }
     }
 }
 

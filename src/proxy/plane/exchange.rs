@@ -189,7 +189,9 @@ impl Context {
                     return Ok((response, wire));
                 }
                 Ok((Sent::Unsent(back), wire)) if tries < TRIES => {
-                    tries += u32::from(!wire.is_some_and(|wire| wire.reused));
+                    let reused =
+                        wire.is_some_and(|wire| wire.reused) || record.seat.take().is_some_and(|seat| seat.reused);
+                    tries += u32::from(!reused);
                     request = *back;
                 }
                 Ok((Sent::Unheard(copy), _)) => {
@@ -200,7 +202,7 @@ impl Context {
                 Ok((Sent::Failed(Failure::TooLarge), _)) => return Err(Page::TooLarge),
                 Ok((Sent::Failed(Failure::SlowClient), _)) => return Err(Page::RequestTooSlow),
                 Ok((Sent::Failed(Failure::Cut | Failure::TimedOut), _)) => return Err(Page::NoAnswer),
-                Ok((Sent::Unsent(_) | Sent::Failed(Failure::App), _)) => return Err(Page::BadGateway),
+                Ok((Sent::Unsent(_) | Sent::Refused | Sent::Failed(Failure::App), _)) => return Err(Page::BadGateway),
                 Err(Unconnected(back)) if canary => {
                     // Nobody is to suffer from a candidate that is gone.
                     record.note_unreachable();

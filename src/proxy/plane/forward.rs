@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 
 use super::body::{Meter, RequestBody, head_is_due};
 use super::claim::Claim;
+use super::multiplex::is_unprocessed;
 use super::pool::Wire;
 
 /// What became of a request.
@@ -24,6 +25,8 @@ pub(super) enum Sent {
     /// It went out over a connection that had rested, and the app closed that without a word. This is a copy of it, which
     /// may be sent once more, as it only asks.
     Unheard(Box<Request<RequestBody>>),
+    /// The app says that it has not looked at it.
+    Refused,
     Failed(Failure),
 }
 
@@ -77,6 +80,7 @@ pub(super) async fn answer(
             Poll::Ready(Err(mut error)) => {
                 let sent = match error.take_message() {
                     Some(request) => Sent::Unsent(Box::new(request)),
+                    None if is_unprocessed(error.error()) => Sent::Refused,
                     None => Sent::Failed(blame(meter)),
                 };
                 return Poll::Ready(sent);
