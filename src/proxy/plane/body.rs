@@ -13,8 +13,11 @@ use tokio::sync::futures::OwnedNotified;
 
 use super::clock;
 use super::encoder::EncodeError;
+use super::go_ahead::GoAhead;
 use super::headers;
 use super::linger::linger;
+use super::options::Limits;
+use super::pace::Pace;
 use super::packed::Packed;
 use super::pool::Wire;
 use super::pulse::Pulse;
@@ -28,6 +31,9 @@ pub(super) struct RequestBody {
     meter: Option<Arc<Meter>>,
     /// Bytes that may still come.
     left: u64,
+    /// Nothing is asked for before.
+    go_ahead: Option<Box<GoAhead>>,
+    pace: Option<Box<Pace>>,
 }
 
 /// Where a request's body comes from.
@@ -54,6 +60,8 @@ pub(super) enum Unsendable {
     Client(#[from] hyper::Error),
     #[error("the body is larger than the app's limit")]
     TooLarge,
+    #[error("the client sends too little")]
+    TooSlow,
     #[error("it is sent again elsewhere")]
     SentAgain,
 }
@@ -67,9 +75,25 @@ pub(super) struct Meter {
     broken: AtomicBool,
     pulse: Arc<Pulse>,
     too_large: AtomicBool,
+    too_slow: AtomicBool,
+    answered: AtomicBool,
 }
 
 impl Meter {
+    /// The answer has begun, so that nobody waits for the body alone.
+    pub(super) fn answer(&self) {
+        self.answered.store(true, Ordering::Relaxed);
+    }
+
+    fn is_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Less came than a client has to send.
+    pub(super) fn is_too_slow(&self) -> bool {
+        self.too_slow.load(Ordering::Relaxed)
+    }
+
     pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
@@ -114,15 +138,33 @@ impl RequestBody {
                 broken: AtomicBool::new(false),
                 pulse: Arc::clone(pulse),
                 too_large: AtomicBool::new(false),
+                too_slow: AtomicBool::new(false),
+                answered: AtomicBool::new(false),
             })
         });
         let inner = meter.is_some().then_some(Source::Client(inner));
-        (Self { inner, meter: meter.clone(), left: u64::MAX }, meter)
+        (Self { inner, meter: meter.clone(), ..Self::empty() }, meter)
     }
 
     /// The same body, which breaks off behind so many bytes.
     pub(super) fn limited(self, bytes: Option<u64>) -> Self {
         Self { left: bytes.unwrap_or(u64::MAX), ..self }
+    }
+
+    /// The same body, which is not asked for before the app has said so.
+    pub(super) fn waiting(self, go_ahead: Option<GoAhead>) -> Self {
+        Self { go_ahead: go_ahead.map(Box::new), ..self }
+    }
+
+    /// There is nobody who would say so.
+    pub(super) fn go_on(&mut self) {
+        self.go_ahead = None;
+    }
+
+    /// The same body, which breaks off when its client dawdles.
+    pub(super) fn paced(self, limits: &Limits) -> Self {
+        let pace = self.inner.is_some().then(|| Box::new(Pace::new(limits)));
+        Self { pace, ..self }
     }
 
     fn overflow(&mut self) -> Unsendable {
@@ -150,7 +192,8 @@ impl RequestBody {
 
     /// The same without what it carries.
     pub(super) fn twin(&self) -> Self {
-        Self { inner: None, meter: self.meter.clone(), left: self.left }
+        let pace = self.pace.clone();
+        Self { inner: None, meter: self.meter.clone(), left: self.left, go_ahead: None, pace }
     }
 
     pub(super) fn read_from(&mut self, reader: Reader) {
@@ -158,7 +201,7 @@ impl RequestBody {
     }
 
     pub(super) fn empty() -> Self {
-        Self { inner: None, meter: None, left: u64::MAX }
+        Self { inner: None, meter: None, left: u64::MAX, go_ahead: None, pace: None }
     }
 }
 
@@ -167,10 +210,25 @@ impl Body for RequestBody {
     type Error = Unsendable;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Unsendable>>> {
-        let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
+        if let Some(go_ahead) = &mut self.go_ahead {
+            if go_ahead.poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.go_ahead = None;
+        }
+        let me = &mut *self;
+        let Some(inner) = &mut me.inner else { return Poll::Ready(None) };
         let (mut polled, now) = inner.poll(cx);
         clean(&mut polled);
-        if let Some(meter) = self.meter.as_ref().filter(|_| now) {
+        if let Some(meter) = me.meter.as_ref().filter(|_| now) {
+            if let Some(pace) = &mut me.pace
+                && !meter.is_answered()
+                && pace.is_too_slow(&polled, Instant::now())
+            {
+                meter.too_slow.store(true, Ordering::Relaxed);
+                me.inner = None;
+                return Poll::Ready(Some(Err(Unsendable::TooSlow)));
+            }
             meter.starved.store(polled.is_pending(), Ordering::Relaxed);
             match &polled {
                 Poll::Ready(Some(Ok(frame))) => meter.note(frame.data_ref().map_or(0, Bytes::len)),

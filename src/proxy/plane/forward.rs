@@ -76,7 +76,12 @@ pub(super) async fn answer(
     poll_fn(|cx| {
         let open = wire.as_mut().is_none_or(|wire| wire.drive(cx));
         match send.as_mut().poll(cx) {
-            Poll::Ready(Ok(response)) => return Poll::Ready(Sent::Answer(response)),
+            Poll::Ready(Ok(response)) => {
+                if let Some(meter) = meter {
+                    meter.answer();
+                }
+                return Poll::Ready(Sent::Answer(response));
+            }
             Poll::Ready(Err(mut error)) => {
                 let sent = match error.take_message() {
                     Some(request) => Sent::Unsent(Box::new(request)),
@@ -114,6 +119,7 @@ pub(super) async fn answer(
 fn blame(meter: Option<&Meter>) -> Failure {
     match meter {
         Some(meter) if meter.is_too_large() => Failure::TooLarge,
+        Some(meter) if meter.is_too_slow() => Failure::SlowClient,
         Some(meter) if meter.is_broken() => Failure::Client,
         _ => Failure::App,
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::{CONTENT_TYPE, HOST, TRANSFER_ENCODING};
+use http::header::{CONTENT_TYPE, EXPECT, HOST, TRANSFER_ENCODING};
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, Method, Request, Uri, Version};
 
@@ -48,6 +48,7 @@ impl Context {
         let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) && record.meter.is_none();
         let (mut request, spare) = Spare::of(request);
         readdress(&mut request);
+        request.body_mut().go_on();
         let sent = answer(seat.sender().try_send_request(request), None, claim, record.meter.as_deref(), limit).await;
         let reused = seat.reused;
         record.seat = Some(seat);
@@ -75,6 +76,8 @@ impl Context {
 fn readdress<B>(request: &mut Request<B>) {
     *request.version_mut() = Version::HTTP_2;
     request.headers_mut().remove(TRANSFER_ENCODING);
+    // What an app says on the way is not told over HTTP/2.
+    request.headers_mut().remove(EXPECT);
     let Some(authority) = request.headers().get(HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok()) else {
         return;
     };
@@ -86,7 +89,7 @@ fn readdress<B>(request: &mut Request<B>) {
     }
 }
 
-fn is_grpc(headers: &HeaderMap) -> bool {
+pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
