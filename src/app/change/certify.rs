@@ -35,9 +35,9 @@ pub(crate) async fn certifiable(proxy: Option<&dyn Proxy>, settings: &Settings) 
     Ok(settings.hosts.iter().filter(|host| host.certifiable(public).is_ok()).cloned().collect())
 }
 
-/// Says which names are served without TLS though the app's others are not.
+/// Says which names are served without TLS though the app's others are not. On demand each name below one gets its own.
 pub(crate) fn warn_about_wildcards(journal: &Journal, settings: &Settings) {
-    if settings.tls != Tls::Auto {
+    if settings.tls != Tls::Auto || settings.web.tls_on_demand.is_some() {
         return;
     }
     for host in settings.hosts.iter().filter(|host| host.certifiable(true) == Err(NoCertificate::Wildcard)) {
@@ -45,13 +45,6 @@ pub(crate) fn warn_about_wildcards(journal: &Journal, settings: &Settings) {
             "wildcard-without-certificate",
             format!("{host} is served over plain HTTP: a wildcard needs a certificate of your own"),
         );
-    }
-}
-
-/// What can be said and is remembered, and has no effect yet.
-pub(crate) fn warn_about_unbuilt(journal: &Journal, settings: &Settings) {
-    if settings.web.tls_on_demand.is_some() {
-        journal.warn("not-built", "`tls-on-demand` is remembered; no certificates are obtained on demand so far");
     }
 }
 
