@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use hyper::client::conn::http2;
@@ -29,7 +30,8 @@ type Driver = http2::Connection<TokioIo<TcpStream>, RequestBody, TokioExecutor>;
 /// One connection.
 struct Trunk {
     sender: http2::SendRequest<RequestBody>,
-    driver: Arc<Mutex<Driver>>,
+    /// `None`: it has ended. What had not been sent by then is given back when it is dropped.
+    driver: Arc<Mutex<Option<Driver>>>,
     taken: AtomicUsize,
     /// When the last seat was given back.
     since: AtomicU64,
@@ -57,7 +59,7 @@ impl Drop for Seat {
 
 impl Trunk {
     fn has_room(&self) -> bool {
-        let most = lock(&self.driver).current_max_send_streams().min(SEATS);
+        let most = lock(&self.driver).as_ref().map_or(0, Driver::current_max_send_streams).min(SEATS);
         self.taken.load(Ordering::Relaxed) < most
     }
 
@@ -142,10 +144,18 @@ async fn begin(address: &str, limit: Duration, head: usize) -> io::Result<Arc<Tr
         .handshake(TokioIo::new(stream))
         .await
         .map_err(io::Error::other)?;
-    let driver = Arc::new(Mutex::new(driver));
+    let driver = Arc::new(Mutex::new(Some(driver)));
     let driven = Arc::clone(&driver);
     // Ends when the last sender is gone, or the app's end of it.
-    tokio::spawn(std::future::poll_fn(move |cx| Pin::new(&mut *lock(&driven)).poll(cx).map(drop)));
+    tokio::spawn(std::future::poll_fn(move |cx| {
+        let mut driver = lock(&driven);
+        let ended = driver.as_mut().is_none_or(|driver| Pin::new(driver).poll(cx).is_ready());
+        if !ended {
+            return Poll::Pending;
+        }
+        *driver = None;
+        Poll::Ready(())
+    }));
     let since = AtomicU64::new(clock::millis(Instant::now()));
     Ok(Arc::new(Trunk { sender, driver, taken: AtomicUsize::new(0), since }))
 }
