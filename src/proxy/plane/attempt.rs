@@ -12,7 +12,7 @@ use super::exchange::Context;
 use super::forward::{Failure, Handshaken, Sent, answer, connect, handshake};
 use super::pool::Wire;
 use super::record::Record;
-use crate::app::Upstream;
+use crate::app::{Span, Upstream};
 
 pub(super) type Attempt = Result<(Sent, Option<Box<Wire>>), Unconnected>;
 
@@ -88,7 +88,7 @@ impl Context {
     /// How long the app may take until its answer begins.
     fn head_limit(&self, claim: &Claim) -> Duration {
         let own = claim.live.route.web.response_timeout;
-        own.map_or(self.shared.options.timeouts.response_head, |limit| limit.duration())
+        own.map_or(self.shared.options.timeouts.response_head, Span::duration)
     }
 }
 

@@ -36,6 +36,9 @@ pub(super) struct RequestBody {
     pace: Option<Box<Pace>>,
 }
 
+/// What is asked for of a request's body.
+pub(super) type Polled = Poll<Option<Result<Frame<Bytes>, Unsendable>>>;
+
 /// Where a request's body comes from.
 enum Source {
     Client(Incoming),
@@ -45,7 +48,7 @@ enum Source {
 
 impl Source {
     /// The next frame, and whether it comes from the client just now.
-    fn poll(&mut self, cx: &mut Context<'_>) -> (Poll<Option<Result<Frame<Bytes>, Unsendable>>>, bool) {
+    fn poll(&mut self, cx: &mut Context<'_>) -> (Polled, bool) {
         match self {
             Self::Client(body) => (Pin::new(body).poll_frame(cx).map_err(Into::into), true),
             Self::Shared(reader) => reader.poll(cx),

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::Request;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-use super::body::{RequestBody, Unsendable};
+use super::body::{Polled, RequestBody, Unsendable};
 
 /// A request whose body has got further than this is not sent again.
 const MOST: usize = 64 * 1024;
@@ -98,7 +98,7 @@ impl Reader {
     }
 
     /// The next frame, and whether it comes from the client just now.
-    pub(super) fn poll(&self, cx: &mut Context<'_>) -> (Poll<Option<Result<Frame<Bytes>, Unsendable>>>, bool) {
+    pub(super) fn poll(&self, cx: &mut Context<'_>) -> (Polled, bool) {
         let mut kept = lock(&self.kept);
         let kept = &mut *kept;
         if kept.turn != self.turn {
