@@ -87,16 +87,28 @@ impl Demo {
         Self::with(version, DemoMode::Ok).await
     }
 
+    /// Speaks HTTP/2 and nothing else.
+    pub async fn h2c(version: &str) -> Self {
+        Self::configured(DemoConfig { version: version.to_owned(), h2c: true, ..DemoConfig::default() }).await
+    }
+
     pub async fn with(version: &str, mode: DemoMode) -> Self {
-        Self::at("127.0.0.1:0".parse().unwrap(), version, mode).await
+        Self::configured(DemoConfig { version: version.to_owned(), mode, ..DemoConfig::default() }).await
     }
 
     /// On a port that may have been another one's before, as a container that is started again.
     pub async fn at(address: SocketAddr, version: &str, mode: DemoMode) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
+        Self::over(listener, DemoConfig { version: version.to_owned(), mode, ..DemoConfig::default() })
+    }
+
+    async fn configured(config: DemoConfig) -> Self {
+        Self::over(TcpListener::bind("127.0.0.1:0").await.unwrap(), config)
+    }
+
+    fn over(listener: TcpListener, config: DemoConfig) -> Self {
         let address = listener.local_addr().unwrap();
         let end = CancellationToken::new();
-        let config = DemoConfig { version: version.to_owned(), mode, ..DemoConfig::default() };
         // A runtime of its own, so that ending it ends every connection at once.
         let ended = end.clone();
         let task = tokio::task::spawn_blocking(move || {
