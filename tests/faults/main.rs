@@ -24,6 +24,7 @@ mod frozen;
 mod kills;
 mod loss;
 mod proxies;
+mod sequences;
 mod steps;
 mod trials;
 mod upgrades;
