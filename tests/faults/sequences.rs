@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use once::app::engine::Engine as _;
 use once::app::event::{Event, Outcome};
+use once::app::proxy::Proxy as _;
 use once::app::{
     Action, Ask, Deploy, Draft, Finding, Fix, Notice, Selector, Severity, Sight, Span, observe, reconcile,
 };

@@ -209,6 +209,7 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
         }
         Action::Nothing => {
             context.install_certificate().await?;
+            end_canary(context, &record).await?;
             return operate::start(context).await;
         }
         Action::Route => {

@@ -283,7 +283,8 @@ impl AppRecord {
     /// Lets go of the oldest releases beyond [`RECENT`], never of the serving one or one whose container is kept.
     pub(super) fn prune(&mut self) {
         let surplus = self.releases.len().saturating_sub(RECENT);
-        let needed = |r: &&Release| Some(r.number) == self.serving || r.container_kept;
+        let kept = |r: &Release| r.container_kept && !matches!(r.status, ReleaseStatus::Failed { .. });
+        let needed = |r: &Release| Some(r.number) == self.serving || kept(r);
         let oldest: Vec<_> = self.releases.iter().filter(|r| !needed(r)).map(|r| r.number).take(surplus).collect();
         self.releases.retain(|r| !oldest.contains(&r.number));
     }

@@ -31,14 +31,14 @@ impl ActivityLog {
     }
 
     pub(super) fn append(&mut self, activity: &Activity) -> Result<()> {
-        let writing = || format!("write {}", self.current.display());
-        let mut line = serde_json::to_vec(activity).map_err(io::Error::other).during(writing)?;
-        line.push(b'\n');
         if self.entries >= ENTRIES
             && let Some(gone) = self.rotate(activity)?
         {
             self.append(&gone)?;
         }
+        let writing = || format!("write {}", self.current.display());
+        let mut line = serde_json::to_vec(activity).map_err(io::Error::other).during(writing)?;
+        line.push(b'\n');
         let mut file = file::private().create(true).append(true).open(&self.current).during(writing)?;
         end_torn_line(&mut file, &mut line).during(writing)?;
         file.write_all(&line).and_then(|()| file.sync_data()).during(writing)?;
