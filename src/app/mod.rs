@@ -25,6 +25,7 @@ mod job;
 mod journal;
 pub mod ledger;
 mod name;
+mod naming;
 mod plan;
 mod problem;
 pub mod proxy;
@@ -78,5 +79,5 @@ pub use settings::{
     AskUrl, AutoUpdate, Cidr, CidrError, EnvKey, EnvKeyError, EnvValue, MASK, MaxAge, MountSource, RateLimit,
     Retention, Secret, Settings, Smtp, Swap, Switch, Tls, Upstream, UserName, Web, WebError, WordError, defaults,
 };
-pub use units::{ByteSize, Cpus, Port, Span, UnitError, UrlPath};
+pub use units::{ByteSize, Cpus, Port, Span, UnitError, UrlPath, normalised_path};
 pub use watch::percent;

@@ -16,7 +16,7 @@ use super::ledger::{AppRecord, Applied, Refusal, Transaction};
 use super::name::{AppId, AppName, OpId, ReleaseNumber};
 use super::proxy_config::{ProxyConfig, ProxyDraft};
 use super::release::{Caller, Release};
-use super::settings::Secret;
+use super::settings::{Secret, Upstream};
 use super::traffic::{ReleaseTraffic, TrafficReport};
 use super::units::UrlPath;
 
@@ -275,6 +275,9 @@ pub struct ProbeRequest {
     pub timeout_ms: u64,
     /// Ports to try when the address refuses: the image's exposed ones; the usual ones are added.
     pub other_ports: Vec<u16>,
+    /// What it is asked in; the same as its requests will be.
+    #[serde(default)]
+    pub upstream: Upstream,
 }
 
 /// What one try came to.
@@ -376,7 +379,6 @@ pub trait Proxy: Send + Sync {
     async fn record(&self, name: &AppName) -> Result<Option<AppRecord>>;
     /// Releases that are too old for the record, with their secrets, newest first.
     async fn history(&self, app: &AppId) -> Result<Vec<Release>>;
-
     /// Takes an app's lock, waiting as long as asked. [`ProxyError::Locked`] names the holder.
     async fn lock(&self, request: LockRequest) -> Result<Box<dyn Lease>>;
     /// Who holds an app's lock now.
@@ -385,11 +387,9 @@ pub trait Proxy: Send + Sync {
     async fn break_lock(&self, app: &AppName) -> Result<Option<LockView>>;
     /// Asks the change to undo itself; it does so only before its switch. Whether there is such a change.
     async fn cancel(&self, op: &OpId) -> Result<bool>;
-
     /// One atomic change of the ledger, synced to disk; routes follow it before it returns. `fence` is checked: it must
     /// be of the app's present lock, but for [`Transaction::ManualLock`], which needs none.
     async fn apply(&self, fence: u64, transaction: Transaction) -> Result<Applied>;
-
     /// Tries a candidate at once and then at intervals growing from 25 ms to 1 s. Ends after the first healthy answer,
     /// or with the last unhealthy one when the time is over. Dropping the stream ends it.
     fn probe(&self, request: ProbeRequest) -> BoxStream<'static, Result<ProbeAnswer>>;

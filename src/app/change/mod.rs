@@ -2,6 +2,7 @@
 //! up here, so there is no second way to change an app.
 
 mod adopt;
+mod announce;
 mod canary;
 mod candidate;
 mod certificate;
@@ -15,6 +16,7 @@ mod mend;
 mod operate;
 mod overlap;
 mod perform;
+mod rename;
 mod retire;
 mod rollback;
 mod run;

@@ -1,9 +1,10 @@
 //! Back to an earlier release: image and settings, as a new release number.
 
+use super::announce::announce;
 use super::candidate::Wish;
 use super::context::Context;
 use super::operate::serving;
-use super::perform::{Decided, announce, url};
+use super::perform::{Decided, url};
 use crate::app::draft::Draft;
 use crate::app::event::Outcome;
 use crate::app::ledger::AppRecord;

@@ -107,6 +107,7 @@ fn record() -> AppRecord {
         container_kept: false,
     });
     record.serving = Some(ReleaseNumber(1));
+    record.aliases.push("kiosk".parse().unwrap());
     record
 }
 
