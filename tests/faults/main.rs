@@ -24,6 +24,7 @@ mod frozen;
 mod kills;
 mod loss;
 mod proxies;
+mod retention;
 mod sequences;
 mod steps;
 mod trials;
