@@ -158,11 +158,20 @@ pub fn with_children(pid: u32, count: usize) -> io::Result<Vec<u32>> {
         if pids.len() > count {
             return Ok(pids);
         }
+        if has_ended(pid)? {
+            return Err(io::Error::other(format!("process {pid} ended before it had started {count} others")));
+        }
         if Instant::now() > end {
             return Err(io::Error::other(format!("process {pid} has not started {count} others")));
         }
         pause(Duration::from_millis(1));
     }
+}
+
+/// Whether all that is left of a process is its exit code. Of a child, it stays until somebody asks for it.
+fn has_ended(pid: u32) -> io::Result<bool> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    Ok(stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z')))
 }
 
 /// Thousands of connections need as many descriptors, here and in what is started.

@@ -40,9 +40,11 @@ pub fn state(bed: &Bed, name: &str, apps: usize, app: SocketAddr) -> io::Result<
 /// Starts it; its socket listens at once, and is answered when the worker is ready.
 pub fn start(bed: &mut Bed, state: &std::path::Path, beside: &[u32]) -> io::Result<Server> {
     let binary = std::env::var_os("ONCE_BINARY").ok_or_else(|| io::Error::other("ONCE_BINARY is not set"))?;
-    let http = free()?;
+    // Several run at a time: each needs both of its ports for itself.
+    let (http, https) = (free()?, free()?);
     let mut command = bed.command(binary, true);
-    command.args(["proxy", "run", "--state"]).arg(state).arg("--http").arg(http.port().to_string());
+    command.args(["proxy", "run", "--state"]).arg(state);
+    command.arg("--http").arg(http.port().to_string()).arg("--https").arg(https.port().to_string());
     let pid = bed.spawn(command, "once.log")?;
     let pids = with_children(pid, 1)?;
     Ok(Server { name: "once", http, https: None, pids, beside: beside.to_vec() })

@@ -12,7 +12,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::body::AnswerBody;
@@ -127,8 +127,18 @@ pub(super) async fn serve<S>(
     let io = TokioIo::new(socket);
     match protocol {
         Protocol::Http1 => {
-            let served = pin!(http1(options).serve_connection(io, service).with_upgrades());
-            to_the_end(served, &pulse, &listening, &stop).await;
+            let (mut io, mut service) = (io, service);
+            loop {
+                let mut served = http1(options).serve_connection(io, service).with_upgrades();
+                let ended = to_the_end(Pin::new(&mut served), &pulse, &listening, &stop).await;
+                // An idle connection keeps its socket only: hyper's buffers are the largest part of it.
+                let (Ended::Resting, Some(parts)) = (ended, served.into_parts()) else { return };
+                (io, service) = (parts.io, parts.service);
+                io.inner_mut().put_back(parts.read_buf);
+                if !woken(io.inner_mut(), pulse.rests_until(&listening.timeouts), &listening.timeouts, &stop).await {
+                    return;
+                }
+            }
         }
         // On the heap: most connections are none, and wait in the same room.
         Protocol::Http2 => {
@@ -136,6 +146,24 @@ pub(super) async fn serve<S>(
             let mut served = Box::pin(http2(options).serve_connection(io, service));
             to_the_end(served.as_mut(), &pulse, &listening, &stop).await;
         }
+    }
+}
+
+/// Waits until a resting connection is used again. `false`: it has ended, or is to end.
+async fn woken<S>(
+    socket: &mut ClientSocket<S>,
+    until: std::time::Instant,
+    timeouts: &Timeouts,
+    stop: &CancellationToken,
+) -> bool
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    tokio::select! {
+        biased;
+        woken = socket.wake() => woken,
+        () = sleep_until(until.into()) => false,
+        () = lame_duck(timeouts, stop) => false,
     }
 }
 
@@ -211,12 +239,19 @@ enum End {
     Closing,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// Nothing is under way, and nothing has come for a while.
+    Resting,
+    Over,
+}
+
 async fn to_the_end<C: Served>(
     mut served: Pin<&mut C>,
     pulse: &Pulse,
     listening: &Listening,
     stop: &CancellationToken,
-) {
+) -> Ended {
     let timeouts = &listening.timeouts;
     let mut stopped = pin!(stop.cancelled());
     let mut watchdog = pin!(sleep(timeouts.head.min(timeouts.idle).min(timeouts.stall)));
@@ -224,7 +259,7 @@ async fn to_the_end<C: Served>(
     loop {
         tokio::select! {
             biased;
-            _ = served.as_mut() => return,
+            _ = served.as_mut() => return Ended::Over,
             () = stopped.as_mut(), if matches!(end, End::Open | End::Leaving) => {
                 if pulse.is_multiplexed() {
                     // GOAWAY loses nothing: it says which requests still count.
@@ -237,6 +272,7 @@ async fn to_the_end<C: Served>(
                 }
             }
             () = watchdog.as_mut() => match end {
+                End::Open if pulse.rests() => return Ended::Resting,
                 End::Open => match pulse.next_look(timeouts) {
                     Some(at) => watchdog.as_mut().reset(at.into()),
                     None if pulse.is_owed_a_word() => {
@@ -249,7 +285,7 @@ async fn to_the_end<C: Served>(
                         served.as_mut().wind_down();
                         watchdog.as_mut().reset(Instant::now() + timeouts.lame_duck);
                     }
-                    None => return,
+                    None => return Ended::Over,
                 },
                 End::Leaving if pulse.is_busy() && !pulse.is_stuck() => {
                     watchdog.as_mut().reset(Instant::now() + timeouts.lame_duck);
@@ -259,7 +295,7 @@ async fn to_the_end<C: Served>(
                     served.as_mut().wind_down();
                     watchdog.as_mut().reset(Instant::now() + listening.departure.rest(timeouts));
                 }
-                End::Leaving | End::Closing => return,
+                End::Leaving | End::Closing => return Ended::Over,
             },
         }
     }

@@ -277,6 +277,7 @@ impl Context {
         headers::to_client(&mut head.headers, true);
         record.answered(head.status.as_u16(), &head.headers);
         record.upgraded = true;
+        record.own();
         let websocket = head
             .headers
             .get(http::header::UPGRADE)

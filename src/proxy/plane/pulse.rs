@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::clock;
 use super::options::{Limits, Timeouts};
@@ -33,8 +33,16 @@ const IDLE: u8 = 1;
 const HEAD: u8 = 2;
 const BUSY: u8 = 3;
 
+/// An idle connection gives its buffers back after this. Short enough for memory, long enough for a client that asks once
+/// a second.
+const REST: Duration = Duration::from_secs(2);
+
 fn now() -> u64 {
     clock::millis(Instant::now())
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Pulse {
@@ -130,16 +138,31 @@ impl Pulse {
         self.state.load(Ordering::Relaxed) == HEAD && !self.is_stuck()
     }
 
+    /// Whether nothing is under way, nothing is left to go out, and this for a while. Only of HTTP/1: HTTP/2 remembers.
+    pub(super) fn rests(&self) -> bool {
+        let idle = self.state.load(Ordering::Relaxed) == IDLE && !self.is_busy() && !self.is_stuck();
+        idle && !self.is_multiplexed() && !self.is_over() && now() >= self.since() + millis(REST)
+    }
+
+    /// When a resting connection has rested too long.
+    pub(super) fn rests_until(&self, timeouts: &Timeouts) -> Instant {
+        clock::at_millis(self.since()) + timeouts.idle
+    }
+
+    fn since(&self) -> u64 {
+        self.since.load(Ordering::Relaxed)
+    }
+
     /// When to look again; `None`: the client took too long.
     pub(super) fn next_look(&self, timeouts: &Timeouts) -> Option<Instant> {
         let now = Instant::now();
-        let soon = now + timeouts.head.min(timeouts.stall);
+        let soon = now + timeouts.head.min(timeouts.stall).min(REST);
         let stuck = self.stuck.load(Ordering::Relaxed);
         let due = match self.state.load(Ordering::Relaxed) {
             _ if stuck != 0 => clock::at_millis(stuck) + timeouts.stall,
             BUSY => return Some(soon),
-            NEW | HEAD => clock::at_millis(self.since.load(Ordering::Relaxed)) + timeouts.head,
-            _ => clock::at_millis(self.since.load(Ordering::Relaxed)) + timeouts.idle,
+            NEW | HEAD => clock::at_millis(self.since()) + timeouts.head,
+            _ => clock::at_millis(self.since()) + timeouts.idle,
         };
         // A head may begin at any time and has its own limit.
         (due > now).then(|| due.min(soon))

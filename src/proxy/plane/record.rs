@@ -136,6 +136,28 @@ impl Record {
         }
     }
 
+    /// Copies what it shares with the head: a connection that lives for hours need not keep the whole of it.
+    pub(super) fn own(&mut self) {
+        let entry = &mut *self.entry;
+        if let Ok(uri) = Uri::try_from(entry.uri.to_string()) {
+            entry.uri = uri;
+        }
+        let Some(log) = &mut entry.log else { return };
+        let shared = [
+            &mut log.host,
+            &mut log.user_agent,
+            &mut log.content_type,
+            &mut log.content_length,
+            &mut log.request_id,
+            &mut log.answer_type,
+        ];
+        for value in shared.into_iter().flatten() {
+            if let Ok(own) = HeaderValue::from_bytes(value.as_bytes()) {
+                *value = own;
+            }
+        }
+    }
+
     /// A part of a body has passed.
     pub(super) fn progress(&self) {
         self.busy.progress();

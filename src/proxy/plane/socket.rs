@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use super::options::Limits;
@@ -27,31 +28,49 @@ pub(super) struct ClientSocket<S> {
     stream: S,
     pulse: Arc<Pulse>,
     limits: Limits,
-    /// Read to find out the protocol, and not yet given on: from `taken` to `ahead_len`.
-    ahead: [u8; PREFACE.len()],
-    ahead_len: u8,
-    taken: u8,
+    /// Read already, and not yet given on.
+    ahead: Bytes,
+    /// What was written has not all gone out (TLS keeps some).
+    unflushed: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> ClientSocket<S> {
     pub(super) fn new(stream: S, pulse: Arc<Pulse>, limits: Limits) -> Self {
-        Self { stream, pulse, limits, ahead: [0; PREFACE.len()], ahead_len: 0, taken: 0 }
+        Self { stream, pulse, limits, ahead: Bytes::new(), unflushed: false }
     }
 
     /// Which protocol the client begins with. Most are known by their first byte.
     pub(super) async fn sniff(&mut self) -> io::Result<Protocol> {
-        loop {
-            let filled = usize::from(self.ahead_len);
+        let (mut ahead, mut filled) = ([0; PREFACE.len()], 0);
+        let protocol = loop {
             if filled == PREFACE.len() {
-                return Ok(Protocol::Http2);
+                break Protocol::Http2;
             }
-            let read = self.stream.read(&mut self.ahead[filled..]).await?;
+            let read = self.stream.read(&mut ahead[filled..]).await?;
             self.pulse.came(read, &self.limits);
-            self.ahead_len += u8::try_from(read).unwrap_or(0);
-            if read == 0 || !PREFACE.starts_with(&self.ahead[..usize::from(self.ahead_len)]) {
-                return Ok(Protocol::Http1);
+            filled += read;
+            if read == 0 || !PREFACE.starts_with(&ahead[..filled]) {
+                break Protocol::Http1;
             }
+        };
+        self.ahead = Bytes::copy_from_slice(&ahead[..filled]);
+        Ok(protocol)
+    }
+
+    /// Gives back what was read from it and is not used.
+    pub(super) fn put_back(&mut self, unused: Bytes) {
+        self.ahead = unused;
+    }
+
+    /// Waits for the next byte of a connection that rests. `false`: none comes.
+    pub(super) async fn wake(&mut self) -> bool {
+        if self.ahead.is_empty() {
+            let mut first = [0; PREFACE.len()];
+            let read = self.stream.read(&mut first).await.unwrap_or(0);
+            self.pulse.came(read, &self.limits);
+            self.ahead = Bytes::copy_from_slice(&first[..read]);
         }
+        !self.ahead.is_empty()
     }
 
     /// As much as goes at once; the connection ends now.
@@ -71,11 +90,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ClientSocket<S> {
             }
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        if me.taken < me.ahead_len {
-            let ahead = &me.ahead[usize::from(me.taken)..usize::from(me.ahead_len)];
-            let taken = ahead.len().min(buffer.remaining());
-            buffer.put_slice(&ahead[..taken]);
-            me.taken += u8::try_from(taken).unwrap_or(0);
+        if !me.ahead.is_empty() {
+            let taken = me.ahead.len().min(buffer.remaining());
+            buffer.put_slice(&me.ahead.split_to(taken));
+            if me.ahead.is_empty() {
+                me.ahead = Bytes::new();
+            }
             if buffer.remaining() > 0 {
                 // What comes right behind belongs to the same head; whatever else this says, it says again.
                 let before = buffer.filled().len();
@@ -107,7 +127,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientSocket<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        if flushed.is_pending() || self.unflushed {
+            self.unflushed = flushed.is_pending();
+            self.pulse.takes(flushed.is_ready());
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

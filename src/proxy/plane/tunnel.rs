@@ -1,14 +1,17 @@
 //! Connections that changed their protocol: bytes both ways until one end closes, or the drain's limit does.
 
+use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf, ReadHalf, WriteHalf};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -27,8 +30,26 @@ pub(super) struct Tunnel {
     pub(super) pulse: Arc<Pulse>,
 }
 
-/// What a direction reads at a time; two of them are all that an idle WebSocket costs besides its sockets.
+/// What a direction reads at a time.
 const BUFFER: usize = 8 * 1024;
+
+thread_local! {
+    /// Shared by all tunnels of a thread: one that waits needs none.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER].into());
+}
+
+/// What there is to read; empty at the end.
+async fn read(from: &mut Reader) -> io::Result<Vec<u8>> {
+    poll_fn(|cx| {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut buffer = ReadBuf::new(scratch);
+            ready!(Pin::new(&mut *from).poll_read(cx, &mut buffer))?;
+            Poll::Ready(Ok(buffer.filled().to_vec()))
+        })
+    })
+    .await
+}
+
 /// How long a polite end may take: to the end of the frame under way, and for the client to say goodbye in turn.
 const GOODBYE: Duration = Duration::from_secs(1);
 /// How long an app may go on after its client has said that nothing more comes.
@@ -91,26 +112,25 @@ struct Direction<'a> {
 
 impl Direction<'_> {
     async fn run(mut self, end: &CancellationToken) {
-        let mut buffer = vec![0; BUFFER];
         let mut tracker = FrameTracker::default();
         loop {
             let read = tokio::select! {
                 biased;
                 () = end.cancelled() => {
                     // In vain where an end does not listen; what is left is dropped, which closes it.
-                    let _ = timeout(GOODBYE, self.close(&mut tracker, &mut buffer)).await;
+                    let _ = timeout(GOODBYE, self.close(&mut tracker)).await;
                     break;
                 }
-                read = self.from.read(&mut buffer) => read,
+                read = read(&mut self.from) => read,
             };
-            let Some(data) = read.ok().filter(|read| *read > 0).map(|read| &buffer[..read]) else { break };
-            if self.to.write_all(data).await.is_err() {
+            let Some(data) = read.ok().filter(|data| !data.is_empty()) else { break };
+            if self.to.write_all(&data).await.is_err() {
                 break;
             }
             self.passed.fetch_add(data.len() as u64, Ordering::Relaxed);
             self.pulse.progress();
             if self.goodbye.is_some() {
-                tracker.advance(data);
+                tracker.advance(&data);
             }
         }
         let _ = self.to.shutdown().await;
@@ -118,29 +138,29 @@ impl Direction<'_> {
 
     /// Lets the frame under way end, says that this end goes away, and listens for the other's goodbye. What else comes
     /// after that has no reader: the Close frame was the last word.
-    async fn close(&mut self, tracker: &mut FrameTracker, buffer: &mut [u8]) -> io::Result<()> {
+    async fn close(&mut self, tracker: &mut FrameTracker) -> io::Result<()> {
         let Some(goodbye) = &self.goodbye else { return Ok(()) };
-        let mut rest = 0..0;
+        let mut rest = Vec::new();
         while !tracker.at_boundary() {
-            let read = self.from.read(buffer).await?;
-            if read == 0 {
+            rest = read(&mut self.from).await?;
+            if rest.is_empty() {
                 return Ok(());
             }
-            let whole = tracker.advance_to_boundary(&buffer[..read]);
-            self.to.write_all(&buffer[..whole]).await?;
-            rest = whole..read;
+            let whole = tracker.advance_to_boundary(&rest);
+            self.to.write_all(&rest[..whole]).await?;
+            rest.drain(..whole);
         }
         // It may have said goodbye just now, and that was passed on.
         if !tracker.is_closed() {
             self.to.write_all(goodbye).await?;
         }
-        tracker.advance(&buffer[rest]);
+        tracker.advance(&rest);
         while !tracker.is_closed() {
-            let read = self.from.read(buffer).await?;
-            if read == 0 {
+            let data = read(&mut self.from).await?;
+            if data.is_empty() {
                 break;
             }
-            tracker.advance(&buffer[..read]);
+            tracker.advance(&data);
         }
         Ok(())
     }

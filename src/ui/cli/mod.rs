@@ -66,6 +66,24 @@ pub fn parse(args: &[OsString]) -> Result<Cli, u8> {
     })
 }
 
+/// The process of the proxy that is asked for, read without the grammar of all commands: it would stay in the memory of
+/// processes that run for months. `None`: it is none, or [`parse`] has to say what is wrong with it.
+#[must_use]
+pub fn proxy_process(args: &[OsString]) -> Option<Part> {
+    #[derive(clap::Parser)]
+    struct Own {
+        #[command(flatten)]
+        args: args::ProxyArgs,
+    }
+    let [_, proxy, process, ..] = args else { return None };
+    let part = match (proxy.to_str()?, process.to_str()?) {
+        ("proxy", "run") => Part::Supervisor,
+        ("proxy", "worker") => Part::Worker,
+        _ => return None,
+    };
+    Own::try_parse_from(args.get(2..)?).ok().map(|own| part(own.args))
+}
+
 /// `--secret KEY hunter2`: clap would repeat the stray argument, which may be the secret.
 fn repeats_secret(error: &clap::Error, args: &[OsString]) -> bool {
     use clap::error::{ContextKind, ContextValue};
