@@ -2,7 +2,7 @@
 
 use super::candidate::Wish;
 use super::context::Context;
-use super::perform::{announce, decide_rollback, url};
+use super::perform::{announce, decide_rollback};
 use crate::app::event::{Outcome, Step};
 use crate::app::job::Selector;
 use crate::app::ledger::{AppRecord, RunState, Transaction};
@@ -18,7 +18,7 @@ pub(crate) async fn start(context: &mut Context<'_>) -> Result<Outcome, Problem>
     let engine = &*context.installation.engine;
     let runs = engine.container(&release.container).await?.map(|c| c.running);
     context.report.serving = Some(release.number);
-    context.report.url = Some(url(context.installation, &release.settings).await?);
+    context.report.reached = Some(release.settings.clone());
     if record.state == RunState::Running && runs == Some(true) {
         return Ok(Outcome::Unchanged);
     }
@@ -81,7 +81,7 @@ pub(crate) async fn rollback(context: &mut Context<'_>, to: Option<ReleaseNumber
     let decided = decide_rollback(context, &record, to).await?;
     announce(context.journal, Some(&record), &decided, false, Some(&*context.proxy)).await?;
     debug_assert_eq!(decided.view.action, Action::Swap);
-    context.report.url = Some(url(context.installation, &decided.settings).await?);
+    context.report.reached = Some(decided.settings.clone());
     let release = record.release(to).filter(|r| r.container_kept);
     let kept_container = match release {
         Some(release) => context.installation.engine.container(&release.container).await?.map(|c| c.name),

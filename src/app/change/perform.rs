@@ -15,7 +15,7 @@ use crate::app::canary::CanaryView;
 use crate::app::draft::Draft;
 use crate::app::event::{Event, Outcome, Step};
 use crate::app::host::Hostname;
-use crate::app::installation::{HTTP_PORT, HTTPS_PORT, Installation};
+use crate::app::installation::Installation;
 use crate::app::job::{Ask, Deploy, Job};
 use crate::app::journal::Journal;
 use crate::app::ledger::{AppRecord, Claim, Ledger, RunState, Transaction};
@@ -25,7 +25,7 @@ use crate::app::problem::Problem;
 use crate::app::proxy::{Proxy, ProxyError};
 use crate::app::resolve::{Resolved, pinned, resolve};
 use crate::app::select::{existing, guard_new, target};
-use crate::app::settings::{Settings, Swap, Tls};
+use crate::app::settings::{Settings, Swap};
 use crate::app::shape;
 use crate::app::units::Port;
 
@@ -35,6 +35,8 @@ pub(crate) struct Report {
     pub(crate) release: Option<ReleaseNumber>,
     pub(crate) serving: Option<ReleaseNumber>,
     pub(crate) canary: Option<CanaryView>,
+    /// Whose address is to be told.
+    pub(crate) reached: Option<Settings>,
     pub(crate) url: Option<String>,
     pub(crate) release_command_ran: Option<bool>,
 }
@@ -99,6 +101,7 @@ pub(crate) async fn perform(
     found.send_replace(Some(Arc::clone(&proxy)));
     let mut context = Context::lock(installation, journal, cancel, job, report, proxy, name).await?;
     let result = act(&mut context).await;
+    context.say_where().await;
     // Given back here and not by a drop, so that whoever runs the next command finds it free.
     if let Err(error) = context.lease.release().await {
         tracing::debug!("the lock was not given back, it runs out by itself: {error}");
@@ -174,7 +177,7 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
     context.certificate = certificate::offer(&*context.proxy, context.journal, now, deploy, &decided.settings).await?;
     let canary = deploy.canary.is_some();
     announce(context.journal, record.as_ref(), &decided, canary, Some(&*context.proxy)).await?;
-    context.report.url = Some(url(context.installation, &decided.settings).await?);
+    context.report.reached = Some(decided.settings.clone());
     warn_about_wildcards(context.journal, &decided.settings);
     warn_about_unbuilt(context.journal, &decided.settings);
 
@@ -403,20 +406,6 @@ async fn create(context: &mut Context<'_>) -> Result<AppRecord, Problem> {
     let record = AppRecord::new(AppId(entropy.id()), context.name.clone(), entropy.secrets(), now);
     let applied = context.apply(Transaction::Create { record: Box::new(record.clone()) }).await?;
     Ok(applied.record.unwrap_or(record))
-}
-
-/// Where visitors reach an app.
-pub(crate) async fn url(installation: &Installation, settings: &Settings) -> Result<String, Problem> {
-    let ports = installation.public_ports().await?;
-    let (scheme, port) = match ports.https {
-        Some(https) if settings.tls == Tls::Custom => ("https", Some(https).filter(|port| *port != HTTPS_PORT)),
-        _ => ("http", Some(ports.http).filter(|port| *port != HTTP_PORT)),
-    };
-    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
-    let host = settings.primary_host();
-    let host = if host.as_str().contains(':') { format!("[{host}]") } else { host.to_string() };
-    let path = settings.path_prefix.as_ref().map(ToString::to_string).unwrap_or_default();
-    Ok(format!("{scheme}://{host}{port}{path}"))
 }
 
 /// It is never replaced unasked.
