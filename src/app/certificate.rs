@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::host::Hostname;
-use super::issuing::Issuing;
+use super::issuing::{Issuing, IssuingState};
 use super::settings::Secret;
 
 /// A certificate somebody brings along.
@@ -91,6 +91,20 @@ pub struct CertificateView {
     /// How the getting of one from the authority stands; `None`: none is got.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuing: Option<Issuing>,
+}
+
+impl CertificateView {
+    /// How it stands, of whatever source.
+    #[must_use]
+    pub fn state(&self, now: Timestamp) -> IssuingState {
+        let good = self.certificate.as_ref().map(|facts| now < facts.not_after);
+        match (good, &self.issuing) {
+            (Some(true), _) => IssuingState::Valid,
+            (_, Some(issuing)) => issuing.state,
+            (Some(false), None) => IssuingState::Expired,
+            (None, None) => IssuingState::Pending,
+        }
+    }
 }
 
 /// Why a certificate was turned down. The text reads after "the certificate cannot be used: ".

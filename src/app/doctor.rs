@@ -1,5 +1,7 @@
 //! The examination of a host: what [`reconcile`] finds, whether containers still are what they were deployed as, and
-//! what the engine, the machine and the names tell.
+//! what the engine, the machine, the certificates and the names tell.
+
+mod certificates;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -105,6 +107,7 @@ pub async fn examine(installation: &Installation) -> Result<(Inventory, Vec<Find
     }
     found.extend(of_engine(&info, installation.clock.now()));
     found.extend(of_proxy(&inventory, mine.iter().any(|c| c.name == installation.namespace.proxy())));
+    found.extend(certificates::certificates(&inventory, installation.clock.now()));
     found.extend(databases(&containers));
     if let Some(machine) = engine.machine().await {
         found.extend(of_machine(&machine, &containers, &info));

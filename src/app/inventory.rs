@@ -117,7 +117,7 @@ pub fn join(containers: &[Container], snapshot: Option<Snapshot>) -> Inventory {
             health: health(record, container.as_ref(), locked),
             record: record.clone(),
             traffic: traffic.map(|(_, t)| t.clone()).unwrap_or_default(),
-            certificates: certificates(record, snapshot.as_ref()),
+            certificates: certificates_of(record, snapshot.as_ref().map_or(&[], |s| &s.certificates)),
             container,
             canary: of(record.canary_release().map(|r| r.container.as_str())),
         });
@@ -133,10 +133,11 @@ pub fn join(containers: &[Container], snapshot: Option<Snapshot>) -> Inventory {
     Inventory { apps, snapshot, proxy, strays, containers: containers.to_vec() }
 }
 
-fn certificates(record: &AppRecord, snapshot: Option<&Snapshot>) -> Vec<CertificateView> {
+/// Those of an app's hostnames.
+#[must_use]
+pub fn certificates_of(record: &AppRecord, all: &[CertificateView]) -> Vec<CertificateView> {
     let Some(settings) = record.settings() else { return Vec::new() };
-    let all = snapshot.iter().flat_map(|s| &s.certificates);
-    all.filter(|view| settings.hosts.contains(&view.name)).cloned().collect()
+    all.iter().filter(|view| settings.hosts.contains(&view.name)).cloned().collect()
 }
 
 fn health(record: &AppRecord, container: Option<&Container>, locked: bool) -> AppHealth {

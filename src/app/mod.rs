@@ -1,6 +1,7 @@
 //! What an app is and how it changes. Knows no Docker, no terminal and no HTTP library: the outside world comes in
 //! through the ports [`engine::Engine`], [`proxy::Proxy`], [`Clock`] and [`Entropy`]. `tests/layers.rs` holds it to that.
 
+mod address;
 mod canary;
 mod certificate;
 mod change;
@@ -43,6 +44,7 @@ pub mod traffic;
 mod units;
 mod watch;
 
+pub use address::address;
 pub use canary::{Canary, CanaryRule, CanaryView, Match, RuleError, Share};
 pub use certificate::{
     CertificateFacts, CertificateFailure, CertificateFlaw, CertificateOffer, CertificatePair, CertificateSource,
@@ -63,7 +65,7 @@ pub use installation::{
     HTTP_PORT, HTTPS_PORT, Installation, PROXY_HTTP, PROXY_HTTPS, PROXY_HTTPS_PORT, PROXY_METRICS, PROXY_STATE,
     ProxyLink, ProxyPorts,
 };
-pub use inventory::{AppHealth, AppView, Inventory, join, observe};
+pub use inventory::{AppHealth, AppView, Inventory, certificates_of, join, observe};
 pub use issuing::{Certified, CertifyAnswer, CertifyAsk, CertifyRequest, Issuing, IssuingState, NoCertificate};
 pub use job::{Ask, Deploy, Job, Pull, Selector};
 pub use journal::EventSink;

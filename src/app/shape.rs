@@ -70,7 +70,7 @@ pub(crate) fn env(settings: &Settings, generated: &Generated) -> Vec<(String, St
     put("SECRET_KEY_BASE", generated.secret_key_base.expose());
     put("VAPID_PUBLIC_KEY", &generated.vapid_public_key);
     put("VAPID_PRIVATE_KEY", generated.vapid_private_key.expose());
-    if !serves_tls(settings) {
+    if !is_for_tls(settings) {
         put("DISABLE_SSL", "true");
     }
     if let Some(cpus) = settings.cpus {
@@ -89,9 +89,18 @@ pub(crate) fn env(settings: &Settings, generated: &Generated) -> Vec<(String, St
     env.into_iter().collect()
 }
 
-/// Whether visitors reach the app over HTTPS; else apps are told to leave redirects and secure cookies alone.
-pub(crate) fn serves_tls(settings: &Settings) -> bool {
-    settings.tls == Tls::Custom
+/// Whether all of an app's names are for HTTPS; else apps are told to leave redirects and secure cookies alone. It follows
+/// from the settings alone, and not from which certificates there are: one that comes, or runs out, restarts nothing. So
+/// an app whose name does not lead here yet is told the same as later, when it does.
+fn is_for_tls(settings: &Settings) -> bool {
+    let on_demand = settings.web.tls_on_demand.is_some();
+    match settings.tls {
+        Tls::Off => false,
+        Tls::Custom => true,
+        Tls::Auto => {
+            settings.hosts.iter().all(|host| on_demand && host.is_wildcard() || host.certifiable(true).is_ok())
+        }
+    }
 }
 
 /// The port requests go to: the wish, else the image's only exposed one, else 80.

@@ -1,9 +1,12 @@
 //! Networks.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use bollard::models::{Network, NetworkConnectRequest, NetworkCreateRequest};
 use bollard::query_parameters::ListNetworksOptionsBuilder;
+
+use tokio::time::{Instant, sleep};
 
 use super::call::{Call, optional};
 use super::connect::Docker;
@@ -11,10 +14,19 @@ use crate::app::engine::EngineError;
 
 type Result<T> = std::result::Result<T, EngineError>;
 
+/// Looks of a network's maker that have to find it alone.
+const LOOKS: u32 = 3;
+
+/// From look to look.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+
+/// For those who made one too many to remove it.
+const SETTLED: Duration = Duration::from_secs(5);
+
 impl Docker {
     pub(super) async fn network_or_new(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<()> {
         if !self.networks_named(name).await?.is_empty() {
-            return Ok(());
+            return self.settle(name, None).await;
         }
         let request = NetworkCreateRequest {
             name: name.to_owned(),
@@ -25,22 +37,33 @@ impl Docker {
         let call = Call::new("create", format!("network {name}"));
         let made = match self.client.order(call, self.client.api.create_network(request)).await {
             Ok(made) => made,
-            Err(EngineError::Conflict { .. }) => return Ok(()),
+            Err(EngineError::Conflict { .. }) => return self.settle(name, None).await,
             Err(other) => return Err(other),
         };
-        self.keep_the_oldest(name, &made.id).await
+        self.settle(name, Some(&made.id)).await
     }
 
-    /// Engines make several networks of one name when asked at the same moment. All who asked agree on the oldest.
-    async fn keep_the_oldest(&self, name: &str, made: &str) -> Result<()> {
-        let oldest = self
-            .networks_named(name)
-            .await?
-            .into_iter()
-            .min_by(|one, other| (&one.created, &one.id).cmp(&(&other.created, &other.id)));
-        match oldest.and_then(|network| network.id) {
-            Some(id) if id != made => self.drop_network(made).await,
-            _ => Ok(()),
+    /// Engines make several networks of one name when asked at the same moment, and know none of them by its name then.
+    /// All who asked agree on the oldest: whoever made another one removes it, and nobody goes on before one is left.
+    async fn settle(&self, name: &str, made: Option<&str>) -> Result<()> {
+        // Somebody may have looked before this one was there, and be about to make theirs.
+        let looks = if made.is_some() { LOOKS } else { 1 };
+        let limit = Instant::now() + SETTLED;
+        let mut alone = 0;
+        loop {
+            let mut all = self.networks_named(name).await?;
+            all.sort_by(|one, other| (&one.created, &one.id).cmp(&(&other.created, &other.id)));
+            let surplus: Vec<String> = all.into_iter().skip(1).filter_map(|network| network.id).collect();
+            alone = if surplus.is_empty() { alone + 1 } else { 0 };
+            if alone >= looks {
+                return Ok(());
+            }
+            // After the limit those who made the others are taken for dead.
+            let late = Instant::now() >= limit;
+            for id in surplus.iter().filter(|id| late || made == Some(id.as_str())) {
+                self.drop_network(id).await?;
+            }
+            sleep(BETWEEN_LOOKS).await;
         }
     }
 

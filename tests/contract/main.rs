@@ -74,6 +74,7 @@ cases! {
     }
     networks::{
         a_network_is_made_once,
+        of_many_who_make_a_network_at_once_all_can_use_it,
         an_absent_network_is_told,
         removing_a_network_twice_is_fine,
         a_network_in_use_is_a_conflict,

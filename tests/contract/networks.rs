@@ -13,6 +13,24 @@ pub async fn a_network_is_made_once(on: Ground<'_>) {
     assert!(!on.engine.has_network(&on.name("ne")).await.unwrap(), "a part of a name is another name");
 }
 
+pub async fn of_many_who_make_a_network_at_once_all_can_use_it(on: Ground<'_>) {
+    let on = &on;
+    for round in 0..5 {
+        let (name, labels) = (on.name(&format!("net{round}")), on.labels("web", &[]));
+        let at_once = (0..6).map(|n| {
+            let (name, labels) = (&name, &labels);
+            async move {
+                let spec = ContainerSpec { networks: vec![name.clone()], ..on.spec(&format!("c{round}{n}"), "wait") };
+                on.engine.ensure_network(name, labels).await.unwrap();
+                let id = on.engine.create(&spec).await.unwrap();
+                on.engine.start(&id).await.unwrap();
+                assert_eq!(on.engine.container(&id).await.unwrap().unwrap().networks.len(), 1);
+            }
+        });
+        futures_util::future::join_all(at_once).await;
+    }
+}
+
 pub async fn an_absent_network_is_told(on: Ground<'_>) {
     let spec = ContainerSpec { networks: vec![on.name("nothing")], ..on.spec("a", "wait") };
     let id = on.engine.create(&spec).await.unwrap();

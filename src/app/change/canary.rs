@@ -2,7 +2,7 @@
 
 use super::candidate::{Candidate, Wish};
 use super::context::Context;
-use super::perform::{Decided, url};
+use super::perform::Decided;
 use super::traffic::Teller;
 use crate::app::canary::{Canary, CanaryRule};
 use crate::app::event::{Outcome, Step};
@@ -98,7 +98,7 @@ pub(crate) async fn promote(context: &mut Context<'_>) -> Result<Outcome, Proble
     let (record, canary) = required(context).await?;
     let release = canary.release;
     context.report.release = Some(release.number);
-    context.report.url = Some(url(context.installation, &release.settings).await?);
+    context.report.reached = Some(release.settings.clone());
     // A dead candidate would take everybody down with it.
     let healthy = async { context.answers(&release).await.map(|()| ((), "it answers".to_owned())) };
     context.journal.step(Step::Healthy, context.until_stopped(healthy)).await?;

@@ -2,7 +2,6 @@
 
 use super::context::Context;
 use super::operate::serving;
-use super::perform::url;
 use crate::app::event::Outcome;
 use crate::app::ledger::{RunState, Transaction};
 use crate::app::problem::Problem;
@@ -44,7 +43,7 @@ pub(crate) async fn resume(context: &mut Context<'_>) -> Result<Outcome, Problem
 async fn put(context: &mut Context<'_>, state: RunState) -> Result<Outcome, Problem> {
     let (record, release) = serving(context).await?;
     context.report.serving = Some(release.number);
-    context.report.url = Some(url(context.installation, &release.settings).await?);
+    context.report.reached = Some(release.settings.clone());
     if record.state == state {
         return Ok(Outcome::Unchanged);
     }

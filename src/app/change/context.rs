@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 use super::perform::Report;
+use crate::app::address::address;
 use crate::app::certificate::CertificateOffer;
 use crate::app::engine::Container;
 use crate::app::event::{Event, Outcome, Step};
@@ -44,6 +45,21 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
+    /// Where visitors reach the app now, for the outcome; at the end, for a certificate may have come on the way. What
+    /// cannot be told is left out: the change stands.
+    pub(crate) async fn say_where(&mut self) {
+        let Some(settings) = self.report.reached.take() else { return };
+        let found = async {
+            let ports = self.installation.public_ports().await?;
+            let certificates = self.proxy.snapshot().await?.certificates;
+            Ok::<_, Problem>(address(&settings, &certificates, ports, self.installation.clock.now()))
+        };
+        match found.await {
+            Ok(url) => self.report.url = Some(url),
+            Err(problem) => tracing::debug!("the app's address is not known: {problem}"),
+        }
+    }
+
     /// Takes the app's lock, saying who holds it while it waits.
     pub(crate) async fn lock(
         installation: &'a Installation,

@@ -1,7 +1,6 @@
 //! Start, stop, remove.
 
 use super::context::Context;
-use super::perform::url;
 use crate::app::event::{Outcome, Step};
 use crate::app::job::Selector;
 use crate::app::ledger::{AppRecord, RunState, Transaction};
@@ -15,7 +14,7 @@ pub(crate) async fn start(context: &mut Context<'_>) -> Result<Outcome, Problem>
     let engine = &*context.installation.engine;
     let runs = engine.container(&release.container).await?.map(|c| c.running);
     context.report.serving = Some(release.number);
-    context.report.url = Some(url(context.installation, &release.settings).await?);
+    context.report.reached = Some(release.settings.clone());
     if record.state == RunState::Running && runs == Some(true) {
         return Ok(Outcome::Unchanged);
     }

@@ -15,7 +15,7 @@ use super::{adopt, close, operate, rename, rollback};
 use crate::app::canary::CanaryView;
 use crate::app::event::Outcome;
 use crate::app::host::Hostname;
-use crate::app::installation::{HTTP_PORT, HTTPS_PORT, Installation};
+use crate::app::installation::Installation;
 use crate::app::job::{Ask, Deploy, Job};
 use crate::app::journal::Journal;
 use crate::app::ledger::{AppRecord, Claim, Ledger, RunState, Transaction};
@@ -25,7 +25,7 @@ use crate::app::problem::Problem;
 use crate::app::proxy::{Proxy, ProxyError};
 use crate::app::resolve::{Resolved, resolve};
 use crate::app::select::{existing, guard_new, target};
-use crate::app::settings::{Settings, Tls};
+use crate::app::settings::Settings;
 use crate::app::shape;
 use crate::app::units::Port;
 
@@ -35,6 +35,8 @@ pub(crate) struct Report {
     pub(crate) release: Option<ReleaseNumber>,
     pub(crate) serving: Option<ReleaseNumber>,
     pub(crate) canary: Option<CanaryView>,
+    /// Whose address is to be told.
+    pub(crate) reached: Option<Settings>,
     pub(crate) url: Option<String>,
     pub(crate) release_command_ran: Option<bool>,
 }
@@ -104,6 +106,7 @@ pub(crate) async fn perform(
     found.send_replace(Some(Arc::clone(&proxy)));
     let mut context = Context::lock(installation, journal, cancel, job, report, proxy, name).await?;
     let result = act(&mut context).await;
+    context.say_where().await;
     context.after(&result).await;
     // Given back here and not by a drop, so that whoever runs the next command finds it free.
     if let Err(error) = context.lease.release().await {
@@ -185,7 +188,7 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
         // What was planned rests on an app that is another one now.
         return Box::pin(deploy_locked(context, deploy)).await;
     }
-    context.report.url = Some(url(context.installation, &decided.settings).await?);
+    context.report.reached = Some(decided.settings.clone());
     warn_about_wildcards(context.journal, &decided.settings);
 
     let created = record.as_ref().is_none_or(|r| r.serving.is_none());
@@ -357,20 +360,6 @@ async fn create(context: &mut Context<'_>) -> Result<AppRecord, Problem> {
     let record = AppRecord::new(AppId(entropy.id()), context.name.clone(), entropy.secrets(), now);
     let applied = context.apply(Transaction::Create { record: Box::new(record.clone()) }).await?;
     Ok(applied.record.unwrap_or(record))
-}
-
-/// Where visitors reach an app.
-pub(crate) async fn url(installation: &Installation, settings: &Settings) -> Result<String, Problem> {
-    let ports = installation.public_ports().await?;
-    let (scheme, port) = match ports.https {
-        Some(https) if settings.tls == Tls::Custom => ("https", Some(https).filter(|port| *port != HTTPS_PORT)),
-        _ => ("http", Some(ports.http).filter(|port| *port != HTTP_PORT)),
-    };
-    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
-    let host = settings.primary_host();
-    let host = if host.as_str().contains(':') { format!("[{host}]") } else { host.to_string() };
-    let path = settings.path_prefix.as_ref().map(ToString::to_string).unwrap_or_default();
-    Ok(format!("{scheme}://{host}{port}{path}"))
 }
 
 /// It is never replaced unasked.

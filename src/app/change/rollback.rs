@@ -4,7 +4,7 @@ use super::announce::announce;
 use super::candidate::Wish;
 use super::context::Context;
 use super::operate::serving;
-use super::perform::{Decided, url};
+use super::perform::Decided;
 use crate::app::draft::Draft;
 use crate::app::event::Outcome;
 use crate::app::ledger::AppRecord;
@@ -27,7 +27,7 @@ pub(crate) async fn rollback(context: &mut Context<'_>, to: Option<ReleaseNumber
         // What was planned rests on an app that is another one now.
         return Box::pin(rollback(context, to)).await;
     }
-    context.report.url = Some(url(context.installation, &decided.settings).await?);
+    context.report.reached = Some(decided.settings.clone());
     let kept_container = match release.container_kept {
         true => context.installation.engine.container(&release.container).await?.map(|c| c.name),
         false => None,

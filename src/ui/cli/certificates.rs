@@ -34,7 +34,7 @@ impl CertificateObject {
         let error = view.last_error.as_ref();
         Self {
             host: view.name.to_string(),
-            state: state(view, now).to_string(),
+            state: view.state(now).to_string(),
             source: facts.map(|f| f.source.to_string()),
             issuer: facts.map(|f| f.issuer.clone()),
             not_before: facts.map(|f| f.not_before),
@@ -45,20 +45,6 @@ impl CertificateObject {
             error: error.map(|e| e.message.clone()),
             error_at: error.map(|e| e.at),
         }
-    }
-}
-
-/// How it stands, of whatever source.
-pub(crate) fn state(view: &CertificateView, now: Timestamp) -> IssuingState {
-    let by_date = view.certificate.as_ref().map(|facts| match now < facts.not_after {
-        true => IssuingState::Valid,
-        false => IssuingState::Expired,
-    });
-    match (by_date, &view.issuing) {
-        (Some(IssuingState::Valid), _) => IssuingState::Valid,
-        (_, Some(issuing)) => issuing.state,
-        (Some(state), None) => state,
-        (None, None) => IssuingState::Pending,
     }
 }
 
@@ -73,7 +59,7 @@ pub(crate) fn told(view: &CertificateView, now: Timestamp) -> String {
 fn line(view: &CertificateView, now: Timestamp) -> String {
     let minute = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M UTC").to_string();
     let next = view.issuing.as_ref().and_then(|issuing| issuing.next);
-    let state = state(view, now);
+    let state = view.state(now);
     let mut text = match (&view.certificate, state) {
         (Some(facts), IssuingState::Valid) => {
             let renewal =
@@ -98,7 +84,7 @@ fn line(view: &CertificateView, now: Timestamp) -> String {
 
 /// What somebody should look at; a name that waits for its DNS is not one.
 pub(crate) fn finding(view: &CertificateView, now: Timestamp) -> Option<String> {
-    match state(view, now) {
+    match view.state(now) {
         IssuingState::Failing | IssuingState::Expired => {
             Some(format!("the certificate of {}: {}", view.name, line(view, now)))
         }

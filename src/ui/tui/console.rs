@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::tz::TimeZone;
 
-use crate::app::{Caller, Clock, Installation, Namespace, Problem};
+use crate::app::{Caller, Clock, Installation, Namespace, Problem, ProxyPorts};
 
 use super::palette::Depth;
 use super::runner::Runner;
@@ -37,8 +37,8 @@ pub struct Console {
     pub clock: Arc<dyn Clock>,
     /// 16 random hex digits: identities of changes are made of them and a counter.
     pub seed: String,
-    /// The port apps are reached on until the host tells another.
-    pub http_port: u16,
+    /// The ports apps are reached on until the host tells others.
+    pub ports: ProxyPorts,
     /// How it looks and what it may do.
     pub options: ConsoleOptions,
     /// Carries changes out in a process of their own.

@@ -106,9 +106,9 @@ struct Running {
 impl Running {
     fn start(console: Console, guard: Session, signals: Signals) -> Self {
         let (tasks, messages) = Tasks::start(&console);
-        let Console { namespace, clock, seed, http_port, options, .. } = console;
+        let Console { namespace, clock, seed, ports, options, .. } = console;
         let fps = u64::from(options.fps.clamp(1, 30));
-        let mut m = Model::new(options, namespace, http_port, seed, clock.now());
+        let mut m = Model::new(options, namespace, ports, seed, clock.now());
         m.size = crossterm::terminal::size().unwrap_or((80, 24));
         Self {
             m,

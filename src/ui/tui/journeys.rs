@@ -4,8 +4,9 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent,
 use proptest::prelude::*;
 
 use crate::app::event::Outcome;
+use crate::app::ledger::RunState;
 use crate::app::traffic::{Compared, ReleaseTraffic};
-use crate::app::{Ask, Canary, OpId, Problem, ReleaseNumber, ReleaseStatus};
+use crate::app::{Ask, Canary, Notice, OpId, Problem, ReleaseNumber, ReleaseStatus, Span};
 
 use super::console::ConsoleOptions;
 use super::model::{FormKind, Model, Overlay, Pane, RowKey, Stage, Tab, View};
@@ -334,6 +335,45 @@ fn a_canary_is_shown_with_both_sides_and_can_be_promoted_or_aborted() {
     press(&mut m, "a down enter");
     assert!(shown(&m).contains("1.5% errors"), "who decides sees the figures: {}", shown(&m));
     assert!(matches!(asked(&press(&mut m, "right enter"))[..], [Ask::Abort { .. }]));
+}
+
+#[test]
+fn an_app_is_closed_with_a_message_and_opened_again_paused_and_resumed() {
+    let state = |state: RunState| {
+        let mut snapshot = sample::snapshot();
+        snapshot.apps.iter_mut().find(|r| r.name.as_str() == "books").unwrap().state = state;
+        let mut m = host();
+        feed(&mut m, Msg::Snapshot(Box::new(snapshot)));
+        select(&mut m, "books");
+        m
+    };
+    let choose = |m: &mut Model, label: &str| {
+        press(m, "a");
+        let Some(Overlay::Menu(menu)) = m.overlays.last() else { panic!("no menu") };
+        let at = menu.items.iter().position(|item| item.label == label).unwrap_or_else(|| panic!("no {label}"));
+        assert_eq!(menu.items[at].off, None, "{label}");
+        press(m, &"down ".repeat(at));
+        press(m, "enter");
+    };
+    let mut m = state(RunState::Running);
+    choose(&mut m, "Maintenance…");
+    press(&mut m, "B a c k space a t space 9");
+    assert!(shown(&m).contains("once maintenance books --message 'Back at 9'"), "{}", shown(&m));
+    let effects = press(&mut m, "enter enter");
+    let asked_for = asked(&effects);
+    let [Ask::Maintenance { notice: Some(notice), .. }] = &asked_for[..] else { panic!("{asked_for:?}") };
+    assert_eq!(notice.message.as_deref(), Some("Back at 9"));
+    let mut m = state(RunState::Maintenance(Notice::default()));
+    choose(&mut m, "Restart");
+    press(&mut m, "esc");
+    choose(&mut m, "End maintenance");
+    assert!(matches!(asked(&press(&mut m, "right enter"))[..], [Ask::Maintenance { notice: None, .. }]));
+    let mut m = state(RunState::Running);
+    choose(&mut m, "Pause");
+    assert!(matches!(asked(&press(&mut m, "right enter"))[..], [Ask::Pause { .. }]));
+    let mut m = state(RunState::Paused { max_wait: Span::seconds(30) });
+    choose(&mut m, "Resume");
+    assert!(matches!(asked(&press(&mut m, "right enter"))[..], [Ask::Resume { .. }]));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::app::engine::{Container, ContainerDetail, EngineInfo, HostUsage, LogL
 use crate::app::event::Envelope;
 use crate::app::proxy::{Activity, ProbeAnswer, Snapshot};
 use crate::app::traffic::TrafficReport;
-use crate::app::{AppId, AppName, Hostname, Job, OpId, Problem, Upstream, UrlPath};
+use crate::app::{AppId, AppName, Hostname, Job, OpId, Problem, ProxyPorts, Upstream, UrlPath};
 
 use super::keymap::Cmd;
 use super::model::{RowKey, Tab};
@@ -35,8 +35,8 @@ pub(crate) enum Msg {
     EngineUp(Box<EngineInfo>),
     /// It does not; when it will be tried again.
     EngineDown(Problem, Timestamp),
-    /// The host's port that leads to the proxy.
-    HttpPort(u16),
+    /// The host's ports that lead to the proxy.
+    Ports(ProxyPorts),
     /// All containers of the namespace.
     Containers(Vec<Container>),
     /// There is no proxy on this engine (yet): nothing was ever deployed.

@@ -10,8 +10,8 @@ use crate::app::ledger::{AppRecord, Generated, ManualLock, RunState};
 use crate::app::proxy::{Activity, AppTraffic, InFlight, OpView, ProbeAnswer, ProxyInfo, Snapshot};
 use crate::app::traffic::{PathTraffic, Series, TrafficReport};
 use crate::app::{
-    Action, AppId, AppName, Caller, Change, Cost, EnvValue, Namespace, OpId, PlanView, Port, Problem, Release,
-    ReleaseNumber, ReleaseStatus, ResolvedImage, Secret, Settings,
+    Action, AppId, AppName, Caller, Change, Cost, EnvValue, Namespace, OpId, PlanView, Port, Problem, ProxyPorts,
+    Release, ReleaseNumber, ReleaseStatus, ResolvedImage, Secret, Settings,
 };
 
 use super::console::ConsoleOptions;
@@ -35,7 +35,8 @@ pub(crate) fn caller(user: &str, host: &str, command: &str) -> Caller {
 /// A console that has just been opened.
 pub(crate) fn fresh(columns: u16, rows: u16, options: ConsoleOptions) -> Model {
     let options = ConsoleOptions { by: caller("mia", "laptop", "console"), engine_label: "web-1".into(), ..options };
-    let mut m = Model::new(options, Namespace::default(), 80, "0123456789abcdef".into(), now());
+    let ports = ProxyPorts { http: 80, https: Some(443), metrics: None };
+    let mut m = Model::new(options, Namespace::default(), ports, "0123456789abcdef".into(), now());
     update(&mut m, Msg::Resize(columns, rows));
     update(&mut m, Msg::Painted(Vec::new()));
     m

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::app::{HTTP_PORT, Installation, Problem};
+use crate::app::{HTTP_PORT, Installation, Problem, ProxyPorts};
 use crate::ui::cli::args::{ColorWhen, ConsoleArgs, Global};
 use crate::ui::cli::session::{Session, Wiring, http_port, installation};
 use crate::ui::detached::Detached;
@@ -24,7 +24,7 @@ pub(crate) async fn console(session: &mut Session<'_>, args: &ConsoleArgs) -> An
     let place = session.place();
     let console = Console {
         namespace: global.namespace.clone(),
-        http_port: http_port()?.unwrap_or(HTTP_PORT),
+        ports: ProxyPorts { http: http_port()?.unwrap_or(HTTP_PORT), https: None, metrics: None },
         clock: session.wiring.clock(),
         seed: session.new_op().0,
         options: options(session, args),

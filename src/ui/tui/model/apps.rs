@@ -1,10 +1,12 @@
 //! An app as the list and the detail show it: its record, container and traffic brought together.
 
+use jiff::Timestamp;
+
 use crate::app::engine::Container;
 use crate::app::event::LockView;
 use crate::app::ledger::{AppRecord, RunState};
 use crate::app::proxy::AppTraffic;
-use crate::app::{AppName, OpId, Release, ReleaseStatus, Settings, percent};
+use crate::app::{AppName, CertificateView, OpId, ProxyPorts, Release, ReleaseStatus, Settings, address, percent};
 
 use super::super::format;
 
@@ -28,6 +30,8 @@ pub(crate) struct AppView {
     pub container: Option<Container>,
     /// What the proxy counted.
     pub traffic: AppTraffic,
+    /// The certificates of its hostnames, where there are any or are to be.
+    pub certificates: Vec<CertificateView>,
     /// Who holds its lock.
     pub lock: Option<LockView>,
 }
@@ -103,13 +107,8 @@ impl AppView {
     }
 
     /// Where people reach it, as a URL.
-    pub(crate) fn address(&self, http_port: u16) -> Option<String> {
-        let settings = self.settings()?;
-        let host = settings.primary_host();
-        let host = if host.as_str().contains(':') { format!("[{host}]") } else { host.to_string() };
-        let path = settings.path_prefix.as_ref().map_or("", |p| p.as_str());
-        let port = if http_port == 80 { String::new() } else { format!(":{http_port}") };
-        Some(format!("http://{host}{port}{path}"))
+    pub(crate) fn address(&self, ports: ProxyPorts, now: Timestamp) -> Option<String> {
+        Some(address(self.settings()?, &self.certificates, ports, now))
     }
 
     /// Share of 5xx among the last half minute's requests; `None`: there were no requests.

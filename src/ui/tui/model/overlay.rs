@@ -5,7 +5,11 @@ use tui_input::Input;
 use crate::app::{AppName, Ask, OpId};
 
 use super::super::keymap::Cmd;
+use super::super::same_as;
 use super::RowKey;
+
+/// Characters of a sentence for visitors, as `once maintenance` takes them.
+const MAX_MESSAGE: usize = 1000;
 
 /// Something on top.
 #[derive(Debug, Clone)]
@@ -86,11 +90,35 @@ pub(crate) struct Confirm {
     pub armed: bool,
     /// The name has to be typed: the name, and what was typed.
     pub typed: Option<(String, Input)>,
+    /// A sentence for visitors can be typed.
+    pub message: Option<Input>,
     /// The frame that was on the screen when the question came up: keys typed before the next one are not answers.
     pub asked_at: u64,
 }
 
 impl Confirm {
+    /// Whether a line of text has the keys.
+    pub(crate) fn is_typed(&self) -> bool {
+        self.typed.is_some() || self.message.is_some()
+    }
+
+    /// Edits that line. The sentence, as far as it can be shown, goes into the change and its command at once.
+    pub(crate) fn edit(&mut self, change: impl FnOnce(&mut Input)) {
+        if let Some((_, input)) = &mut self.typed {
+            change(input);
+        } else if let Some(input) = &mut self.message {
+            change(input);
+            let text: String = input.value().trim().chars().filter(|c| !c.is_control()).take(MAX_MESSAGE).collect();
+            if let Then::Run(ask) = &mut self.then
+                && let Ask::Maintenance { notice: Some(notice), .. } = ask.as_mut()
+            {
+                notice.message = Some(text).filter(|text| !text.is_empty());
+                self.command = Some(same_as::command(ask));
+            }
+        }
+        self.armed &= self.is_ready();
+    }
+
     /// Whether the button that does it can be pressed.
     pub(crate) fn is_ready(&self) -> bool {
         self.typed.as_ref().is_none_or(|(name, typed)| typed.value().trim() == name)

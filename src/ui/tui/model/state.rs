@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 
 use crate::app::engine::{Container, EngineInfo, HostUsage, Role};
 use crate::app::proxy::{Activity, ProxyInfo};
-use crate::app::{AppName, Ask, Caller, Job, Namespace, OpId, Problem};
+use crate::app::{AppName, Ask, Caller, Job, Namespace, OpId, Problem, ProxyPorts};
 
 use super::super::console::ConsoleOptions;
 use super::super::glyph::{ASCII, Glyphs, UNICODE};
@@ -115,8 +115,8 @@ pub(crate) struct Model {
     pub by: Caller,
     /// Where they sit: the time zone.
     pub zone: TimeZone,
-    /// The port apps are reached on.
-    pub http_port: u16,
+    /// The ports apps are reached on.
+    pub ports: ProxyPorts,
     /// Ids of changes are made of this and a counter.
     pub seed: String,
     pub(super) counter: u32,
@@ -191,7 +191,7 @@ impl Model {
     pub(crate) fn new(
         options: ConsoleOptions,
         namespace: Namespace,
-        http_port: u16,
+        ports: ProxyPorts,
         seed: String,
         now: Timestamp,
     ) -> Self {
@@ -200,7 +200,7 @@ impl Model {
             zone: options.zone.clone(),
             options,
             namespace,
-            http_port,
+            ports,
             seed,
             counter: 0,
             size: (80, 24),

@@ -14,7 +14,11 @@ pub(super) fn confirm(c: &mut Canvas<'_>, area: Rect, confirm: &Confirm) {
     let text_width = usize::from(width.saturating_sub(6));
     let lines: usize = confirm.lines.iter().map(|l| wrap(l, text_width).len()).sum();
     let command = usize::from(confirm.command.is_some()) * 2;
-    let typed = if confirm.typed.is_some() { 3 } else { 0 };
+    let typed = match (&confirm.typed, &confirm.message) {
+        (Some(_), _) => 3,
+        (None, Some(_)) => 2,
+        (None, None) => 0,
+    };
     let height = (lines + command + typed + 6) as u16;
     let boxed = layout::centred(area, width, height);
     c.fade(area);
@@ -39,6 +43,14 @@ pub(super) fn confirm(c: &mut Canvas<'_>, area: Rect, confirm: &Confirm) {
         field::draw(c, (x, y, inside.right().saturating_sub(x)), role, input, !confirm.armed, false);
         y += 1;
         c.line(inside.x, y, inside.width, &[(Role::Accent, "^D"), (Role::Muted, " the data too, or not")]);
+        y += 1;
+    }
+    if let Some(input) = &confirm.message {
+        y += 1;
+        let label = "visitors read: ";
+        c.text(inside.x, y, inside.width, Role::Muted, label);
+        let x = inside.x + columns(label) as u16;
+        field::draw(c, (x, y, inside.right().saturating_sub(x)), Role::Text, input, !confirm.armed, false);
         y += 1;
     }
     if let Some(command) = &confirm.command {

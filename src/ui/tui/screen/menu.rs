@@ -11,15 +11,18 @@ use super::super::widget::field;
 
 pub(super) fn actions(c: &mut Canvas<'_>, area: Rect, menu: &Menu) {
     let width = 72.min(area.width.saturating_sub(2));
-    let height = menu.items.len() as u16 + 6;
+    let height = (menu.items.len() as u16 + 6).min(area.height);
     let boxed = layout::centred(area, width, height);
     c.fade(area);
     c.clear(boxed);
     let title = menu.app.to_string();
     let inner = c.panel(boxed, &[(Role::Strong, "Actions "), (Role::Muted, &title)], true);
     let wide = width >= 60;
-    for (i, item) in menu.items.iter().enumerate() {
-        let line = Rect { x: inner.x, y: inner.y + 1 + i as u16, width: inner.width, height: 1 };
+    // On a small screen the list scrolls above the command.
+    let room = usize::from(inner.height.saturating_sub(4));
+    let top = (menu.cursor + 1).saturating_sub(room);
+    for (i, item) in menu.items.iter().enumerate().skip(top).take(room) {
+        let line = Rect { x: inner.x, y: inner.y + 1 + (i - top) as u16, width: inner.width, height: 1 };
         let role = if item.off.is_some() { Role::Faint } else { Role::Text };
         let used = c.text(line.x + 2, line.y, line.width.saturating_sub(3), role, item.label);
         let note = item.off.unwrap_or(&item.note);

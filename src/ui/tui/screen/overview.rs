@@ -1,9 +1,11 @@
 //! The Overview tab: what is wrong first, then what serves, then how it does.
 
+use jiff::Timestamp;
 use ratatui::layout::Rect;
 
-use crate::app::ReleaseStatus;
 use crate::app::proxy::ProbeAnswer;
+use crate::app::{IssuingState, ReleaseStatus};
+use crate::ui::words;
 
 use super::super::canvas::{Canvas, Piece};
 use super::super::format;
@@ -114,11 +116,14 @@ fn facts(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
     let health = health(c, app);
     let pieces: Vec<Piece<'_>> = health.iter().map(|(role, text)| (*role, text.as_str())).collect();
     row(c, "health", &pieces);
-    if let Some(address) = app.address(m.http_port) {
+    if let Some(address) = app.address(m.ports, m.now) {
         let others = app.settings().map_or(0, |s| s.hosts.len().saturating_sub(1));
         let others =
             if others == 0 { String::new() } else { format!("  and {}", format::many(others as u64, "more name")) };
         row(c, "address", &[(Role::Text, &address), (Role::Muted, &others)]);
+    }
+    for (role, text) in certificates(m.now, app) {
+        row(c, "tls", &[(role, &text)]);
     }
     let volume = m.namespace.volume(app.name(), None);
     let mounts = app.settings().map_or(0, |s| s.volumes.len());
@@ -132,6 +137,38 @@ fn facts(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
         row(c, "fallback", &[(Role::Text, &text), (Role::Muted, &more)]);
     }
     y - area.y
+}
+
+/// What is served for its names over TLS: one line for all that are well, and one for each that is not.
+fn certificates(now: Timestamp, app: &AppView) -> Vec<(Role, String)> {
+    let mut lines = Vec::new();
+    let good = app.certificates.iter().filter(|view| view.state(now) == IssuingState::Valid);
+    if let Some((name, facts)) =
+        good.filter_map(|view| Some((&view.name, view.certificate.as_ref()?))).min_by_key(|(_, facts)| facts.not_after)
+    {
+        let days = format::many(facts.not_after.duration_since(now).as_hours().max(0) as u64 / 24, "day");
+        let whose = if app.certificates.len() > 1 { format!(" · {name} first") } else { String::new() };
+        lines.push((Role::Text, format!("certificate for {days}{whose} · {}", facts.issuer)));
+    }
+    for view in &app.certificates {
+        let why = view.last_error.as_ref().map(|failure| format!(": {}", failure.message)).unwrap_or_default();
+        let next = view.issuing.as_ref().and_then(|issuing| issuing.next).map(|at| at.duration_since(now).as_secs());
+        let next = next.filter(|left| *left > 0).map(|left| format!(" · next look in {}", words::roughly(left as u64)));
+        let next = next.unwrap_or_default();
+        let name = &view.name;
+        lines.push(match view.state(now) {
+            IssuingState::Valid if why.is_empty() => continue,
+            IssuingState::Valid => (Role::Warn, format!("{name}: renewal fails{why}{next}")),
+            IssuingState::Pending => (Role::Muted, format!("{name}: no certificate yet{next}")),
+            IssuingState::Waiting => {
+                let leads = view.issuing.as_ref().and_then(|issuing| issuing.leads.as_deref()).unwrap_or("elsewhere");
+                (Role::Warn, format!("{name}: no certificate, it leads to {leads}{next}"))
+            }
+            IssuingState::Failing => (Role::Fail, format!("{name}: no certificate{why}{next}")),
+            IssuingState::Expired => (Role::Fail, format!("{name}: certificate expired{why}{next}")),
+        });
+    }
+    lines
 }
 
 /// What the health path answers, and how the container fares.

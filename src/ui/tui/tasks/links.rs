@@ -136,7 +136,7 @@ pub(super) async fn proxy(
             }
             Ok(Some(found)) => {
                 if let Ok(ports) = patiently(installation.public_ports()).await {
-                    let _ = on.tx.send(Msg::HttpPort(ports.http)).await;
+                    let _ = on.tx.send(Msg::Ports(ports)).await;
                 }
                 proxy.send_replace(Some(Arc::clone(&found)));
                 let (problem, seen) = snapshots(&on, found.as_ref()).await;

@@ -2,16 +2,19 @@
 
 use tui_input::Input;
 
-use crate::app::ledger::RunState;
-use crate::app::{Ask, OpId, ReleaseNumber, ReleaseStatus, Selector};
+use crate::app::{Ask, Notice, OpId, ReleaseNumber, ReleaseStatus, Selector, Span};
 
 use super::super::keymap::Cmd;
-use super::super::model::{AppView, Confirm, Form, FormKind, Menu, MenuItem, Model, Overlay, Tab, Then, View, Watched};
+use super::super::model::{AppView, Confirm, Form, FormKind, Model, Overlay, Tab, Then, View, Watched};
 use super::super::msg::Effect;
 use super::super::report;
 use super::super::same_as;
 use super::keys::notice;
+use super::menu::menu;
 use super::nav;
+
+/// How long a request waits while its app is paused, as `once pause` has it.
+const PAUSE: Span = Span::seconds(30);
 
 pub(super) fn command(m: &mut Model, cmd: Cmd) -> Vec<Effect> {
     match cmd {
@@ -24,12 +27,13 @@ pub(super) fn command(m: &mut Model, cmd: Cmd) -> Vec<Effect> {
         Cmd::Actions => menu(m),
         Cmd::Shell => return shell(m),
         Cmd::CopyAddress => {
-            if let Some(address) = m.app().and_then(|a| a.address(m.http_port)) {
+            if let Some(address) = m.app().and_then(|a| a.address(m.ports, m.now)) {
                 return copy(m, address);
             }
         }
         Cmd::Copy => return copy_here(m),
         Cmd::Restart | Cmd::Start | Cmd::Stop | Cmd::Remove | Cmd::Rollback | Cmd::Promote | Cmd::Abort => ask(m, cmd),
+        Cmd::Close | Cmd::Reopen | Cmd::Pause | Cmd::Resume => ask(m, cmd),
         _ => {}
     }
     Vec::new()
@@ -101,6 +105,10 @@ fn wish(m: &Model, app: &AppView, cmd: Cmd) -> Option<Ask> {
         Cmd::Stop => Ask::Stop { app: selector },
         Cmd::Promote => Ask::Promote { app: selector },
         Cmd::Abort => Ask::Abort { app: selector },
+        Cmd::Close => Ask::Maintenance { app: selector, notice: Some(Notice::default()) },
+        Cmd::Reopen => Ask::Maintenance { app: selector, notice: None },
+        Cmd::Pause => Ask::Pause { app: selector, max_wait: PAUSE },
+        Cmd::Resume => Ask::Resume { app: selector },
         Cmd::Remove => Ask::Remove { app: selector, data: false },
         Cmd::Rollback => {
             let marked = (m.tab == Tab::Releases && m.pane == super::super::model::Pane::Detail)
@@ -205,8 +213,10 @@ fn question(m: &Model, app: &AppView, wish: Ask) -> Result<Confirm, String> {
         Ask::Deploy(_) | Ask::Canary { .. } => return Err("a deploy is reviewed, not asked about".into()),
     };
     let typed = matches!(wish, Ask::Remove { .. }).then(|| (app.name().to_string(), Input::default()));
+    let message = matches!(wish, Ask::Maintenance { notice: Some(_), .. }).then(Input::default);
     let command = Some(same_as::command(&wish));
-    Ok(Confirm { title, lines, yes, then: Then::Run(Box::new(wish)), command, armed: false, typed, asked_at: m.frames })
+    let (then, asked_at) = (Then::Run(Box::new(wish)), m.frames);
+    Ok(Confirm { title, lines, yes, then, command, armed: false, typed, message, asked_at })
 }
 
 /// Both sides of a canary in words; without one there is nothing to ask.
@@ -232,81 +242,6 @@ fn rollback_target(app: &AppView, to: Option<ReleaseNumber>) -> Result<ReleaseNu
         Some(ReleaseStatus::Failed { .. }) => Err(format!("release {number} failed: it never served")),
         _ => Ok(number),
     }
-}
-
-fn menu(m: &mut Model) {
-    let Some(app) = m.app() else { return };
-    let running = app.record.state == RunState::Running;
-    let name = app.name().clone();
-    let served = app.record.serving.is_some();
-    let item = |cmd, label, note: &str, command: String, off| MenuItem { cmd, label, note: note.into(), command, off };
-    let frozen = m.options.read_only.then_some("read-only console");
-    let need = |fine: bool, why| frozen.or(if fine { None } else { Some(why) });
-    let mut items = vec![
-        item(
-            Cmd::Deploy,
-            "Deploy another image…",
-            "reviewed first, zero downtime",
-            format!("once deploy IMAGE --name {name}"),
-            need(served, "never served"),
-        ),
-        item(
-            Cmd::Edit,
-            "Edit settings…",
-            "shows what restarts and what not",
-            format!("once set {name} KEY=VALUE"),
-            need(served, "never served"),
-        ),
-        item(
-            Cmd::Restart,
-            "Restart",
-            "same release, zero downtime",
-            format!("once restart {name}"),
-            need(served && running, "it is stopped"),
-        ),
-        if running {
-            item(
-                Cmd::Stop,
-                "Stop",
-                "visitors see a 503 page",
-                format!("once stop {name}"),
-                need(served, "never served"),
-            )
-        } else {
-            item(Cmd::Start, "Start", "serves again once healthy", format!("once start {name}"), need(true, ""))
-        },
-        item(
-            Cmd::Rollback,
-            "Roll back",
-            "to the release before",
-            format!("once rollback {name}"),
-            need(app.record.releases.len() > 1, "one release only"),
-        ),
-        item(
-            Cmd::Shell,
-            "Open a shell",
-            "in the serving container",
-            format!("once shell {name}"),
-            need(running && served, "it does not run"),
-        ),
-        item(Cmd::Logs, "Logs", "follow, search, copy", format!("once logs {name} -f"), None),
-        item(
-            Cmd::CopyAddress,
-            "Copy address",
-            &app.address(m.http_port).unwrap_or_default(),
-            format!("once show {name}"),
-            None,
-        ),
-        item(Cmd::Remove, "Remove…", "type its name; data is kept", format!("once remove {name}"), need(true, "")),
-    ];
-    if let Some(canary) = &app.record.canary {
-        let note = format!("release {} for everybody", canary.release.number);
-        let promote = item(Cmd::Promote, "Promote the canary", &note, format!("once promote {name}"), need(true, ""));
-        let note = format!("release {} goes", canary.release.number);
-        let abort = item(Cmd::Abort, "Abort the canary", &note, format!("once abort {name}"), need(true, ""));
-        items.splice(0..0, [promote, abort]);
-    }
-    m.overlays.push(Overlay::Menu(Menu { app: name, items, cursor: 0 }));
 }
 
 /// Starts a change and shows it.
@@ -422,6 +357,7 @@ fn cancel(m: &mut Model, watched: &Watched) {
         command: None,
         armed: false,
         typed: None,
+        message: None,
         asked_at: m.frames,
     };
     m.overlays.push(Overlay::Confirm(Box::new(confirm)));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::app::engine::{Container, HostUsage, Usage};
 use crate::app::event::Event;
 use crate::app::proxy::Snapshot;
-use crate::app::{AppName, Problem};
+use crate::app::{AppName, Problem, certificates_of};
 
 use super::super::format::since;
 use super::super::model::{AppView, Link, Model, RowKey, Seen, Stage, Tab};
@@ -37,7 +37,7 @@ pub(super) fn take(m: &mut Model, msg: Msg) -> Vec<Effect> {
             m.usage.retain(|id, _| known(id));
             pair(m);
         }
-        Msg::HttpPort(port) => m.http_port = port,
+        Msg::Ports(ports) => m.ports = ports,
         Msg::ProxyAbsent => {
             m.proxy = Link::Absent;
             m.apps.clear();
@@ -92,6 +92,7 @@ pub(super) fn report(m: &mut Model, problem: Problem) {
 
 fn snapshot_taken(m: &mut Model, snapshot: Snapshot) -> Vec<Effect> {
     m.proxy = Link::Up;
+    let certificates = snapshot.certificates;
     m.proxy_info = Some(snapshot.info);
     let mut traffic: HashMap<_, _> = snapshot.traffic.into_iter().collect();
     let mut locks: HashMap<AppName, _> = snapshot.locks.into_iter().map(|l| (l.app.clone(), l)).collect();
@@ -104,6 +105,7 @@ fn snapshot_taken(m: &mut Model, snapshot: Snapshot) -> Vec<Effect> {
                 traffic: traffic.remove(&record.id).unwrap_or_default(),
                 lock: locks.remove(&record.name),
                 container: None,
+                certificates: certificates_of(&record, &certificates),
                 record,
             };
             (view.record.name.clone(), view)

@@ -82,6 +82,7 @@ fn editing(m: &mut Model, cmd: Cmd) -> Vec<Effect> {
                 command: None,
                 armed: false,
                 typed: None,
+                message: None,
                 asked_at: m.frames,
             };
             m.overlays.push(Overlay::Confirm(Box::new(confirm)));

@@ -65,7 +65,7 @@ fn is_early(m: &Model) -> bool {
 fn is_text(m: &Model) -> bool {
     match m.overlays.last() {
         Some(Overlay::Filter(_) | Overlay::Search(_) | Overlay::Palette(_)) => true,
-        Some(Overlay::Confirm(c)) => c.typed.is_some(),
+        Some(Overlay::Confirm(c)) => c.is_typed(),
         Some(_) => false,
         None => m.contexts() == [Ctx::Form],
     }

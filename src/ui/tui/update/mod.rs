@@ -4,6 +4,7 @@ mod actions;
 mod data;
 mod forms;
 mod keys;
+mod menu;
 mod nav;
 mod overlays;
 

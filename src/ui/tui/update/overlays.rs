@@ -20,12 +20,7 @@ pub(super) fn edit(m: &mut Model, change: impl FnOnce(&mut Input)) {
             change(&mut palette.input);
             palette.find();
         }
-        Some(Overlay::Confirm(confirm)) => {
-            if let Some((_, input)) = &mut confirm.typed {
-                change(input);
-            }
-            confirm.armed &= confirm.is_ready();
-        }
+        Some(Overlay::Confirm(confirm)) => confirm.edit(change),
         Some(_) => {}
         None => forms::edit(m, change),
     }
@@ -132,8 +127,8 @@ fn answer(m: &mut Model, mut confirm: Confirm, cmd: Cmd) -> Vec<Effect> {
                 }
             };
         }
-        // A name that was typed in full is answer enough to move on to the button, never to press it.
-        Cmd::Submit if confirm.typed.is_some() && confirm.is_ready() => confirm.armed = true,
+        // What was typed in full is answer enough to move on to the button, never to press it.
+        Cmd::Submit if confirm.is_typed() && confirm.is_ready() => confirm.armed = true,
         Cmd::Submit if confirm.typed.is_some() => keys::notice(m, "type the name first, or press esc"),
         Cmd::Submit | Cmd::Back => {
             m.overlays.pop();
@@ -196,6 +191,10 @@ pub(super) fn palette(m: &mut Model) {
         for (cmd, text) in [
             (Cmd::Start, "start the app (asks)"),
             (Cmd::Stop, "stop the app (asks)"),
+            (Cmd::Close, "maintenance: close the app to visitors (asks)"),
+            (Cmd::Reopen, "end the maintenance (asks)"),
+            (Cmd::Pause, "pause: let requests wait (asks)"),
+            (Cmd::Resume, "resume: let them go on (asks)"),
             (Cmd::Remove, "remove the app (asks)"),
         ] {
             items.push(PaletteItem::Command(cmd, text, String::new()));
