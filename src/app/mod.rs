@@ -15,6 +15,8 @@ mod explain;
 mod field;
 mod finding;
 mod fold;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod host;
 mod image;
 mod installation;

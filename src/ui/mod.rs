@@ -3,6 +3,8 @@
 
 pub mod cli;
 pub mod detached;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 pub mod runner;
 pub mod sanitize;
 pub mod tui;

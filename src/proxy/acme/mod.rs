@@ -11,6 +11,8 @@ mod authority;
 pub mod budget;
 mod desk;
 mod fault;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod issuer;
 mod peer;
 mod proof;

@@ -103,7 +103,13 @@ pub(super) fn to_app<B>(
     let absolute = request.uri().authority().and_then(|a| HeaderValue::from_str(a.as_str()).ok());
     if absolute.is_some() {
         let path = request.uri().path_and_query().cloned();
-        *request.uri_mut() = path.map(Uri::from).unwrap_or_default();
+        let target = path.map(Uri::from).unwrap_or_default();
+        // `GET http://shop.test` has a path that is empty, and empty is no target (RFC 9112, 3.2.1 and 3.2.4).
+        *request.uri_mut() = match target.path() {
+            "" if request.method() == Method::OPTIONS => Uri::from_static("*"),
+            "" => Uri::from_static("/"),
+            _ => target,
+        };
     }
     *request.version_mut() = Version::HTTP_11;
     let headers = request.headers_mut();
@@ -215,6 +221,22 @@ mod tests {
         let mut request = request.body(()).unwrap();
         to_app(&mut request, &peer(), Some("8080"), None, upgrade, chunked);
         request.into_parts().0.headers
+    }
+
+    #[test]
+    fn an_absolute_target_without_a_path_gets_one() {
+        for (method, target, expected) in [
+            ("GET", "http://a.test", "/"),
+            ("GET", "http://a.test?x", "/?x"),
+            ("GET", "http://a.test/x", "/x"),
+            ("OPTIONS", "http://a.test", "*"),
+            ("OPTIONS", "http://a.test/", "/"),
+        ] {
+            let mut request = Request::builder().method(method).uri(target).body(()).unwrap();
+            to_app(&mut request, &peer(), None, None, None, false);
+            assert_eq!(request.uri().to_string(), expected, "{method} {target}");
+            assert_eq!(request.headers()[HOST], "a.test");
+        }
     }
 
     #[test]

@@ -30,6 +30,8 @@ mod exchange;
 mod exposition;
 mod forward;
 mod forwarded;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod guard;
 mod handle;
 mod headers;

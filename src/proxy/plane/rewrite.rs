@@ -38,25 +38,28 @@ pub(super) fn readdress<B>(request: &mut Request<B>, original: &Uri, route: &Rou
     }
 }
 
-/// How much of a path is the prefix, however the client encoded it.
+/// How much of a path is the prefix, however the client or the operator encoded it.
 fn end_of(prefix: &str, path: &str) -> Option<usize> {
-    let bytes = path.as_bytes();
-    let mut at = 0;
-    for wanted in prefix.bytes() {
-        let (byte, width) = match bytes.get(at..)? {
-            [b'%', high, low, ..] => match decoded(*high, *low) {
-                Some(byte) if is_unreserved(byte) => (byte, 3),
-                _ => (b'%', 1),
-            },
-            [byte, ..] => (*byte, 1),
-            [] => return None,
-        };
-        if byte != wanted {
+    let (mut wanted, mut given) = (prefix.as_bytes(), path.as_bytes());
+    while let Some((byte, rest)) = first(wanted) {
+        let (found, after) = first(given)?;
+        if found != byte {
             return None;
         }
-        at += width;
+        (wanted, given) = (rest, after);
     }
-    Some(at)
+    Some(path.len() - given.len())
+}
+
+/// The first character, decoded where it means the same without (RFC 3986, 6.2.2.2), and what follows.
+fn first(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    match bytes {
+        [b'%', high, low, rest @ ..] if decoded(*high, *low).is_some_and(is_unreserved) => {
+            Some((decoded(*high, *low)?, rest))
+        }
+        [byte, rest @ ..] => Some((*byte, rest)),
+        [] => None,
+    }
 }
 
 fn decoded(high: u8, low: u8) -> Option<u8> {
@@ -120,6 +123,9 @@ mod tests {
             ("/api", "/api/%C3%A4", "/%C3%A4"),
             ("/api", "/api/api/x", "/api/x"),
             ("/a%2Fb", "/a%2Fb/c", "/c"),
+            ("/%61pi", "/api/x", "/x"),
+            ("/%61pi", "/%61pi/x", "/x"),
+            ("/a%20b", "/a%20b/x", "/x"),
             ("/api", "http://shop.test/api/x", "/x"),
         ] {
             let mut request = Request::builder().uri(uri).body(()).unwrap();

@@ -6,6 +6,8 @@ mod aside;
 mod config;
 mod events;
 pub(in crate::proxy) mod file;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod identity;
 mod records;
 mod unknown;

@@ -9,6 +9,8 @@
 mod certificates;
 mod challenges;
 mod files;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod handshake;
 mod pair;
 
