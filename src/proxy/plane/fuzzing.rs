@@ -85,14 +85,18 @@ async fn judge(mut request: Request<Incoming>) -> String {
     let host = headers::authority(&request).and_then(table::fold_host).map(|(host, _)| host.as_str().to_owned());
     let line = format!("{} {} {:?} {host:?} {sound:?}", request.method(), request.uri(), request.version());
     let head = format!("{:?}", request.headers());
-    if sound.is_err() || host.is_none() {
-        return format!("{line} {head}");
-    }
     let chunked = !hyper::body::Body::is_end_stream(request.body());
-    headers::to_app(&mut request, &peer(false), None, None, upgrade.as_ref(), chunked);
+    let fine = sound.is_ok() && host.is_some();
+    if fine {
+        headers::to_app(&mut request, &peer(false), None, None, upgrade.as_ref(), chunked);
+    }
+    // To its end, also where nobody wants it: whether hyper goes on behind a body that was left lying depends on how
+    // much of it is there.
     let (to_app, body) = request.into_parts();
     let body = body.collect().await.ok().map(http_body_util::Collected::to_bytes);
-    one_request(&to_app, body.as_ref(), upgrade.as_ref());
+    if fine {
+        one_request(&to_app, body.as_ref(), upgrade.as_ref());
+    }
     format!("{line} {head} {body:?}")
 }
 
