@@ -1,5 +1,8 @@
 //! What holds for whatever is typed as a setting; see [`crate::fuzzing`].
 
+// What does not hold panics.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 use std::sync::LazyLock;

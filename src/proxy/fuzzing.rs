@@ -1,5 +1,8 @@
 //! What holds for whatever comes over the proxy's inner lines and out of its files; see [`crate::fuzzing`].
 
+// What does not hold panics.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use serde_json::Value;
 
 use super::control::wire;

@@ -1,5 +1,8 @@
 //! What holds for whatever authorities and their files say; see [`crate::fuzzing`].
 
+// What does not hold panics.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};

@@ -1,5 +1,8 @@
 //! What holds for whatever strangers send to the data plane; see [`crate::fuzzing`].
 
+// What does not hold panics.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::collections::{BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::io;
@@ -31,7 +34,7 @@ use super::{
 use crate::app::{Cidr, Hostname, ReleaseNumber, Share, UrlPath};
 
 /// Values of one header, a line each; `None`: one of them could not be sent.
-fn values(name: HeaderName, bytes: &[u8]) -> Option<HeaderMap> {
+fn values(name: &HeaderName, bytes: &[u8]) -> Option<HeaderMap> {
     let lines = bytes.split(|b| *b == b'\n');
     lines.map(|line| Some((name.clone(), HeaderValue::from_bytes(line).ok()?))).collect()
 }
@@ -196,7 +199,7 @@ pub(crate) fn forwarded(bytes: &[u8]) {
     let [kind, rest @ ..] = bytes else { return };
     let names = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-forwarded-prefix"];
     let name = HeaderName::from_static(names[usize::from(kind & 7) % names.len()]);
-    let Some(mut head) = values(name, rest) else { return };
+    let Some(mut head) = values(&name, rest) else { return };
     head.insert(HOST, HeaderValue::from_static("shop.test"));
     let trusted: BTreeSet<Cidr> = ["10.0.0.0/8".parse(), "2001:db8::/32".parse()].into_iter().flatten().collect();
     let told = forwarded::told(&peer(true), &head, &trusted);
@@ -236,7 +239,7 @@ pub(crate) fn forwarded(bytes: &[u8]) {
 
 /// A coding is used that was named with a weight, and never one with weight 0.
 pub(crate) fn coding(bytes: &[u8]) {
-    let Some(head) = values(ACCEPT_ENCODING, bytes) else { return };
+    let Some(head) = values(&ACCEPT_ENCODING, bytes) else { return };
     let text = |value: &HeaderValue| value.to_str().map(str::to_ascii_lowercase).unwrap_or_default();
     let entries: Vec<String> = head
         .get_all(ACCEPT_ENCODING)
@@ -269,7 +272,7 @@ pub(crate) fn page(bytes: &[u8]) {
 
 /// A place is one that could have been drawn, and a cookie is found as a plain search finds it.
 pub(crate) fn cookie(bytes: &[u8]) {
-    let Some(head) = values(COOKIE, bytes) else { return };
+    let Some(head) = values(&COOKIE, bytes) else { return };
     for value in canary::cookies(&head, "once-canary") {
         assert!(bytes.windows(value.len() + 1).any(|w| w[0] == b'=' && &w[1..] == value));
         if let Some(place) = canary::read(value, ReleaseNumber(7)) {

@@ -1,5 +1,8 @@
 //! What holds for whatever the files of the ledger hold; see [`crate::fuzzing`].
 
+// What does not hold panics.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use serde_json::Value;
 
 use super::unknown::Unknown;
