@@ -240,22 +240,21 @@ pub(crate) fn forwarded(bytes: &[u8]) {
 /// A coding is used that was named with a weight, and never one with weight 0.
 pub(crate) fn coding(bytes: &[u8]) {
     let Some(head) = values(&ACCEPT_ENCODING, bytes) else { return };
-    let text = |value: &HeaderValue| value.to_str().map(str::to_ascii_lowercase).unwrap_or_default();
-    let entries: Vec<String> = head
-        .get_all(ACCEPT_ENCODING)
-        .iter()
-        .flat_map(|v| text(v).split(',').map(str::to_owned).collect::<Vec<_>>())
-        .collect();
-    let accepted = compress::accepted(&head);
-    let names: Vec<&str> = entries.iter().filter_map(|entry| entry.split(';').next()).map(str::trim).collect();
-    let Some(coding) = accepted else { return };
-    let named = |name: &&str| *name == "*" || *name == coding.name() || *name == format!("x-{}", coding.name());
-    assert!(names.iter().any(named), "{coding:?} {names:?}");
-    let weightless = |entry: &String| {
-        let mut parts = entry.split(';').map(str::trim);
-        parts.next() == Some(coding.name()) && parts.next().and_then(|q| q.strip_prefix("q=")).is_some_and(|q| q == "0")
-    };
-    assert!(!names.iter().filter(|name| **name == coding.name()).count().eq(&1) || !entries.iter().any(weightless));
+    let Some(coding) = compress::accepted(&head) else { return };
+    let values = head.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    let entries: Vec<String> =
+        values.flat_map(|v| v.split(',')).map(|entry| entry.trim().to_ascii_lowercase()).collect();
+    let name = |entry: &String| entry.split(';').next().unwrap_or_default().trim().to_owned();
+    let named = |name: &String| name == coding.name() || *name == format!("x-{}", coding.name());
+    assert!(entries.iter().map(name).any(|name| name == "*" || named(&name)), "{coding:?} {entries:?}");
+    // Of several about the same coding the last one counts.
+    if let Some(last) = entries.iter().rev().find(|entry| named(&name(entry))) {
+        let weight = last.split(';').skip(1).find_map(|part| part.trim().strip_prefix("q="));
+        assert!(
+            !weight.is_some_and(|weight| ["0", "0.0", "0.00", "0.000"].contains(&weight)),
+            "{coding:?} {entries:?}"
+        );
+    }
 }
 
 /// Who takes HTML gets HTML, and a text put into it brings no markup along.
