@@ -26,6 +26,7 @@ mod job;
 mod journal;
 pub mod ledger;
 mod name;
+mod naming;
 mod plan;
 mod problem;
 pub mod proxy;

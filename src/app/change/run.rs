@@ -30,7 +30,7 @@ pub async fn run(job: Job, installation: &Installation, sink: EventSink, cancel:
         journal.write(Event::Finished(finished.clone()));
         let proxy = found.borrow().clone();
         if let Some(proxy) = proxy
-            && !is_dry(&job)
+            && !job.ask.is_dry()
         {
             note(&*proxy, installation, &job, &journal, &finished).await;
         }
@@ -68,6 +68,8 @@ const fn verb(ask: &Ask) -> &'static str {
         Ask::Restart { .. } => "restart",
         Ask::Tidy { .. } => "tidy",
         Ask::Adopt { .. } => "adopt",
+        Ask::Rename { .. } => "rename",
+        Ask::DropAlias { .. } => "drop alias",
         Ask::Maintenance { notice: Some(_), .. } => "maintenance",
         Ask::Maintenance { notice: None, .. } => "maintenance off",
         Ask::Pause { .. } => "pause",
@@ -77,10 +79,6 @@ const fn verb(ask: &Ask) -> &'static str {
         Ask::Promote { .. } => "promote",
         Ask::Abort { .. } => "abort",
     }
-}
-
-fn is_dry(job: &Job) -> bool {
-    matches!(&job.ask, Ask::Deploy(deploy) if deploy.dry_run)
 }
 
 /// Appends to the audit log, also what failed or was refused.

@@ -106,6 +106,7 @@ fn record() -> AppRecord {
         container_kept: false,
     });
     record.serving = Some(ReleaseNumber(1));
+    record.aliases.push("kiosk".parse().unwrap());
     record
 }
 

@@ -16,7 +16,7 @@ pub(crate) use proxy::ConfigureArgs;
 pub use queries::ProxyArgs;
 pub(crate) use queries::{
     AdoptArgs, AppArg, AppWaitArgs, AppsArg, CanaryArgs, ConfirmArgs, DoctorArgs, ExecArgs, LockArgs, LogsArgs,
-    MaintenanceArgs, PauseArgs, ProxyCommand, RemoveArgs, RollbackArgs, StatusArgs, UpgradeArgs, WatchArgs,
+    MaintenanceArgs, PauseArgs, ProxyCommand, RemoveArgs, RenameArgs, RollbackArgs, StatusArgs, UpgradeArgs, WatchArgs,
 };
 
 /// The command line.
@@ -190,6 +190,9 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Take an app that runs already back under control, after its record was lost
     Adopt(AdoptArgs),
+    /// Give an app another name; containers, data and history stay, and the old name goes on meaning it
+    #[command(after_help = queries::RENAME_EXAMPLES)]
+    Rename(RenameArgs),
     /// Print completions for a shell
     Completions {
         /// Which shell
@@ -246,6 +249,7 @@ impl Command {
             Self::Activity { .. } => "activity",
             Self::Doctor(_) => "doctor",
             Self::Adopt(_) => "adopt",
+            Self::Rename(_) => "rename",
             Self::Completions { .. } => "completions",
             Self::Version => "version",
             Self::Machinery(_) => "machinery",
