@@ -31,7 +31,7 @@ use super::{
     canary, closed, compress, connection, forwarded, headers, password, proxy_protocol, record, rewrite, soundness,
     table,
 };
-use crate::app::{Cidr, Hostname, ReleaseNumber, Share, UrlPath};
+use crate::app::{Cidr, Hostname, ReleaseNumber, Share, UrlPath, normalised_path};
 
 /// Values of one header, a line each; `None`: one of them could not be sent.
 fn values(name: &HeaderName, bytes: &[u8]) -> Option<HeaderMap> {
@@ -306,7 +306,7 @@ pub(crate) fn log(bytes: &[u8]) {
     assert_eq!(shown.split('&').count(), query.split('&').count());
     for (given, shown) in query.split('&').zip(shown.split('&')) {
         let Some((key, _)) = given.split_once('=') else { continue };
-        let plain = table::decode_unreserved(key).to_ascii_lowercase();
+        let plain = normalised_path(key).to_ascii_lowercase();
         if ["token", "passw", "key", "session"].iter().any(|word| plain.contains(word)) {
             assert_eq!(shown, format!("{key}=[redacted]"));
         }
@@ -365,8 +365,8 @@ pub(crate) fn prefix(bytes: &[u8]) {
     if !uri.path().starts_with('/') {
         return;
     }
-    let decoded = table::decode_unreserved(prefix.as_str().trim_end_matches('/'));
-    let path = table::decode_unreserved(uri.path());
+    let decoded = normalised_path(prefix.as_str().trim_end_matches('/'));
+    let path = normalised_path(uri.path());
     let below = table::under(&decoded, &path);
     assert_eq!(below, path == decoded || path.starts_with(&format!("{decoded}/")));
     if !below {
@@ -379,7 +379,7 @@ pub(crate) fn prefix(bytes: &[u8]) {
     }
     let left = request.uri();
     assert!(left.path().starts_with('/') && uri.path().ends_with(left.path().trim_start_matches('/')), "{left}");
-    let whole = table::decode_unreserved(left.path());
+    let whole = normalised_path(left.path());
     assert!(path == format!("{decoded}{whole}") || path == decoded && whole == "/", "{prefix} {uri} {left}");
     assert_eq!(left.query(), uri.query());
 }

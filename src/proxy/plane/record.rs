@@ -16,7 +16,8 @@ use super::exchange::Context;
 use super::handle::Shared;
 use super::metrics::{Outcome, ReleaseCounts};
 use super::pulse::Busy;
-use super::table::decode_unreserved;
+use super::trunk::Seat;
+use crate::app::normalised_path;
 
 /// Dropping it writes it down.
 pub(super) struct Record {
@@ -38,6 +39,8 @@ pub(super) struct Record {
     /// Of an upgraded connection, which has given its claim away.
     counts: Option<Arc<ReleaseCounts>>,
     busy: Busy,
+    /// On a connection that others use too.
+    pub(super) seat: Option<Seat>,
     /// Given back last: when a drain ends, everything has been written down.
     pub(super) claim: Option<Claim>,
 }
@@ -116,6 +119,7 @@ impl Record {
             entry: Box::new(entry),
             counts: None,
             busy: context.pulse.busy(),
+            seat: None,
             claim: None,
         }
     }
@@ -325,7 +329,7 @@ pub(super) fn redact(query: &str, line: &mut Vec<u8>) {
     const SECRET: [&str; 9] = ["token", "secret", "passw", "key", "auth", "sig", "code", "session", "credential"];
     let secret = |name: &str| {
         // `%74oken` is `token` to the app.
-        let name = decode_unreserved(name).to_ascii_lowercase();
+        let name = normalised_path(name).to_ascii_lowercase();
         SECRET.iter().any(|word| name.contains(word))
     };
     if !query.split('&').any(|pair| pair.split_once('=').is_some_and(|(name, _)| secret(name))) {

@@ -41,9 +41,9 @@ pub(super) fn readdress<B>(request: &mut Request<B>, original: &Uri, route: &Rou
 /// How much of a path is the prefix, however the client or the operator encoded it.
 fn end_of(prefix: &str, path: &str) -> Option<usize> {
     let (mut wanted, mut given) = (prefix.as_bytes(), path.as_bytes());
-    while let Some((byte, rest)) = first(wanted) {
+    while let Some((meant, rest)) = first(wanted) {
         let (found, after) = first(given)?;
-        if found != byte {
+        if found != meant {
             return None;
         }
         (wanted, given) = (rest, after);
@@ -51,13 +51,16 @@ fn end_of(prefix: &str, path: &str) -> Option<usize> {
     Some(path.len() - given.len())
 }
 
-/// The first character, decoded where it means the same without (RFC 3986, 6.2.2.2), and what follows.
-fn first(bytes: &[u8]) -> Option<(u8, &[u8])> {
+/// What the first character means (RFC 3986, 6.2.2), and what follows: one that is escaped for no reason is itself, an
+/// escape that stays one is in upper case.
+fn first(bytes: &[u8]) -> Option<([u8; 3], &[u8])> {
     match bytes {
-        [b'%', high, low, rest @ ..] if decoded(*high, *low).is_some_and(is_unreserved) => {
-            Some((decoded(*high, *low)?, rest))
+        [b'%', high, low, rest @ ..] if decoded(*high, *low).is_some() => {
+            let byte = decoded(*high, *low)?;
+            let escape = [b'%', high.to_ascii_uppercase(), low.to_ascii_uppercase()];
+            Some((if is_unreserved(byte) { [byte, 0, 0] } else { escape }, rest))
         }
-        [byte, rest @ ..] => Some((*byte, rest)),
+        [byte, rest @ ..] => Some(([*byte, 0, 0], rest)),
         [] => None,
     }
 }
@@ -126,6 +129,7 @@ mod tests {
             ("/%61pi", "/api/x", "/x"),
             ("/%61pi", "/%61pi/x", "/x"),
             ("/a%20b", "/a%20b/x", "/x"),
+            ("/a%2Fb", "/%61%2fb/c%2f", "/c%2f"),
             ("/api", "http://shop.test/api/x", "/x"),
         ] {
             let mut request = Request::builder().uri(uri).body(()).unwrap();
