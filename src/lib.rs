@@ -14,6 +14,8 @@ pub mod app;
 pub mod demo;
 pub mod docker;
 mod entropy;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 mod parts;
 pub mod proxy;
 pub mod ui;

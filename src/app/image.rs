@@ -1,9 +1,12 @@
 //! References to images, and what a reference was resolved to.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use super::units::Port;
 
 /// Why an image reference was turned down. The text reads after "invalid image `x`: ".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -169,21 +172,27 @@ fn is_repository(text: &str) -> bool {
 
 fn is_registry(text: &str) -> bool {
     let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) => (host, Some(port)),
-        None => (text, None),
+        // The colons of an IPv6 address come before its bracket.
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (text, None),
     };
-    !host.is_empty()
-        && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'[' | b']' | b':'))
-        && port.is_none_or(|p| p.parse::<u16>().is_ok())
+    let label = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let fine = address.map_or_else(|| host.split('.').all(label), |address| address.parse::<Ipv6Addr>().is_ok());
+    fine && port.is_none_or(|port| port.parse::<Port>().is_ok())
 }
 
+/// Words of letters and digits, with `.`, `_`, `__` or any number of `-` between them.
 fn is_path_segment(text: &str) -> bool {
-    let lower = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9');
-    let bytes = text.as_bytes();
-    bytes.first().is_some_and(|b| lower(*b))
-        && bytes.last().is_some_and(|b| lower(*b))
-        && bytes.iter().all(|b| lower(*b) || matches!(b, b'.' | b'_' | b'-'))
-        && !text.contains("..")
+    let word = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9');
+    let mut between = text.split(|c: char| c.is_ascii() && word(c as u8)).filter(|between| !between.is_empty());
+    let separates = |between: &str| matches!(between, "." | "_" | "__") || between.bytes().all(|b| b == b'-');
+    text.bytes().next().is_some_and(word) && text.bytes().next_back().is_some_and(word) && between.all(separates)
 }
 
 /// What a reference stood for when it was resolved.
@@ -229,6 +238,8 @@ mod tests {
             ("ghcr.io/acme/shop", "ghcr.io/acme/shop", None, Some("ghcr.io"), "shop"),
             ("localhost:5000/a/b:x", "localhost:5000/a/b", Some("x"), Some("localhost:5000"), "b"),
             ("127.0.0.1:5000/a", "127.0.0.1:5000/a", None, Some("127.0.0.1:5000"), "a"),
+            ("[::1]:5000/a", "[::1]:5000/a", None, Some("[::1]:5000"), "a"),
+            ("a__b.c---d_e", "a__b.c---d_e", None, None, "a__b.c---d_e"),
         ] {
             let image: ImageRef = text.parse().unwrap();
             assert_eq!((image.repository(), image.tag(), image.registry()), (repository, tag, registry), "{text}");
@@ -243,6 +254,9 @@ mod tests {
     #[test]
     fn turns_down_what_the_engine_would() {
         for bad in ["", "Shop", "a//b", "a:", "a:b c", "a@sha256:1", "-a", "a-", "a..b", "a/b/", "/a", "https://x/y"] {
+            assert!(bad.parse::<ImageRef>().is_err(), "{bad}");
+        }
+        for bad in ["a._b", "a___b", "a.-b", "h:+80/a", "h:0/a", "-h.x/a", "h..x/a", "[::1/a", "[x]:1/a", "::1/a"] {
             assert!(bad.parse::<ImageRef>().is_err(), "{bad}");
         }
     }

@@ -17,6 +17,8 @@ mod field;
 mod finding;
 mod fold;
 mod hook;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod host;
 mod image;
 mod installation;

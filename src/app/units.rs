@@ -119,12 +119,12 @@ impl FromStr for ByteSize {
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let (number, unit) = split_unit(text);
         let number: f64 = decimal(number).ok_or(UnitError::Size)?;
-        let shift = match unit.to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
-            "" => 0,
-            "k" => 10,
-            "m" => 20,
-            "g" => 30,
-            "t" => 40,
+        let shift = match unit.to_ascii_lowercase().as_str() {
+            "" | "b" => 0,
+            "k" | "kb" | "kib" => 10,
+            "m" | "mb" | "mib" => 20,
+            "g" | "gb" | "gib" => 30,
+            "t" | "tb" | "tib" => 40,
             _ => return Err(UnitError::Size),
         };
         let bytes = (number * (1u64 << shift) as f64).round();
@@ -342,7 +342,10 @@ mod tests {
         assert_eq!("0.5".parse::<Cpus>().unwrap().nanos(), 500_000_000);
         assert_eq!("1.25".parse::<Cpus>().unwrap().to_string(), "1.25");
         assert_eq!("1.25".parse::<Cpus>().unwrap().whole(), 2);
-        for bad in ["", "x", "-1m", "1q", "99999999t"] {
+        for (text, bytes) in [("5b", 5), ("5kb", 5 << 10), ("5TiB", 5 << 40)] {
+            assert_eq!(text.parse::<ByteSize>().unwrap(), ByteSize(bytes), "{text}");
+        }
+        for bad in ["", "x", "-1m", "1q", "99999999t", "5ib", "5bb", "5kibib"] {
             assert!(bad.parse::<ByteSize>().is_err(), "{bad}");
         }
         for bad in ["0", "-1", "0.0001", "x", "5000"] {

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::environment::Environment;
+use crate::app::Port;
 use crate::app::engine::EngineError;
 
 const DEFAULT: &str = "unix:///var/run/docker.sock";
@@ -61,7 +62,7 @@ fn certificates_of(environment: &Environment) -> Option<PathBuf> {
     environment.get("DOCKER_CERT_PATH").map(PathBuf::from).or_else(|| environment.docker_config())
 }
 
-fn parse(text: &str, certificates: Option<PathBuf>) -> Result<Address, EngineError> {
+pub(super) fn parse(text: &str, certificates: Option<PathBuf>) -> Result<Address, EngineError> {
     let Some((scheme, rest)) = text.split_once("://") else {
         return Err(bad(text, "it needs a scheme: `unix://`, `tcp://` or `ssh://`"));
     };
@@ -81,7 +82,7 @@ fn parse(text: &str, certificates: Option<PathBuf>) -> Result<Address, EngineErr
 fn is_authority(rest: &str) -> bool {
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     !rest.contains('/')
-        && rest.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+        && rest.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<Port>().is_ok())
 }
 
 fn ssh_target(text: &str, rest: &str) -> Result<SshTarget, EngineError> {
@@ -104,13 +105,15 @@ fn ssh_target(text: &str, rest: &str) -> Result<SshTarget, EngineError> {
             None => (rest, None),
         },
     };
-    let port = match port.map(str::parse) {
+    let port = match port.map(str::parse::<Port>) {
         None => None,
-        Some(Ok(port)) => Some(port),
+        Some(Ok(port)) => Some(port.get()),
         Some(Err(_)) => return Err(bad(text, "its port is not a number")),
     };
     // A leading dash would be an option to ssh.
-    let dangerous = |word: &str| word.is_empty() || word.starts_with('-') || word.contains(char::is_whitespace);
+    let dangerous = |word: &str| {
+        word.is_empty() || word.starts_with('-') || word.contains(|c: char| c.is_whitespace() || c.is_control())
+    };
     if dangerous(host) || user.is_some_and(dangerous) {
         return Err(bad(text, "its user or host is not usable"));
     }
@@ -229,6 +232,10 @@ mod tests {
             "ssh://h:x",
             "ssh://h/var/run",
             "ssh://a b",
+            "ssh://a\u{7}b",
+            "ssh://h:+22",
+            "ssh://h:0",
+            "tcp://h:+2375",
         ] {
             assert!(matches!(parse(text, None), Err(EngineError::BadAddress { .. })), "{text}");
         }

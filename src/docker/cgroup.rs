@@ -103,7 +103,7 @@ fn number(path: &Path) -> Option<u64> {
     text(path)?.trim().parse().ok()
 }
 
-fn field(text: &str, name: &str) -> Option<u64> {
+pub(super) fn field(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
 }
 

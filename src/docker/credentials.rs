@@ -88,7 +88,7 @@ impl Docker {
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Config {
+pub(super) struct Config {
     auths: HashMap<String, Entry>,
     creds_store: String,
     cred_helpers: HashMap<String, String>,
@@ -139,7 +139,7 @@ impl Config {
         }
     }
 
-    fn parse(text: &[u8]) -> serde_json::Result<Self> {
+    pub(super) fn parse(text: &[u8]) -> serde_json::Result<Self> {
         serde_json::from_slice(text)
     }
 
@@ -153,7 +153,7 @@ impl Config {
         if helper.is_empty() { self.written(server) } else { ask_helper(helper, server, environment, sudo).await }
     }
 
-    fn written(&self, server: &str) -> Result<Option<Login>, EngineError> {
+    pub(super) fn written(&self, server: &str) -> Result<Option<Login>, EngineError> {
         let exact = self.auths.get(server);
         // Old logins were kept under URLs.
         let found = exact.or_else(|| self.auths.iter().find(|(key, _)| host(key) == host(server)).map(|(_, e)| e));

@@ -24,7 +24,7 @@ impl Processor {
         Self::parse(&fs::read_to_string("/proc/stat").ok()?)
     }
 
-    fn parse(stat: &str) -> Option<Self> {
+    pub(super) fn parse(stat: &str) -> Option<Self> {
         let (mut total, mut count) = (None, 0);
         for line in stat.lines() {
             let mut words = line.split_ascii_whitespace();
@@ -36,9 +36,10 @@ impl Processor {
         }
         // user nice system idle iowait irq softirq steal; guest times behind them are counted in user already.
         let times = total?;
-        let all = times.iter().take(8).sum();
-        let idle: u64 = times.iter().skip(3).take(2).sum();
-        Some(Self { busy: all - idle, all, count })
+        let sum = |times: &[u64]| times.iter().fold(0_u64, |sum, time| sum.saturating_add(*time));
+        let all = sum(times.get(..8).unwrap_or(&times));
+        let idle = sum(times.get(3..5).or(times.get(3..)).unwrap_or_default());
+        Some(Self { busy: all.saturating_sub(idle), all, count })
     }
 
     /// Of one processor, since an earlier reading.
@@ -50,13 +51,14 @@ impl Processor {
 }
 
 /// Used and all bytes.
-fn memory(meminfo: &str) -> Option<(u64, u64)> {
+pub(super) fn memory(meminfo: &str) -> Option<(u64, u64)> {
     let kibibytes = |name: &str| -> Option<u64> {
         let line = meminfo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
         line.trim().strip_suffix("kB")?.trim().parse().ok()
     };
     let all = kibibytes("MemTotal")?;
-    Some((all.saturating_sub(kibibytes("MemAvailable")?) * 1024, all * 1024))
+    let used = all.saturating_sub(kibibytes("MemAvailable")?);
+    Some((used.saturating_mul(1024), all.saturating_mul(1024)))
 }
 
 /// Used and all bytes of the file system below a directory.
@@ -100,6 +102,10 @@ mod tests {
         let second = Processor { busy: 300, all: 1200, count: 2 };
         assert_eq!(second.share(first), 1.5);
         assert_eq!(first.share(first), 0.0);
+        let most = u64::MAX;
+        let wild = Processor::parse(&format!("cpu {most} {most} 0 1 {most}\n")).unwrap();
+        assert_eq!(wild, Processor { busy: 0, all: most, count: 0 });
+        assert_eq!(Processor::parse("cpu 5\n"), Some(Processor { busy: 5, all: 5, count: 0 }));
     }
 
     #[test]
@@ -107,6 +113,8 @@ mod tests {
         let meminfo = "MemTotal:       1000 kB\nMemFree:         100 kB\nMemAvailable:    400 kB\n";
         assert_eq!(memory(meminfo), Some((600 * 1024, 1000 * 1024)));
         assert_eq!(memory("MemTotal: 1 kB"), None);
+        let wild = format!("MemTotal: {} kB\nMemAvailable: 0 kB\n", u64::MAX);
+        assert_eq!(memory(&wild), Some((u64::MAX, u64::MAX)));
     }
 
     #[test]

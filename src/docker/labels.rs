@@ -32,13 +32,23 @@ pub(super) fn filter(namespace: &Namespace) -> String {
 /// What the labels say, or `None` where they are not ours or cannot be read.
 pub(super) fn identity(labels: &BTreeMap<String, String>) -> Option<Identity> {
     let text = |key: &str| labels.get(key).map(String::as_str);
+    // It becomes a file's name when a ledger is made again.
+    let id = text(ID).map(|id| AppId(id.to_owned()));
+    if id.as_ref().is_some_and(|id| !id.is_plain()) {
+        return None;
+    }
     Some(Identity {
         namespace: text(NAMESPACE)?.parse().ok()?,
         role: role(text(ROLE)?)?,
         app: text(APP).map(str::parse::<AppName>).transpose().ok()?,
-        id: text(ID).map(|id| AppId(id.to_owned())),
-        release: text(RELEASE).map(str::parse).transpose().ok()?.map(ReleaseNumber),
+        id,
+        release: text(RELEASE).map(number).transpose().ok()?.map(ReleaseNumber),
     })
+}
+
+/// As it was written: std's numbers take signs and zeros before them.
+fn number(text: &str) -> Result<u64, ()> {
+    text.parse().ok().filter(|number: &u64| number.to_string() == text).ok_or(())
 }
 
 fn role(text: &str) -> Option<Role> {
@@ -99,6 +109,8 @@ mod tests {
             vec![(NAMESPACE, "once"), (ROLE, "emperor")],
             vec![(NAMESPACE, "once"), (ROLE, "web"), (APP, "Not A Name")],
             vec![(NAMESPACE, "once"), (ROLE, "web"), (RELEASE, "-1")],
+            vec![(NAMESPACE, "once"), (ROLE, "web"), (RELEASE, "+1")],
+            vec![(NAMESPACE, "once"), (ROLE, "web"), (ID, "../../x")],
         ] {
             assert_eq!(identity(&labels(&bad)), None, "{bad:?}");
         }

@@ -76,7 +76,7 @@ impl Reading {
 
 /// Makes lines of frames, for each of the two streams by itself.
 #[derive(Debug, Default)]
-struct Joiner {
+pub(super) struct Joiner {
     stdout: Begun,
     stderr: Begun,
 }
@@ -89,7 +89,7 @@ struct Begun {
 }
 
 impl Joiner {
-    fn add(&mut self, stderr: bool, frame: &[u8], ready: &mut VecDeque<LogLine>) {
+    pub(super) fn add(&mut self, stderr: bool, frame: &[u8], ready: &mut VecDeque<LogLine>) {
         let begun = if stderr { &mut self.stderr } else { &mut self.stdout };
         let (at, text) = split_time(frame);
         if !begun.open {
@@ -105,7 +105,7 @@ impl Joiner {
         }
     }
 
-    fn finish(&mut self, ready: &mut VecDeque<LogLine>) {
+    pub(super) fn finish(&mut self, ready: &mut VecDeque<LogLine>) {
         for (stderr, begun) in [(false, &mut self.stdout), (true, &mut self.stderr)] {
             if begun.open {
                 ready.push_back(begun.take(stderr));

@@ -16,6 +16,8 @@ mod error;
 mod events;
 mod exec;
 mod exec_stdio;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod host;
 mod image_archive;
 mod images;

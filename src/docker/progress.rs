@@ -46,8 +46,8 @@ impl Layers {
         PullProgress {
             layers_done: count(self.0.values().filter(|layer| layer.done).count()),
             layers: count(self.0.len()),
-            bytes_done: self.0.values().map(|layer| layer.fetched).sum(),
-            bytes: self.0.values().map(|layer| layer.size).sum(),
+            bytes_done: self.0.values().fold(0, |sum, layer| sum.saturating_add(layer.fetched)),
+            bytes: self.0.values().fold(0, |sum, layer| sum.saturating_add(layer.size)),
         }
     }
 }
@@ -68,6 +68,15 @@ mod tests {
 {"status":"Pull complete","progressDetail":{},"id":"bbb"}
 {"status":"Digest: sha256:0"}
 {"status":"Status: Downloaded newer image for acme/shop:1.0"}"#;
+
+    #[test]
+    fn layers_larger_than_can_be_do_no_harm() {
+        let mut layers = Layers::default();
+        let line =
+            |id: u8| format!(r#"{{"status":"Downloading","progressDetail":{{"current":{}}},"id":"{id}"}}"#, i64::MAX);
+        let seen = (0..3).filter_map(|id| layers.fold(&serde_json::from_str(&line(id)).unwrap())).last().unwrap();
+        assert_eq!((seen.bytes_done, seen.bytes), (u64::MAX, u64::MAX));
+    }
 
     #[test]
     fn folds_layers_into_one_measure() {

@@ -16,6 +16,8 @@ pub mod binaries;
 pub mod client;
 pub mod control;
 pub mod ctl;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 pub mod parent;
 pub mod plane;
 pub mod scrape;

@@ -1,6 +1,7 @@
 //! The line between the supervisor and each of its workers: a socket in the place of the worker's standard input, a word
 //! a line. It must be understood by any two versions, for a worker may be years newer than the supervisor.
 
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
@@ -37,6 +38,50 @@ pub enum Order {
     Leave,
     /// To the one that asked to be relieved: it serves on, and why.
     Refused(String),
+}
+
+impl Report {
+    /// `None`: it is a word of another version.
+    pub(super) fn of(line: &str) -> Option<Self> {
+        match line.split_once(' ') {
+            None if line == "ready" => Some(Self::Ready),
+            Some(("upgrade", hash)) => Some(Self::Upgrade(hash.to_owned())),
+            _ => None,
+        }
+    }
+}
+
+/// The line, with its end.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ready => f.write_str("ready\n"),
+            Self::Upgrade(hash) => writeln!(f, "upgrade {}", one_line(hash)),
+        }
+    }
+}
+
+impl Order {
+    /// `None`: it is a word of another version.
+    pub(super) fn of(line: &str) -> Option<Self> {
+        match line.split_once(' ') {
+            None if line == "serve" => Some(Self::Serve),
+            None if line == "leave" => Some(Self::Leave),
+            Some(("refused", why)) => Some(Self::Refused(why.to_owned())),
+            _ => None,
+        }
+    }
+}
+
+/// The line, with its end.
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Serve => f.write_str("serve\n"),
+            Self::Leave => f.write_str("leave\n"),
+            Self::Refused(why) => writeln!(f, "refused {}", one_line(why)),
+        }
+    }
 }
 
 /// One end of the line.
@@ -86,42 +131,22 @@ impl Line {
 
     /// What the worker says next.
     pub async fn report(&mut self) -> Report {
-        self.next(|line| match line.split_once(' ') {
-            None if line == "ready" => Some(Report::Ready),
-            Some(("upgrade", hash)) => Some(Report::Upgrade(hash.to_owned())),
-            _ => None,
-        })
-        .await
+        self.next(Report::of).await
     }
 
     /// What the supervisor says next.
     pub async fn order(&mut self) -> Order {
-        self.next(|line| match line.split_once(' ') {
-            None if line == "serve" => Some(Order::Serve),
-            None if line == "leave" => Some(Order::Leave),
-            Some(("refused", why)) => Some(Order::Refused(why.to_owned())),
-            _ => None,
-        })
-        .await
+        self.next(Order::of).await
     }
 
     /// Says something as the worker. An end that is gone hears nothing.
     pub async fn tell(&mut self, report: &Report) {
-        self.say(match report {
-            Report::Ready => "ready\n".to_owned(),
-            Report::Upgrade(hash) => format!("upgrade {}\n", one_line(hash)),
-        })
-        .await;
+        self.say(report.to_string()).await;
     }
 
     /// Says something as the supervisor. An end that is gone hears nothing.
     pub async fn give(&mut self, order: &Order) {
-        self.say(match order {
-            Order::Serve => "serve\n".to_owned(),
-            Order::Leave => "leave\n".to_owned(),
-            Order::Refused(why) => format!("refused {}\n", one_line(why)),
-        })
-        .await;
+        self.say(order.to_string()).await;
     }
 
     async fn say(&mut self, line: String) {

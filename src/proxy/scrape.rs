@@ -117,7 +117,7 @@ pub fn is_this_machine(peer: IpAddr) -> bool {
 }
 
 /// The default route's gateway in the kernel's table, whose addresses are in hexadecimal and back to front.
-fn gateway(routes: &str) -> Option<IpAddr> {
+pub(super) fn gateway(routes: &str) -> Option<IpAddr> {
     let default = |line: &str| {
         let mut columns = line.split_whitespace().skip(1);
         let (to, gateway) = (columns.next()?, columns.next()?);

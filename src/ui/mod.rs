@@ -5,6 +5,8 @@ pub mod cli;
 pub mod detached;
 mod hooks;
 mod plan_words;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 pub mod runner;
 pub mod sanitize;
 pub mod tui;

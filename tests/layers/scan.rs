@@ -38,7 +38,7 @@ pub struct Scan {
     pub marks: Vec<(usize, Mark)>,
     /// Lines of modules compiled only for tests.
     pub test_lines: Vec<RangeInclusive<usize>>,
-    /// Names of modules declared with `#[cfg(test)] mod name;`: other files that are tests as a whole.
+    /// Names of modules declared with `#[cfg(test)] mod name;`, or for fuzzing too: other files that are tests as a whole.
     pub test_files: Vec<String>,
 }
 
@@ -274,5 +274,5 @@ fn is_run_by_another(attribute: &[TokenTree]) -> bool {
 
 fn is_cfg_test(attribute: &Group) -> bool {
     let words: Vec<String> = attribute.stream().into_iter().map(|t| t.to_string().replace(' ', "")).collect();
-    matches!(words.as_slice(), [cfg, what] if cfg == "cfg" && what == "(test)")
+    matches!(words.as_slice(), [cfg, what] if cfg == "cfg" && ["(test)", "(any(fuzzing,test))"].contains(&what.as_str()))
 }

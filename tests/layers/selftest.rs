@@ -183,6 +183,10 @@ fn what_is_for_tests_ends_with_its_item() {
 fn a_file_declared_for_tests_is_one() {
     let uses = "use regex::Regex;";
     assert_eq!(check(&[("src/app/mod.rs", "#[cfg(test)] mod fake;"), ("src/app/fake.rs", uses)]), []);
+    let declared = "#[cfg(any(fuzzing, test))] pub(crate) mod fake;";
+    assert_eq!(check(&[("src/app/mod.rs", declared), ("src/app/fake.rs", uses)]), []);
+    let other = "#[cfg(any(fuzzing, unix))] mod fake;";
+    assert_ne!(check(&[("src/app/mod.rs", other), ("src/app/fake.rs", uses)]), []);
     assert_eq!(check(&[("src/app/mod.rs", "mod fake;"), ("src/app/fake.rs", uses)]), [(1, Rule::AppCrate)]);
 }
 

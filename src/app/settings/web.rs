@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use super::env::Secret;
 use super::words::{Switch, Upstream};
 use crate::app::field::Field;
 use crate::app::host::Hostname;
-use crate::app::units::{ByteSize, Span, UrlPath};
+use crate::app::units::{ByteSize, Port, Span, UrlPath};
 
 /// Settings of the way between visitor and app. The proxy's own defaults hold for what is not there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -262,13 +263,26 @@ impl FromStr for AskUrl {
         }
         let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).ok_or(WebError::Ask)?;
         let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
-        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']');
-        let fine = !authority.is_empty()
-            && !authority.starts_with(':')
-            && authority.bytes().all(plain)
-            && path.parse::<UrlPath>().is_ok();
+        let fine = is_authority(authority) && path.parse::<UrlPath>().is_ok();
         if fine { Ok(Self::Url(text.to_owned())) } else { Err(WebError::Ask) }
     }
+}
+
+/// A name or an address, IPv6 in brackets, and a port if need be.
+fn is_authority(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let fine = match address {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => {
+            !host.contains(|c: char| c == ':' || c.is_whitespace())
+                && host.parse::<Hostname>().is_ok_and(|name| !name.is_wildcard())
+        }
+    };
+    fine && port.is_none_or(|port| port.parse::<Port>().is_ok())
 }
 
 /// Who may log in: 1 to 64 characters, no `:`, `=`, space or control character.
@@ -348,6 +362,13 @@ mod tests {
             "/a b",
             "/a/../b",
             "http://:80/x",
+            "http://[",
+            "http://[::1",
+            "http://::1/x",
+            "http://a:/x",
+            "http://a:+80/x",
+            "http://a:b:80/x",
+            "http://-a/x",
         ] {
             assert_eq!(text.parse::<AskUrl>(), Err(WebError::Ask), "{text}");
         }

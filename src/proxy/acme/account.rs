@@ -124,7 +124,7 @@ fn contacts(config: &Acme) -> Vec<String> {
 }
 
 /// Authorities give it in base64url; some pad it, some use the other alphabet.
-fn eab_key(text: &str) -> Result<Vec<u8>, Fault> {
+pub(super) fn eab_key(text: &str) -> Result<Vec<u8>, Fault> {
     let bare = text.trim_end_matches('=');
     let decoded = URL_SAFE_NO_PAD.decode(bare).or_else(|_| STANDARD_NO_PAD.decode(bare));
     decoded.map_err(|_| Fault::new("account", "the authority's account key is not base64url", Outcome::Failed))

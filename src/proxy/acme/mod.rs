@@ -13,6 +13,8 @@ pub mod budget;
 mod demand;
 mod desk;
 mod fault;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod issuer;
 mod peer;
 mod proof;

@@ -172,7 +172,7 @@ fn judge(addresses: &[IpAddr], answers: &[Answer]) -> Reach {
 }
 
 /// Whether a redirection stays with the name and the path; `Some(true)`: to HTTPS.
-fn same_name(to: &str, name: &Hostname, path: &str) -> Option<bool> {
+pub(super) fn same_name(to: &str, name: &Hostname, path: &str) -> Option<bool> {
     let to: http::Uri = to.parse().ok()?;
     let secure = match to.scheme_str()? {
         "https" => true,

@@ -243,8 +243,13 @@ impl Schedule {
             }
             return Advice::Order;
         }
-        let blind_at = at.silent_since.map(|since| since + BLIND.mul_f64(f64::from(at.failures + 1)));
-        if blind_at.is_some_and(|at| at <= now) { Advice::Order } else { Advice::Wait }
+        // A file may say anything, so no sums of what it says.
+        let patience = BLIND.saturating_mul(i32::try_from(at.failures).unwrap_or(i32::MAX).saturating_add(1));
+        if at.silent_since.is_some_and(|since| now.duration_since(since) >= patience) {
+            Advice::Order
+        } else {
+            Advice::Wait
+        }
     }
 
     /// Takes an order from the budget, before it is placed. The caller writes the schedule to disk before it goes on.

@@ -126,7 +126,7 @@ fn http_date(text: &str) -> Option<Timestamp> {
 }
 
 /// `Retry-After`: seconds or a date.
-fn wait(text: &str) -> Option<SignedDuration> {
+pub(super) fn wait(text: &str) -> Option<SignedDuration> {
     match text.trim().parse::<u32>() {
         Ok(seconds) => Some(SignedDuration::from_secs(i64::from(seconds))),
         Err(_) => Some(http_date(text)?.duration_since(Timestamp::now())),

@@ -107,14 +107,15 @@ impl Visitor<'_> {
     }
 }
 
-fn read(value: &[u8], release: ReleaseNumber) -> Option<u16> {
-    let (of, place) = std::str::from_utf8(value).ok()?.split_once('-')?;
-    let place = place.parse().ok().filter(|place| *place < Share::WHOLE)?;
-    (of.parse() == Ok(release.0)).then_some(place)
+pub(super) fn read(value: &[u8], release: ReleaseNumber) -> Option<u16> {
+    let (of, given) = std::str::from_utf8(value).ok()?.split_once('-')?;
+    let place: u16 = given.parse().ok().filter(|place| *place < Share::WHOLE)?;
+    // As it was written and in no other way: std's numbers take signs and zeros before them.
+    (of == release.to_string() && given == place.to_string()).then_some(place)
 }
 
 /// Values of the cookies of a name. HTTP/2 may bring each in a field of its own.
-fn cookies<'a>(head: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+pub(super) fn cookies<'a>(head: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
     let pairs = head.get_all(COOKIE).iter().flat_map(|field| field.as_bytes().split(|b| *b == b';'));
     pairs.filter_map(move |pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }
@@ -137,7 +138,7 @@ mod tests {
     #[test]
     fn a_place_counts_for_its_canary_only() {
         assert_eq!(read(b"7-9999", ReleaseNumber(7)), Some(9999));
-        for bad in ["7-10000", "8-1", "7", "7-", "-1", "7--1", "7-1x", ""] {
+        for bad in ["7-10000", "8-1", "7", "7-", "-1", "7--1", "7-1x", "+7-1", "7-+1", "7-01", ""] {
             assert_eq!(read(bad.as_bytes(), ReleaseNumber(7)), None, "{bad}");
         }
     }

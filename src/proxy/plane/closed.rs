@@ -52,7 +52,7 @@ fn document(text: &str) -> String {
     serde_json::json!({ "status": 503, "error": TITLE, "message": text }).to_string()
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -76,7 +76,7 @@ impl Coding {
 }
 
 /// The one with the highest weight, of several the best; never one with weight 0.
-fn accepted(headers: &HeaderMap) -> Option<Coding> {
+pub(super) fn accepted(headers: &HeaderMap) -> Option<Coding> {
     let mut weights = [None; 3];
     let mut others = 0;
     let values = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());

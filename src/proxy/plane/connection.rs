@@ -179,7 +179,7 @@ where
     }
 }
 
-fn http1(options: &PlaneOptions) -> http1::Builder {
+pub(super) fn http1(options: &PlaneOptions) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder.max_buf_size(options.buffer).max_header_size(options.buffer);
     builder

@@ -10,7 +10,7 @@ use http::header::{HOST, HeaderName};
 use http::{HeaderMap, HeaderValue};
 
 use super::record::Peer;
-use crate::app::Cidr;
+use crate::app::{Cidr, Port};
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -72,7 +72,9 @@ pub(super) fn tell(headers: &mut HeaderMap, peer: &Peer, port: Option<&str>, pre
     if let Some(host) = kept(headers, &FORWARDED_HOST).or_else(|| headers.get(HOST).cloned()) {
         headers.insert(FORWARDED_HOST, host);
     }
-    let said = kept(headers, &PORT).filter(|port| port.to_str().is_ok_and(|p| p.parse::<u16>().is_ok()));
+    // Written anew: a number may have zeros before it.
+    let said = kept(headers, &PORT).and_then(|port| port.to_str().ok()?.parse::<Port>().ok());
+    let said = said.map(|port| HeaderValue::from(port.get()));
     let port = said.unwrap_or_else(|| match port {
         None if peer.scheme == "https" => HeaderValue::from_static("443"),
         None => HeaderValue::from_static("80"),
@@ -196,6 +198,9 @@ mod tests {
         assert_eq!(pass(true, &[("x-forwarded-proto", "https")], None)[3], "443");
         let odd = &[("x-forwarded-proto", "gopher"), ("x-forwarded-port", "0x50")];
         assert_eq!(pass(true, odd, None)[1..4], ["http", "shop.test", "80"]);
+        for (said, told) in [("+8443", "80"), ("008443", "8443"), ("0", "80")] {
+            assert_eq!(pass(true, &[("x-forwarded-port", said)], None)[3], told);
+        }
         let twice = &[("x-forwarded-host", "a.test"), ("x-forwarded-host", "b.test")];
         assert_eq!(pass(true, twice, None)[2], "shop.test");
     }

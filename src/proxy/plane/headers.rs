@@ -103,7 +103,9 @@ pub(super) fn to_app<B>(
     let absolute = request.uri().authority().and_then(|a| HeaderValue::from_str(a.as_str()).ok());
     if absolute.is_some() {
         let path = request.uri().path_and_query().cloned();
-        *request.uri_mut() = path.map(Uri::from).unwrap_or_default();
+        let target = path.map(Uri::from).unwrap_or_default();
+        // What is left of `http://shop.test#x` is empty, and empty is no target (RFC 9112, 3.2.1).
+        *request.uri_mut() = if target.path().is_empty() { Uri::from_static("/") } else { target };
     }
     *request.version_mut() = Version::HTTP_11;
     let headers = request.headers_mut();
@@ -215,6 +217,18 @@ mod tests {
         let mut request = request.body(()).unwrap();
         to_app(&mut request, &peer(), Some("8080"), None, upgrade, chunked);
         request.into_parts().0.headers
+    }
+
+    #[test]
+    fn an_absolute_target_without_a_path_gets_one() {
+        for (target, expected) in
+            [("http://a.test", "/"), ("http://a.test#x", "/"), ("http://a.test?x#y", "/?x"), ("http://a.test/x", "/x")]
+        {
+            let mut request = Request::builder().uri(target).body(()).unwrap();
+            to_app(&mut request, &peer(), None, None, None, false);
+            assert_eq!(request.uri().to_string(), expected, "{target}");
+            assert_eq!(request.headers()[HOST], "a.test");
+        }
     }
 
     #[test]

@@ -32,6 +32,8 @@ mod exchange;
 mod exposition;
 mod forward;
 mod forwarded;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod go_ahead;
 mod guard;
 mod handle;

@@ -55,7 +55,7 @@ fn malformed() -> io::Error {
     io::ErrorKind::InvalidData.into()
 }
 
-fn version1(line: &[u8]) -> io::Result<Option<SocketAddr>> {
+pub(super) fn version1(line: &[u8]) -> io::Result<Option<SocketAddr>> {
     let text = std::str::from_utf8(line).ok().and_then(|line| line.strip_suffix("\r\n")).ok_or_else(malformed)?;
     let mut words = text.split(' ');
     let (Some("PROXY"), Some(family)) = (words.next(), words.next()) else { return Err(malformed()) };
@@ -78,7 +78,7 @@ fn version1(line: &[u8]) -> io::Result<Option<SocketAddr>> {
     Ok(Some(SocketAddr::new(from, from_port)))
 }
 
-fn version2(command: u8, family: u8, rest: &[u8]) -> io::Result<Option<SocketAddr>> {
+pub(super) fn version2(command: u8, family: u8, rest: &[u8]) -> io::Result<Option<SocketAddr>> {
     match command {
         // The balancer's own, as for its health checks.
         0x20 => return Ok(None),

@@ -17,6 +17,7 @@ use super::handle::Shared;
 use super::metrics::{Outcome, ReleaseCounts};
 use super::pulse::Busy;
 use super::trunk::Seat;
+use crate::app::normalised_path;
 
 /// Dropping it writes it down.
 pub(super) struct Record {
@@ -326,7 +327,7 @@ fn digits(line: &mut Vec<u8>, mut value: u64) {
 }
 
 /// A JSON string of whatever bytes a stranger sent; what is no UTF-8 becomes U+FFFD.
-fn escape(bytes: &[u8], line: &mut Vec<u8>) {
+pub(super) fn escape(bytes: &[u8], line: &mut Vec<u8>) {
     line.push(b'"');
     if bytes.iter().all(|b| matches!(b, 0x20..=0x7e) && *b != b'"' && *b != b'\\') {
         line.extend_from_slice(bytes);
@@ -346,10 +347,11 @@ fn escape(bytes: &[u8], line: &mut Vec<u8>) {
 }
 
 /// Queries carry tokens; the values of keys that sound like it are left out.
-fn redact(query: &str, line: &mut Vec<u8>) {
+pub(super) fn redact(query: &str, line: &mut Vec<u8>) {
     const SECRET: [&str; 9] = ["token", "secret", "passw", "key", "auth", "sig", "code", "session", "credential"];
     let secret = |name: &str| {
-        let name = name.to_ascii_lowercase();
+        // `%74oken` is `token` to the app.
+        let name = normalised_path(name).to_ascii_lowercase();
         SECRET.iter().any(|word| name.contains(word))
     };
     if !query.split('&').any(|pair| pair.split_once('=').is_some_and(|(name, _)| secret(name))) {
@@ -423,6 +425,7 @@ mod tests {
         };
         assert_eq!(shown("page=2&q=a%20b"), "page=2&q=a%20b");
         assert_eq!(shown("page=2&reset_Token=abc&x"), "page=2&reset_Token=[redacted]&x");
+        assert_eq!(shown("%74oken=abc&a%3Db=c"), "%74oken=[redacted]&a%3Db=c");
         assert_eq!(shown(""), "");
     }
 

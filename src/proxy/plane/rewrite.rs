@@ -38,37 +38,31 @@ pub(super) fn readdress<B>(request: &mut Request<B>, original: &Uri, route: &Rou
     }
 }
 
-/// How much of a path is the prefix, however the client encoded it.
+/// How much of a path is the prefix, however the client or the operator encoded it.
 fn end_of(prefix: &str, path: &str) -> Option<usize> {
-    let bytes = path.as_bytes();
-    let (mut at, mut escape) = (0, 0_u8);
-    for wanted in prefix.bytes() {
-        if escape > 0 {
-            // Of an escape that stays one, in either case.
-            if !bytes.get(at)?.eq_ignore_ascii_case(&wanted) {
-                return None;
-            }
-            (at, escape) = (at + 1, escape - 1);
-            continue;
-        }
-        let (byte, width) = match bytes.get(at..)? {
-            [b'%', high, low, ..] => match decoded(*high, *low) {
-                Some(byte) if is_unreserved(byte) => (byte, 3),
-                Some(_) => {
-                    escape = 2;
-                    (b'%', 1)
-                }
-                None => (b'%', 1),
-            },
-            [byte, ..] => (*byte, 1),
-            [] => return None,
-        };
-        if byte != wanted {
+    let (mut wanted, mut given) = (prefix.as_bytes(), path.as_bytes());
+    while let Some((meant, rest)) = first(wanted) {
+        let (found, after) = first(given)?;
+        if found != meant {
             return None;
         }
-        at += width;
+        (wanted, given) = (rest, after);
     }
-    Some(at)
+    Some(path.len() - given.len())
+}
+
+/// What the first character means (RFC 3986, 6.2.2), and what follows: one that is escaped for no reason is itself, an
+/// escape that stays one is in upper case.
+fn first(bytes: &[u8]) -> Option<([u8; 3], &[u8])> {
+    match bytes {
+        [b'%', high, low, rest @ ..] if decoded(*high, *low).is_some() => {
+            let byte = decoded(*high, *low)?;
+            let escape = [b'%', high.to_ascii_uppercase(), low.to_ascii_uppercase()];
+            Some((if is_unreserved(byte) { [byte, 0, 0] } else { escape }, rest))
+        }
+        [byte, rest @ ..] => Some(([*byte, 0, 0], rest)),
+        [] => None,
+    }
 }
 
 fn decoded(high: u8, low: u8) -> Option<u8> {
@@ -132,6 +126,9 @@ mod tests {
             ("/api", "/api/%C3%A4", "/%C3%A4"),
             ("/api", "/api/api/x", "/api/x"),
             ("/a%2Fb", "/a%2Fb/c", "/c"),
+            ("/%61pi", "/api/x", "/x"),
+            ("/%61pi", "/%61pi/x", "/x"),
+            ("/a%20b", "/a%20b/x", "/x"),
             ("/a%2Fb", "/%61%2fb/c%2f", "/c%2f"),
             ("/api", "http://shop.test/api/x", "/x"),
         ] {

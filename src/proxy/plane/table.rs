@@ -1,6 +1,7 @@
 //! The routing table: immutable, replaced as a whole.
 
 use std::collections::HashMap;
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use super::app::App;
@@ -117,18 +118,21 @@ fn longest<'a>(entries: &'a [Entry], path: &str) -> Option<&'a Arc<App>> {
     entries.iter().find(|entry| under(&entry.prefix, path)).map(|entry| &entry.app)
 }
 
-fn under(prefix: &str, path: &str) -> bool {
+pub(super) fn under(prefix: &str, path: &str) -> bool {
     path.strip_prefix(prefix).is_some_and(|rest| prefix.is_empty() || rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The part of an authority that routes look at: lower-case, without port, final dot and brackets. The port is given
 /// beside it. `None`: this is no authority.
 pub(super) fn fold_host(authority: &str) -> Option<(FoldedHost, Option<&str>)> {
+    let address;
     let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
         let (host, after) = rest.split_once(']')?;
+        // As routes have it: `0:0::1` is `::1`. Nothing but an address stands in brackets.
+        address = host.parse::<Ipv6Addr>().ok()?.to_string();
         match after.strip_prefix(':') {
-            Some(port) => (host, Some(port)),
-            None if after.is_empty() => (host, None),
+            Some(port) => (address.as_str(), Some(port)),
+            None if after.is_empty() => (address.as_str(), None),
             None => return None,
         }
     } else {
@@ -237,6 +241,9 @@ mod tests {
             ("example.com", "/", "no host"),
             ("[::1]", "/", "six"),
             ("[::1]:80", "/", "six"),
+            ("[0:0::0001]", "/", "six"),
+            ("[shop.example.com]", "/", "bad"),
+            ("[10.0.0.1]:80", "/", "bad"),
             ("10.0.0.1:80", "/", "six"),
             ("only.test", "/app/x", "only"),
             ("only.test", "/", "no path"),

@@ -48,14 +48,16 @@ impl ConfigFile {
     }
 
     pub(super) fn write(&self, config: &ProxyConfig) -> Result<()> {
-        let content = serde_json::to_vec_pretty(&Written { schema: SCHEMA, config })
-            .map_err(io::Error::other)
-            .during(|| format!("write {}", self.path.display()))?;
+        let content = text(config).map_err(io::Error::other).during(|| format!("write {}", self.path.display()))?;
         file::replace(&self.path, &content)
     }
 }
 
-fn parse(content: &[u8]) -> std::result::Result<ProxyConfig, String> {
+pub(super) fn text(config: &ProxyConfig) -> serde_json::Result<Vec<u8>> {
+    serde_json::to_vec_pretty(&Written { schema: SCHEMA, config })
+}
+
+pub(super) fn parse(content: &[u8]) -> std::result::Result<ProxyConfig, String> {
     let damaged = |e: serde_json::Error| format!("it is damaged: {e}");
     let version: Version = serde_json::from_slice(content).map_err(damaged)?;
     if version.schema != SCHEMA {

@@ -7,6 +7,8 @@ mod config;
 mod events;
 pub(in crate::proxy) mod file;
 mod history;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod identity;
 mod records;
 mod unknown;

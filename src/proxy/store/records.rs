@@ -59,13 +59,7 @@ impl RecordFiles {
 
     pub(super) fn write(&self, record: &AppRecord) -> Result<()> {
         let path = self.path(&record.id);
-        let written = match self.unknown.get(&record.id) {
-            None => serde_json::to_vec_pretty(record),
-            Some(unknown) => serde_json::to_value(record).and_then(|mut value| {
-                unknown.put_into(&mut value);
-                serde_json::to_vec_pretty(&value)
-            }),
-        };
+        let written = text(record, self.unknown.get(&record.id));
         let content = written.map_err(io::Error::other).during(|| format!("write {}", path.display()))?;
         file::replace(&path, &content)
     }
@@ -97,6 +91,13 @@ impl RecordFiles {
     }
 }
 
+pub(super) fn text(record: &AppRecord, unknown: Option<&Unknown>) -> serde_json::Result<Vec<u8>> {
+    let Some(unknown) = unknown else { return serde_json::to_vec_pretty(record) };
+    let mut value = serde_json::to_value(record)?;
+    unknown.put_into(&mut value);
+    serde_json::to_vec_pretty(&value)
+}
+
 #[derive(Deserialize)]
 struct Version {
     schema: u32,
@@ -104,12 +105,15 @@ struct Version {
 
 /// The record with what a newer version wrote into it, or in words why it cannot be used.
 fn read(stem: &str, path: &Path) -> std::result::Result<(AppRecord, Option<Unknown>), String> {
-    let content = fs::read(path).map_err(|e| format!("it cannot be read: {e}"))?;
-    let version: Version = serde_json::from_slice(&content).map_err(|e| format!("it is damaged: {e}"))?;
+    parse(stem, &fs::read(path).map_err(|e| format!("it cannot be read: {e}"))?)
+}
+
+pub(super) fn parse(stem: &str, content: &[u8]) -> std::result::Result<(AppRecord, Option<Unknown>), String> {
+    let version: Version = serde_json::from_slice(content).map_err(|e| format!("it is damaged: {e}"))?;
     if version.schema != SCHEMA {
         return Err(format!("it has schema {}; this version reads schema {SCHEMA}", version.schema));
     }
-    let record: AppRecord = serde_json::from_slice(&content).map_err(|e| format!("it is damaged: {e}"))?;
+    let record: AppRecord = serde_json::from_slice(content).map_err(|e| format!("it is damaged: {e}"))?;
     if record.id.0 != stem {
         return Err(format!("it holds the app with id {}", record.id.0.escape_default()));
     }
@@ -117,7 +121,7 @@ fn read(stem: &str, path: &Path) -> std::result::Result<(AppRecord, Option<Unkno
         return Err(flaw);
     }
     let damaged = |e: serde_json::Error| format!("it is damaged: {e}");
-    let theirs = serde_json::from_slice(&content).map_err(damaged)?;
+    let theirs = serde_json::from_slice(content).map_err(damaged)?;
     let unknown = Unknown::of(&theirs, &serde_json::to_value(&record).map_err(damaged)?);
     Ok((record, unknown))
 }

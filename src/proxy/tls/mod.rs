@@ -11,6 +11,8 @@ mod certificates;
 mod challenges;
 mod demand;
 mod files;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod handshake;
 mod pair;
 

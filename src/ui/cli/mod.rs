@@ -9,6 +9,8 @@ mod change;
 mod command;
 mod confirm;
 mod env_file;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod objects;
 mod output;
 mod plan_text;

@@ -289,3 +289,12 @@ proptest! {
         prop_assert!(crowd(&orders, an_hour) < 30);
     }
 }
+
+#[test]
+fn a_file_with_impossible_times_does_no_harm() {
+    let name = host("a.example.com");
+    let text =
+        r#"{"names":{"a.example.com":{"failures":4294967295,"silent_since":"9999-12-30T22:00:00Z"}},"budget":{}}"#;
+    let mut schedule: Schedule = serde_json::from_str(text).unwrap();
+    assert_eq!(schedule.looked(&name, at(0), silent()), Advice::Wait);
+}

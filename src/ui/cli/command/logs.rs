@@ -150,7 +150,7 @@ fn container(record: &AppRecord, release: Option<u64>) -> Result<String, Problem
 }
 
 /// `10m` before now, or a time.
-fn since(text: &str, now: Timestamp) -> Result<Timestamp, Problem> {
+pub(crate) fn since(text: &str, now: Timestamp) -> Result<Timestamp, Problem> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Ok(time);
     }

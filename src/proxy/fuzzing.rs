@@ -1,0 +1,43 @@
+//! What holds for whatever comes over the proxy's inner lines and out of its files; see [`crate::fuzzing`].
+
+// What does not hold panics.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use serde_json::Value;
+
+use super::control::wire;
+use super::parent::{Order, Report};
+use super::scrape;
+use super::tls::fuzzing as tls;
+use crate::app::proxy::ProxyError;
+
+pub(crate) use super::acme::fuzzing::{answer, schedule};
+pub(crate) use super::plane::fuzzing as plane;
+pub(crate) use super::store::fuzzing::{configuration, record, unknown};
+pub(crate) use tls::pair;
+
+/// A word on the line between supervisor and worker is said again as it was heard.
+pub(crate) fn word(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Some(line) = text.lines().next() else { return };
+    let said = Report::of(line).map(|report| report.to_string()).or_else(|| Some(Order::of(line)?.to_string()));
+    if let Some(said) = said {
+        assert_eq!(said, format!("{}\n", line.replace('\r', " ")));
+    }
+}
+
+/// A line of a long answer, an error in particular, comes out as it went in.
+pub(crate) fn frame(bytes: &[u8]) {
+    let Ok(line) = serde_json::from_slice::<wire::Line<Value>>(bytes) else { return };
+    let json = serde_json::to_value(&line).unwrap();
+    let result: Result<Value, ProxyError> = line.into();
+    assert_eq!(serde_json::to_value(wire::Line::from(result)).ok(), Some(json));
+}
+
+/// The kernel's table names a gateway only by the default route.
+pub(crate) fn gateway(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Some(gateway) = scrape::gateway(&text) {
+        assert!(text.contains("00000000") && !gateway.is_unspecified());
+    }
+}
