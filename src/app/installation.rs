@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::clock::{Clock, Entropy};
+use super::event::Outcome;
 use super::engine::{ContainerSpec, Engine, EngineError, MountSpec, OwnImage, Restart};
 use super::name::Namespace;
 use super::problem::Problem;
@@ -108,6 +109,12 @@ impl Installation {
     pub async fn proxy(&self) -> Result<Option<Arc<dyn Proxy>>, Problem> {
         match self.engine.container(&self.namespace.proxy()).await? {
             None => Ok(None),
+            Some(container) if container.labels.get("once.role").map(String::as_str) != Some("proxy") => {
+                let message = format!("the container {} is somebody else's: the proxy cannot have its name", container.name);
+                Err(Problem::new(Outcome::Environment, "proxy-name-taken", message).hint(
+                    "it may be ONCE's own proxy; another namespace stays clear of it: `--namespace NAME` (or ONCE_NAMESPACE)",
+                ))
+            }
             Some(container) => {
                 if !container.running {
                     self.engine.start(&container.id).await?;

@@ -9,7 +9,7 @@ use super::host::Hostname;
 use super::name::{AppName, OpId, ReleaseNumber};
 use super::release::Caller;
 use super::route::Notice;
-use super::units::Span;
+use super::units::{Port, Span, UrlPath};
 
 /// A change to be made, complete: what the detached process reads from its standard input. Holds secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,10 +74,14 @@ pub enum Ask {
         /// Which app.
         app: Selector,
     },
-    /// Make the record of an app again from its containers, which go on running as they are.
+    /// Make an app of what runs already, which goes on running as it is: our own containers whose record was lost, or
+    /// a container of others.
     Adopt {
-        /// Name or id of one of them.
+        /// Name or id of one of its containers.
         container: String,
+        /// What is not to be read off a container of others.
+        #[serde(default)]
+        wish: Box<AdoptWish>,
     },
     /// Let visitors see a 503 page while the app goes on running, or let them in again.
     Maintenance {
@@ -111,6 +115,22 @@ pub enum Ask {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Selector(pub String);
+
+/// What an app made of somebody else's container is to have, whatever its maker says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AdoptWish {
+    /// `--name`.
+    pub name: Option<AppName>,
+    /// `--host`; none: those its proxy has for it, else `<name>.localhost`.
+    pub hosts: Vec<Hostname>,
+    /// `--port`.
+    pub port: Option<Port>,
+    /// `--health-path`; `None`: what its proxy asks for, else `/up`, else `/`.
+    pub health_path: Option<UrlPath>,
+    /// `--dry-run`: end after the plan.
+    pub dry_run: bool,
+}
 
 /// A wish for an app.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

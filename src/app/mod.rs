@@ -37,6 +37,7 @@ mod route;
 mod select;
 mod settings;
 mod shape;
+mod takeover;
 pub mod traffic;
 mod units;
 mod watch;
@@ -62,7 +63,7 @@ pub use installation::{
 };
 pub use inventory::{AppHealth, AppView, Inventory, join, observe};
 pub use issuing::{Certified, CertifyAnswer, CertifyAsk, CertifyRequest, Issuing, IssuingState, NoCertificate};
-pub use job::{Ask, Deploy, Job, Pull, Selector};
+pub use job::{AdoptWish, Ask, Deploy, Job, Pull, Selector};
 pub use journal::EventSink;
 pub use name::{AppId, AppName, NameError, Namespace, OpId, ReleaseNumber};
 pub use plan::{Action, Change, PlanView};

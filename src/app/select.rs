@@ -185,6 +185,7 @@ mod tests {
             status: ReleaseStatus::Serving,
             took_ms: 1,
             container_kept: true,
+            adopted: false,
         });
         record.serving = Some(ReleaseNumber(1));
         record.removed_at = removed.then_some(Timestamp::UNIX_EPOCH);

@@ -8,6 +8,7 @@
     reason = "clippy.toml allows these in tests, but does not know that functions tests call are tests"
 )]
 
+mod adopt;
 mod canaries;
 mod certificates;
 mod closed;

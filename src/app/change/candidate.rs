@@ -105,6 +105,7 @@ impl Context<'_> {
                 status: ReleaseStatus::Serving,
                 took_ms: 0,
                 container_kept: true,
+                adopted: false,
             },
             container,
             exposed: inspected.exposed,
@@ -144,7 +145,7 @@ impl Context<'_> {
             .hint(format!("build it with `--platform {}/{}`", engine.os, engine.arch)))
     }
 
-    async fn make_volumes(&self, record: &AppRecord, settings: &Settings, made: &mut Made) -> Result<(), Problem> {
+    pub(super) async fn make_volumes(&self, record: &AppRecord, settings: &Settings, made: &mut Made) -> Result<(), Problem> {
         let owner = self.owner(record);
         let engine = &*self.installation.engine;
         for name in shape::volume_names(owner, settings) {

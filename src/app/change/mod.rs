@@ -2,6 +2,7 @@
 //! up here, so there is no second way to change an app.
 
 mod adopt;
+mod takeover;
 mod canary;
 mod candidate;
 mod certificate;

@@ -55,6 +55,7 @@ pub(crate) async fn perform(
             Some(proxy)
         }
         Ask::Deploy(deploy) if deploy.existing.is_none() => Some(installation.ensure_proxy().await?),
+        Ask::Adopt { wish, .. } if wish.dry_run => installation.proxy().await?,
         Ask::Adopt { .. } => Some(installation.ensure_proxy().await?),
         _ => installation.proxy().await?,
     };
@@ -81,7 +82,7 @@ pub(crate) async fn perform(
         | Ask::Resume { app }
         | Ask::Remove { app, data: false } => existing(&records, app)?.name.clone(),
         Ask::Remove { app, data: true } => operate::removable(&records, app)?,
-        Ask::Adopt { container } => adopt::whose(installation, container).await?,
+        Ask::Adopt { container, wish } => adopt::whose(installation, &records, container, wish).await?,
     };
     journal.about(&name);
     // Said also by a change that never gets the lock: what served before serves on.
@@ -92,6 +93,11 @@ pub(crate) async fn perform(
         && deploy.dry_run
     {
         return dry_run(installation, journal, proxy.as_deref(), &records, deploy, &name).await;
+    }
+    if let Ask::Adopt { container, wish } = &job.ask
+        && wish.dry_run
+    {
+        return adopt::preview(installation, journal, &records, container, wish).await;
     }
     let Some(proxy) = proxy else {
         return Err(Problem::rejected("no-such-app", format!("there is no app `{name}`")));

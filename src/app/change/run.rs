@@ -80,7 +80,11 @@ const fn verb(ask: &Ask) -> &'static str {
 }
 
 fn is_dry(job: &Job) -> bool {
-    matches!(&job.ask, Ask::Deploy(deploy) if deploy.dry_run)
+    match &job.ask {
+        Ask::Deploy(deploy) => deploy.dry_run,
+        Ask::Adopt { wish, .. } => wish.dry_run,
+        _ => false,
+    }
 }
 
 /// Appends to the audit log, also what failed or was refused.

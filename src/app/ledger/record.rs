@@ -184,6 +184,12 @@ impl AppRecord {
         self.canary_release().into_iter().chain(self.releases.iter().rev()).find(|r| r.container == container)
     }
 
+    /// Whether a container of others was taken over as a release of this app.
+    #[must_use]
+    pub fn has_adopted(&self, container: &str) -> bool {
+        self.releases.iter().any(|r| r.adopted && r.container == container)
+    }
+
     /// The serving release.
     #[must_use]
     pub fn serving_release(&self) -> Option<&Release> {

@@ -104,6 +104,7 @@ fn record() -> AppRecord {
         status: ReleaseStatus::Failed { why: "exited with 1".into() },
         took_ms: 12,
         container_kept: false,
+        adopted: false,
     });
     record.serving = Some(ReleaseNumber(1));
     record

@@ -19,7 +19,7 @@ pub(crate) fn command(ask: &Ask) -> String {
         Ask::Promote { app } => format!("once promote {}", app.0),
         Ask::Abort { app } => format!("once abort {}", app.0),
         Ask::Tidy { .. } => "once doctor --fix".to_owned(),
-        Ask::Adopt { container } => format!("once adopt {}", shell_word(container)),
+        Ask::Adopt { container, .. } => format!("once adopt {}", shell_word(container)),
         Ask::Maintenance { app, notice: None } => format!("once maintenance {} --off", app.0),
         Ask::Maintenance { app, notice: Some(notice) } => {
             let message = notice.message.as_ref().map(|m| format!(" --message {}", shell_word(m)));
@@ -113,6 +113,7 @@ fn flags(draft: &Draft) -> Vec<String> {
     for (target, source) in &draft.volumes {
         match source {
             MountSource::Volume { name } => flag("volume", &format!("{name}:{target}")),
+            MountSource::External { name } => flag("volume", &format!("docker:{name}:{target}")),
             MountSource::Host { path, read_only } => {
                 flag("volume", &format!("{path}:{target}{}", if *read_only { ":ro" } else { "" }));
             }

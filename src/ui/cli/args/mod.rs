@@ -188,7 +188,8 @@ pub(crate) enum Command {
     /// What is wrong on this host, and what to do about it; exits 10 when something is
     #[command(after_help = queries::DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),
-    /// Take an app that runs already back under control, after its record was lost
+    /// Make an app of a container that runs already, whoever made it, without touching it
+    #[command(after_help = queries::ADOPT_EXAMPLES)]
     Adopt(AdoptArgs),
     /// Print completions for a shell
     Completions {

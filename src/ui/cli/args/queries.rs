@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use crate::app::{PROXY_HTTPS, PROXY_HTTPS_PORT};
+use crate::app::{AppName, Hostname, PROXY_HTTPS, PROXY_HTTPS_PORT, Port, UrlPath};
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AppArg {
@@ -118,10 +118,34 @@ pub(crate) struct DoctorArgs {
     pub(crate) wait: WaitArgs,
 }
 
+pub(crate) const ADOPT_EXAMPLES: &str = "\
+Examples:
+  once adopt wiki --dry-run          what would be taken over, what cannot be, and what it costs
+  once adopt wiki --host wiki.example.com
+  once adopt shop-web-3f2a91c        an app of Kamal's: its hostnames are those Kamal's proxy has
+  once adopt once-shop-3             an app of our own whose record was lost
+
+The container runs on as it is, as release 1 of the app; the next deploy swaps it for one of our own.";
+
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AdoptArgs {
-    /// Name or id of one of its containers
+    /// Name or id of a container: ours, ONCE's, Kamal's, or anybody's with an HTTP port
     pub(crate) container: String,
+    /// The app's name [default: what its maker calls it, else the container's]
+    #[arg(long)]
+    pub(crate) name: Option<AppName>,
+    /// Hostname; may be repeated [default: those its proxy has for it, else <name>.localhost]
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Vec<Hostname>,
+    /// Its HTTP port [default: the only one that is published, else exposed]
+    #[arg(long)]
+    pub(crate) port: Option<Port>,
+    /// Path that answers 2xx [default: what its proxy asks for, else /up, else /]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) health_path: Option<UrlPath>,
+    /// Only say what would be taken over, what cannot be, and what it costs
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) confirm: ConfirmArgs,
     #[command(flatten)]

@@ -189,7 +189,7 @@ fn question(m: &Model, app: &AppView, wish: Ask) -> Result<Confirm, String> {
             vec!["What no release needs is removed.".into(), "What serves is not touched.".into()],
             "Tidy up",
         ),
-        Ask::Adopt { container } => (
+        Ask::Adopt { container, .. } => (
             format!("Adopt {container}?"),
             vec!["Its app gets a record again.".into(), "Its containers are not touched.".into()],
             "Adopt",
@@ -324,7 +324,7 @@ pub(super) fn run(m: &mut Model, ask: Ask) -> Vec<Effect> {
         | Ask::Pause { app, .. }
         | Ask::Resume { app }
         | Ask::Remove { app, .. } => app.0.clone(),
-        Ask::Adopt { container } => container.clone(),
+        Ask::Adopt { container, .. } => container.clone(),
     };
     let dry = matches!(&ask, Ask::Deploy(d) if d.dry_run);
     let job = m.job(ask);
