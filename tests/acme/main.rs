@@ -8,6 +8,7 @@
 )]
 
 mod accounts;
+mod demand;
 mod deploys;
 mod dns;
 mod front;

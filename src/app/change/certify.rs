@@ -35,9 +35,9 @@ pub(crate) async fn certifiable(proxy: Option<&dyn Proxy>, settings: &Settings) 
     Ok(settings.hosts.iter().filter(|host| host.certifiable(public).is_ok()).cloned().collect())
 }
 
-/// Says which names are served without TLS though the app's others are not.
+/// Says which names are served without TLS though the app's others are not. On demand each name below one gets its own.
 pub(crate) fn warn_about_wildcards(journal: &Journal, settings: &Settings) {
-    if settings.tls != Tls::Auto {
+    if settings.tls != Tls::Auto || settings.web.tls_on_demand.is_some() {
         return;
     }
     for host in settings.hosts.iter().filter(|host| host.certifiable(true) == Err(NoCertificate::Wildcard)) {
@@ -52,9 +52,6 @@ pub(crate) fn warn_about_wildcards(journal: &Journal, settings: &Settings) {
 pub(crate) fn warn_about_unbuilt(journal: &Journal, settings: &Settings) {
     if settings.web.upstream == Upstream::H2c {
         journal.warn("not-built", "`upstream h2c` is remembered; apps are spoken to over HTTP/1.1 so far");
-    }
-    if settings.web.tls_on_demand.is_some() {
-        journal.warn("not-built", "`tls-on-demand` is remembered; no certificates are obtained on demand so far");
     }
 }
 

@@ -224,6 +224,14 @@ impl Issuer {
         came
     }
 
+    /// Whether an authority would be asked for a name, and there is no certificate that is good and not to be renewed.
+    pub(super) fn lacks(&self, name: &Hostname) -> bool {
+        let desk = self.desk();
+        self.sync(&desk, name);
+        let fresh = desk.schedule(|schedule| schedule.fresh(name, self.now()));
+        fresh.is_none() && name.certifiable(desk.is_default()).is_ok()
+    }
+
     /// Shakes hands through the public name and compares what is shown with the certificate there is.
     pub async fn prove(&self, name: &Hostname) -> Certified {
         let failed = |code: &str, message: String| Certified::Failed { code: code.to_owned(), message };
@@ -385,7 +393,7 @@ impl Issuer {
         Arc::clone(&lock(&self.inner.desk))
     }
 
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         self.inner.clock.now()
     }
 }

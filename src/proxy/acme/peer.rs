@@ -15,7 +15,10 @@ use tokio_rustls::client::TlsStream;
 use crate::app::Hostname;
 
 /// Shakes hands for a name, whatever certificate is shown; gives it back. Nothing secret may be sent over it.
-pub(super) async fn handshake(
+///
+/// # Errors
+/// It did not come about.
+pub async fn handshake(
     stream: TcpStream,
     name: &Hostname,
 ) -> io::Result<(TlsStream<TcpStream>, CertificateDer<'static>)> {

@@ -25,6 +25,7 @@ use super::worker::Threads;
 use crate::app::proxy::{AppTraffic, DrainLimits, DrainProgress, InFlight, ProbeAnswer, ProbeRequest};
 use crate::app::traffic::TrafficReport;
 use crate::app::{AppId, ProxyConfig, ReleaseNumber, Route};
+use crate::proxy::acme::Question;
 use crate::proxy::tls::{Certificates, TlsServer};
 
 /// The data plane. Clones are the same plane.
@@ -85,6 +86,21 @@ impl Plane {
     pub fn configure(&self, config: ProxyConfig) {
         self.shared.metrics_wanted.send_replace(config.metrics_port.is_some());
         self.shared.config.store(Arc::new(config));
+    }
+
+    /// Whom to ask whether a name that no app was given may have a certificate; `None`: it may not. In lower case and
+    /// without final dot.
+    #[must_use]
+    pub fn whom_to_ask(&self, name: &str) -> Option<Question> {
+        let table = self.shared.table.load();
+        let live = table.on_demand(name)?.live();
+        let route = &live.route;
+        Some(Question {
+            app: route.app.clone(),
+            ask: route.web.tls_on_demand.clone()?,
+            address: route.target.address.clone(),
+            host: route.hosts.first()?.clone(),
+        })
     }
 
     /// The certificates it serves; in memory only until somebody loads them from a directory.

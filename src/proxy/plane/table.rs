@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::app::App;
+use crate::app::{RouteState, Tls};
 
 /// Host and path to app.
 #[derive(Default)]
@@ -88,6 +89,27 @@ impl Table {
             Some(entry) if under(&entry.prefix, path) => Found::App(&entry.app),
             _ => Found::NoHost,
         }
+    }
+
+    /// The app that gets the requests of a name nobody was given, and wants to be asked whether it may have a
+    /// certificate. Of several below one wildcard the one with the longest prefix that wants it.
+    pub(super) fn on_demand(&self, host: &str) -> Option<&Arc<App>> {
+        if self.exact.contains_key(host) {
+            return None;
+        }
+        let wants = |app: &Arc<App>| {
+            let live = app.live();
+            let (route, web) = (&live.route, &live.route.web);
+            web.tls_on_demand.is_some() && route.tls == Tls::Auto && route.state != RouteState::Stopped
+        };
+        let mut rest = host;
+        while let Some((_, parent)) = rest.split_once('.') {
+            if let Some(entries) = self.wildcard.get(parent) {
+                return entries.iter().map(|entry| &entry.app).find(|app| wants(app));
+            }
+            rest = parent;
+        }
+        self.default.as_ref().map(|entry| &entry.app).filter(|app| wants(app))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{Arc, Weak};
 
 use futures_core::stream::BoxStream;
 use futures_util::StreamExt;
@@ -13,7 +14,7 @@ use super::{Service, Shared};
 use crate::app::ledger::{AppRecord, Ledger};
 use crate::app::proxy::ProxyError;
 use crate::app::{CertificateView, Certified, CertifyAnswer, CertifyAsk, CertifyRequest, Hostname, ProxyConfig, Tls};
-use crate::proxy::acme::{Issuer, IssuerOptions};
+use crate::proxy::acme::{Demand, Issuer, IssuerOptions};
 use crate::proxy::store::StoreError;
 
 /// Where accounts and schedules are in the state directory.
@@ -21,7 +22,7 @@ const ACME: &str = "acme";
 
 impl Service {
     /// Gets certificates for the apps' names from now on, with what is kept in the state directory. Blocks on the disk.
-    /// The caller runs what is given back.
+    /// The caller runs what is given back. To be called within a runtime.
     ///
     /// # Errors
     /// The directory cannot be made or read.
@@ -31,11 +32,26 @@ impl Service {
         let issuer = Issuer::open(&dir.join(ACME), config, shared.certificates.clone(), options)?;
         let issuer = shared.issuer.get_or_init(|| issuer).clone();
         shared.follow_names(&shared.ledger.load());
+        shared.follow_demand(&issuer);
         Ok(issuer)
     }
 }
 
 impl Shared {
+    /// Names that no app was given. Without randomness there is no TLS at all.
+    fn follow_demand(&self, issuer: &Issuer) {
+        let routes = Arc::clone(&self.routes);
+        match Demand::new(issuer.clone(), move |name| routes.whom_to_ask(name)) {
+            Ok(demand) => {
+                let demand = self.demand.get_or_init(|| Arc::new(demand));
+                // The certificates are part of what it holds itself.
+                let weak: Weak<Demand> = Arc::downgrade(demand);
+                self.certificates.set_on_demand(weak);
+            }
+            Err(error) => tracing::error!(%error, "no certificates are obtained on demand"),
+        }
+    }
+
     /// The names of live apps that are served with certificates of an authority.
     pub(super) fn follow_names(&self, ledger: &Ledger) {
         let Some(issuer) = self.issuer.get() else { return };

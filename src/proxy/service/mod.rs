@@ -29,7 +29,7 @@ use tokio::sync::Mutex;
 use crate::app::ProxyConfig;
 use crate::app::ledger::{AppRecord, Ledger};
 use crate::app::proxy::ProxyError;
-use crate::proxy::acme::Issuer;
+use crate::proxy::acme::{Demand, Issuer};
 use crate::proxy::binaries::Binaries;
 use crate::proxy::store::{Opened, Store, StoreError};
 use crate::proxy::tls::Certificates;
@@ -70,6 +70,8 @@ struct Shared {
     certificates: Certificates,
     /// Set once by [`Service::issue`], where certificates are obtained at all.
     issuer: OnceLock<Issuer>,
+    /// The same, for names that no app was given.
+    demand: OnceLock<Arc<Demand>>,
 }
 
 impl Service {
@@ -111,6 +113,7 @@ impl Service {
             set_aside,
             certificates,
             issuer: OnceLock::new(),
+            demand: OnceLock::new(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }

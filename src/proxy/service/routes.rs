@@ -7,6 +7,7 @@ use futures_core::stream::BoxStream;
 use crate::app::proxy::{AppTraffic, DrainLimits, DrainProgress, ProbeAnswer, ProbeRequest};
 use crate::app::traffic::TrafficReport;
 use crate::app::{AppId, ProxyConfig, ReleaseNumber, Route};
+use crate::proxy::acme::Question;
 use crate::proxy::plane::Plane;
 use crate::proxy::tls::Certificates;
 
@@ -38,6 +39,10 @@ pub trait Routes: Send + Sync {
     fn traffic_all(&self) -> Vec<(AppId, AppTraffic)>;
     /// Resets the slowest response.
     fn mark(&self, app: &AppId);
+    /// Whom to ask whether a name that no app was given may have a certificate. Default: nobody, it may not.
+    fn whom_to_ask(&self, _name: &str) -> Option<Question> {
+        None
+    }
     /// The certificates it serves. Default: none, kept nowhere else.
     fn certificates(&self) -> Certificates {
         Certificates::default()
@@ -95,6 +100,10 @@ impl Routes for Plane {
 
     fn mark(&self, app: &AppId) {
         Plane::mark(self, app);
+    }
+
+    fn whom_to_ask(&self, name: &str) -> Option<Question> {
+        Plane::whom_to_ask(self, name)
     }
 
     fn certificates(&self) -> Certificates {

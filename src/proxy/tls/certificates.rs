@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -10,6 +10,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use super::challenges::Challenges;
+use super::demand::{Flight, OnDemand};
 use super::files::{CertificateFiles, Entry, Found};
 use super::pair::Pair;
 use crate::app::{
@@ -32,6 +33,8 @@ struct Shared {
     files: Mutex<Option<CertificateFiles>>,
     failures: Mutex<BTreeMap<Hostname, CertificateFailure>>,
     challenges: Challenges,
+    /// Who sees to names that have none, while there is anybody.
+    on_demand: Mutex<Option<Weak<dyn OnDemand>>>,
 }
 
 /// A certificate with its key, ready to be served.
@@ -41,13 +44,21 @@ pub struct Certificate {
     pub facts: CertificateFacts,
     /// Chain and key.
     pub key: Arc<CertifiedKey>,
+    /// From then on it is time for another one.
+    ageing_at: Timestamp,
 }
 
 impl Certificate {
     fn new(pair: Pair, source: CertificateSource, obtained_at: Timestamp) -> Arc<Self> {
         let Pair { key, names, not_before, not_after, issuer, fingerprint } = pair;
+        let ageing_at = not_before + not_after.duration_since(not_before).mul_f64(2.0 / 3.0);
         let facts = CertificateFacts { names, not_before, not_after, issuer, source, obtained_at, fingerprint };
-        Arc::new(Self { facts, key })
+        Arc::new(Self { facts, key, ageing_at })
+    }
+
+    /// Whether an authority gave it, and it is time for another one.
+    pub(super) fn is_ageing(&self, now: Timestamp) -> bool {
+        self.ageing_at <= now && self.facts.source == CertificateSource::Acme
     }
 }
 
@@ -197,6 +208,17 @@ impl Certificates {
     #[must_use]
     pub fn alpn_challenge(&self, name: &str) -> Option<Arc<CertifiedKey>> {
         self.shared.challenges.alpn(name)
+    }
+
+    /// Who sees to names that have no certificate from now on.
+    pub(crate) fn set_on_demand(&self, who: Weak<dyn OnDemand>) {
+        *self.shared.on_demand.lock().unwrap_or_else(PoisonError::into_inner) = Some(who);
+    }
+
+    /// Begins to get the certificate of a name that no app was given, as [`OnDemand::begin`].
+    pub(super) fn demand(&self, name: &str) -> Option<Flight> {
+        let who = self.shared.on_demand.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        who?.upgrade()?.begin(name)
     }
 
     fn failures(&self) -> std::sync::MutexGuard<'_, BTreeMap<Hostname, CertificateFailure>> {

@@ -2,16 +2,19 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::server::{Acceptor, ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout_at};
-use tokio_rustls::LazyConfigAcceptor;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 
 use super::Certificates;
 use super::certificates::fold;
@@ -27,6 +30,12 @@ const BUFFER: usize = 64 * 1024;
 /// Bytes of a client that is turned away which are still taken.
 const UNREAD: u64 = 64 * 1024;
 
+/// For a certificate to be obtained that was not there. Browsers wait longer, authorities take some seconds.
+const ON_DEMAND: Duration = Duration::from_secs(25);
+
+/// Handshakes that wait for one; more are turned away at once, and find it when they come again.
+const WAITING: usize = 256;
+
 /// `unrecognized_name`, and `no_application_protocol`, as fatal alerts (RFC 8446, 6).
 const UNKNOWN_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 const UNKNOWN_PROTOCOL: [u8; 7] = [21, 3, 3, 0, 2, 2, 120];
@@ -40,6 +49,7 @@ Connection: close\r\n\r\nThis port speaks HTTPS, not HTTP.\r\n";
 pub(crate) struct TlsServer {
     certificates: Certificates,
     config: Arc<ServerConfig>,
+    waiting: Semaphore,
 }
 
 /// A client that has been shaken hands with.
@@ -58,15 +68,45 @@ impl TlsServer {
         let mut config = config(Arc::new(certificates.clone()), &[HTTP2, HTTP1])?;
         // Resumption without memory of clients. The keys change every six hours, and are good for twelve.
         config.ticketer = ring::Ticketer::new().map_err(io::Error::other)?;
-        Ok(Self { certificates: certificates.clone(), config: Arc::new(config) })
+        Ok(Self { certificates: certificates.clone(), config: Arc::new(config), waiting: Semaphore::new(WAITING) })
     }
 
-    /// Shakes hands until `deadline`. `None`: it came to nothing, and the client was told why where it can be told.
+    /// Shakes hands until `deadline`, and as much longer as its certificate takes to be obtained, [`ON_DEMAND`] at most.
+    /// `None`: it came to nothing, and the client was told why where it can be told.
     pub(crate) async fn accept(&self, stream: TcpStream, deadline: Instant) -> Option<Shaken> {
-        timeout_at(deadline, self.shake(stream)).await.ok().flatten()
+        let (mut start, name) = timeout_at(deadline, self.greet(stream)).await.ok()??;
+        let asked_at = Instant::now();
+        let has_one = self.has_certificate(&name).await;
+        let deadline = deadline + asked_at.elapsed();
+        if !has_one {
+            let refused = refuse(&mut start.io, &UNKNOWN_NAME);
+            return timeout_at(deadline, refused).await.ok().and(None);
+        }
+        timeout_at(deadline, self.finish(start, name)).await.ok()?
     }
 
-    async fn shake(&self, mut stream: TcpStream) -> Option<Shaken> {
+    /// Whether there is a certificate for a name, where that can be had by waiting. One that is soon to end is still good.
+    async fn has_certificate(&self, name: &str) -> bool {
+        let now = Timestamp::now();
+        let found = self.certificates.find(name);
+        if found.as_ref().is_some_and(|certificate| !certificate.is_ageing(now)) {
+            return true;
+        }
+        let flight = self.certificates.demand(name);
+        if found.is_some_and(|certificate| now < certificate.facts.not_after) {
+            return true;
+        }
+        if let Some(mut flight) = flight
+            && let Ok(_place) = self.waiting.try_acquire()
+        {
+            // It ends by being closed.
+            let _ = timeout(ON_DEMAND, flight.changed()).await;
+        }
+        self.certificates.find(name).is_some()
+    }
+
+    /// Reads the hello, and answers what is no wish for an app: whom the client wants.
+    async fn greet(&self, mut stream: TcpStream) -> Option<(StartHandshake<TcpStream>, String)> {
         if is_plain_http(&stream).await.ok()? {
             refuse(&mut stream, NOT_TLS).await;
             return None;
@@ -88,10 +128,13 @@ impl TlsServer {
             }
             return None;
         }
-        let Some(name) = name.filter(|name| self.certificates.find(name).is_some()) else {
+        if name.is_none() {
             refuse(&mut start.io, &UNKNOWN_NAME).await;
-            return None;
-        };
+        }
+        Some((start, name?))
+    }
+
+    async fn finish(&self, start: StartHandshake<TcpStream>, name: String) -> Option<Shaken> {
         let limit = |connection: &mut rustls::ServerConnection| connection.set_buffer_limit(Some(BUFFER));
         let stream = start.into_stream_with(Arc::clone(&self.config), limit).await.ok()?;
         let http2 = stream.get_ref().1.alpn_protocol() == Some(HTTP2);
@@ -99,7 +142,7 @@ impl TlsServer {
     }
 
     /// The handshake is the answer.
-    async fn answer_challenge(&self, start: tokio_rustls::StartHandshake<TcpStream>, key: Arc<CertifiedKey>) {
+    async fn answer_challenge(&self, start: StartHandshake<TcpStream>, key: Arc<CertifiedKey>) {
         let Ok(config) = config(Arc::new(Only(key)), &[ACME]) else { return };
         if let Ok(mut stream) = start.into_stream(Arc::new(config)).await {
             let _ = stream.shutdown().await;
