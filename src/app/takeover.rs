@@ -82,8 +82,9 @@ pub(crate) fn read(seen: Sighting<'_>, wish: &AdoptWish) -> Result<Takeover, Pro
     }
     if let Some(mode) = &origin.shared_network {
         let message = format!("the container `{shown}` has no network of its own ({mode}): the proxy cannot reach it");
-        return Err(Problem::rejected("no-network", message)
-            .hint("`once deploy IMAGE` makes an app of its image; its volumes are given as `--volume docker:NAME:/path`"));
+        return Err(Problem::rejected("no-network", message).hint(
+            "`once deploy IMAGE` makes an app of its image; its volumes are given as `--volume docker:NAME:/path`",
+        ));
     }
     let made = match once::made(seen)? {
         Some(made) => made,
@@ -248,3 +249,5 @@ fn limits(origin: &Origin, settings: &mut Settings) {
     }
 }
 
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 
 use bollard::models::{
-    ContainerConfig, ContainerUpdateBody, HostConfig, ImageConfig, MountPoint, MountPointType, RestartPolicy,
-    RestartPolicyNameEnum,
+    ContainerConfig, ContainerUpdateBody, HostConfig, ImageConfig, MountPoint, RestartPolicy, RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{DownloadFromContainerOptionsBuilder, InspectContainerOptions};
 use futures_util::StreamExt as _;
@@ -109,14 +108,14 @@ fn mounts(points: Vec<MountPoint>) -> (BTreeMap<String, MountSource>, Vec<String
     for point in points {
         let Some(target) = point.destination else { continue };
         let writable = point.rw.unwrap_or(true);
-        match (point.typ, point.name, point.source) {
-            (Some(MountPointType::VOLUME), Some(name), _) => {
+        match (point.typ.as_deref(), point.name, point.source) {
+            (Some("volume"), Some(name), _) => {
                 if !writable {
                     beyond.push(format!("the volume at {target} is read-only"));
                 }
                 mounts.insert(target, MountSource::External { name });
             }
-            (Some(MountPointType::BIND), _, Some(path)) => {
+            (Some("bind"), _, Some(path)) => {
                 mounts.insert(target, MountSource::Host { path, read_only: !writable });
             }
             _ => beyond.push(format!("what is mounted at {target}")),

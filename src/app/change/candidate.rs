@@ -145,7 +145,12 @@ impl Context<'_> {
             .hint(format!("build it with `--platform {}/{}`", engine.os, engine.arch)))
     }
 
-    pub(super) async fn make_volumes(&self, record: &AppRecord, settings: &Settings, made: &mut Made) -> Result<(), Problem> {
+    pub(super) async fn make_volumes(
+        &self,
+        record: &AppRecord,
+        settings: &Settings,
+        made: &mut Made,
+    ) -> Result<(), Problem> {
         let owner = self.owner(record);
         let engine = &*self.installation.engine;
         for name in shape::volume_names(owner, settings) {

@@ -2,7 +2,6 @@
 //! up here, so there is no second way to change an app.
 
 mod adopt;
-mod takeover;
 mod canary;
 mod candidate;
 mod certificate;
@@ -17,6 +16,7 @@ mod overlap;
 mod perform;
 mod retire;
 mod run;
+mod takeover;
 mod task;
 mod traffic;
 mod watch;

@@ -99,7 +99,19 @@ mod tests {
         for good in ["cache:/cache", "docker:old_data:/storage", "docker:/c", "/srv/a:/b", "/srv/a:/b:ro"] {
             assert!(volume(good).is_ok(), "{good}");
         }
-        for bad in ["docker:-x:/c", "docker:x:/c:ro", "docker:x:/", "cache", "cache:rel", "cache:/storage", "Cache:/c", "cache:/c:ro", ":/c", "/a/../b:/c", "-c:/c"] {
+        for bad in [
+            "docker:-x:/c",
+            "docker:x:/c:ro",
+            "docker:x:/",
+            "cache",
+            "cache:rel",
+            "cache:/storage",
+            "Cache:/c",
+            "cache:/c:ro",
+            ":/c",
+            "/a/../b:/c",
+            "-c:/c",
+        ] {
             assert!(volume(bad).is_err(), "{bad}");
         }
     }

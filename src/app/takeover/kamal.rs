@@ -77,7 +77,8 @@ pub(super) fn made(seen: Sighting<'_>) -> Result<Option<Made>, Problem> {
         ..Made::default()
     };
     let others = seen.siblings.iter().filter(|(_, role)| role != WEB);
-    made.left.extend(others.map(|(name, role)| format!("the container {name} of the role {role}: it runs on as it is")));
+    made.left
+        .extend(others.map(|(name, role)| format!("the container {name} of the role {role}: it runs on as it is")));
     match route {
         None => made.left.push("its hostnames: Kamal's proxy says none of it; `--host` does".to_owned()),
         Some(route) => take_route(&mut made, route),

@@ -100,7 +100,8 @@ pub(super) fn made(seen: Sighting<'_>) -> Result<Option<Made>, Problem> {
     }
     let generated = secrets(seen);
     if generated.is_none() {
-        remarks.push("its generated secrets are neither with its volume nor in its environment: it gets new ones".into());
+        remarks
+            .push("its generated secrets are neither with its volume nor in its environment: it gets new ones".into());
     }
     Ok(Some(Made {
         tool: "ONCE",

@@ -139,6 +139,8 @@ async fn dispatch(session: &mut Session<'_>, cli: &Cli) -> command::Answer {
         Command::Proxy(ProxyCommand::Status) => command::proxy::status(session).await,
         Command::Proxy(ProxyCommand::Upgrade(args)) => command::proxy_upgrade::upgrade(session, args).await,
         Command::Proxy(ProxyCommand::Configure(args)) => command::proxy_config::configure(session, args).await,
+        Command::Proxy(ProxyCommand::Takeover(args)) => command::proxy_takeover::takeover(session, args).await,
+        Command::Proxy(ProxyCommand::Handback(args)) => command::proxy_takeover::handback(session, args).await,
         Command::Proxy(ProxyCommand::Routes) => command::proxy::routes(session).await,
         Command::Proxy(ProxyCommand::Logs { follow, lines }) => {
             command::logs::proxy_logs(session, *follow, *lines).await

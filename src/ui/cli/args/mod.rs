@@ -15,8 +15,9 @@ pub use machinery::{DemoImageArgs, DemoLoadArgs, Machinery};
 pub(crate) use proxy::ConfigureArgs;
 pub use queries::ProxyArgs;
 pub(crate) use queries::{
-    AdoptArgs, AppArg, AppWaitArgs, AppsArg, CanaryArgs, ConfirmArgs, DoctorArgs, ExecArgs, LockArgs, LogsArgs,
-    MaintenanceArgs, PauseArgs, ProxyCommand, RemoveArgs, RollbackArgs, StatusArgs, UpgradeArgs, WatchArgs,
+    AdoptArgs, AppArg, AppWaitArgs, AppsArg, CanaryArgs, ConfirmArgs, DoctorArgs, ExecArgs, HandbackArgs, LockArgs,
+    LogsArgs, MaintenanceArgs, PauseArgs, ProxyCommand, RemoveArgs, RollbackArgs, StatusArgs, TakeoverArgs,
+    UpgradeArgs, WatchArgs,
 };
 
 /// The command line.

@@ -235,6 +235,11 @@ pub(crate) enum ProxyCommand {
     /// Show or change what holds for the proxy as a whole
     #[command(after_help = super::proxy::EXAMPLES)]
     Configure(Box<super::proxy::ConfigureArgs>),
+    /// Take the host's ports from somebody else's proxy, with a gap that is announced and measured
+    #[command(after_help = TAKEOVER_EXAMPLES)]
+    Takeover(TakeoverArgs),
+    /// Undo a takeover: our proxy goes to other ports, theirs is started
+    Handback(HandbackArgs),
     /// What it writes: the access log of all apps and its own messages
     Logs {
         /// Go on with lines to come
@@ -260,6 +265,42 @@ pub(crate) struct UpgradeArgs {
     /// Replace the container instead, for a proxy too old; a second without any app
     #[arg(long)]
     pub(crate) replace: bool,
+    #[command(flatten)]
+    pub(crate) confirm: ConfirmArgs,
+}
+
+pub(crate) const TAKEOVER_EXAMPLES: &str = "\
+Examples:
+  ONCE_HTTP_PORT=8080 once adopt shop-web-3f2a91c    first the apps, beside the proxy that serves them now
+  once proxy takeover kamal-proxy --dry-run          what will be served, and how long nobody is
+  once proxy takeover kamal-proxy
+
+Where our proxy does not come up, theirs is started again. Afterwards the command that undoes it is printed.";
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TakeoverArgs {
+    /// Name or id of the container that has the ports
+    pub(crate) container: String,
+    /// Seconds it has for requests under way
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=600))]
+    pub(crate) grace: u64,
+    /// Only say what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) confirm: ConfirmArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct HandbackArgs {
+    /// Name or id of the container that gets its ports again
+    pub(crate) container: String,
+    /// Where our proxy goes
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) http_port: u16,
+    /// The same, for HTTPS
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) https_port: Option<u16>,
     #[command(flatten)]
     pub(crate) confirm: ConfirmArgs,
 }

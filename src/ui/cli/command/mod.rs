@@ -17,6 +17,7 @@ pub(crate) mod locks;
 pub(crate) mod logs;
 pub(crate) mod proxy;
 pub(crate) mod proxy_config;
+pub(crate) mod proxy_takeover;
 pub(crate) mod proxy_upgrade;
 pub(crate) mod releases;
 pub(crate) mod remove;
