@@ -111,6 +111,18 @@ pub enum Ask {
     },
 }
 
+impl Ask {
+    /// Whether it ends after the plan.
+    #[must_use]
+    pub fn is_dry(&self) -> bool {
+        match self {
+            Self::Deploy(deploy) => deploy.dry_run,
+            Self::Adopt { wish, .. } => wish.dry_run,
+            _ => false,
+        }
+    }
+}
+
 /// Which app is meant: its name, or any of its hostnames.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]

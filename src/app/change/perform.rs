@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::canary;
 use super::candidate::Wish;
 use super::certificate;
-use super::certify::{asks_anyway, certifiable, warn_about_unbuilt, warn_about_wildcards};
+use super::certify::{asks_anyway, certifiable, warn_about_unbuilt, warn_about_version, warn_about_wildcards};
 use super::context::Context;
 use super::{adopt, close, operate};
 use crate::app::canary::CanaryView;
@@ -423,17 +423,6 @@ pub(crate) async fn url(installation: &Installation, settings: &Settings) -> Res
     let host = if host.as_str().contains(':') { format!("[{host}]") } else { host.to_string() };
     let path = settings.path_prefix.as_ref().map(ToString::to_string).unwrap_or_default();
     Ok(format!("{scheme}://{host}{port}{path}"))
-}
-
-/// It is never replaced unasked.
-fn warn_about_version(journal: &Journal, proxy: &str) {
-    let ours = env!("CARGO_PKG_VERSION");
-    if proxy != ours {
-        let text = format!(
-            "the proxy is version {proxy}, this command {ours}; `once proxy upgrade` brings it up without a gap"
-        );
-        journal.warn("proxy-version", text);
-    }
 }
 
 /// For [`operate::rollback`]: the settings and image of a release, planned against what holds.

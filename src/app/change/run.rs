@@ -30,7 +30,7 @@ pub async fn run(job: Job, installation: &Installation, sink: EventSink, cancel:
         journal.write(Event::Finished(finished.clone()));
         let proxy = found.borrow().clone();
         if let Some(proxy) = proxy
-            && !is_dry(&job)
+            && !job.ask.is_dry()
         {
             note(&*proxy, installation, &job, &journal, &finished).await;
         }
@@ -76,14 +76,6 @@ const fn verb(ask: &Ask) -> &'static str {
         Ask::Canary { .. } => "canary",
         Ask::Promote { .. } => "promote",
         Ask::Abort { .. } => "abort",
-    }
-}
-
-fn is_dry(job: &Job) -> bool {
-    match &job.ask {
-        Ask::Deploy(deploy) => deploy.dry_run,
-        Ask::Adopt { wish, .. } => wish.dry_run,
-        _ => false,
     }
 }
 

@@ -25,11 +25,7 @@ pub(crate) struct Ended {
 /// Only when the change could not even be asked for; a change that failed is an [`Ended`].
 pub(crate) async fn run(session: &mut Session<'_>, ask: Ask, wait_seconds: u64) -> Result<Ended, Problem> {
     let job = session.job(ask, wait_seconds);
-    let dry = match &job.ask {
-        Ask::Deploy(deploy) => deploy.dry_run,
-        Ask::Adopt { wish, .. } => wish.dry_run,
-        _ => false,
-    };
+    let dry = job.ask.is_dry();
     let mut signals = Signals::new()?;
     let running = runner::spawn(&job, &session.place()).await.map_err(|e| lost(&e))?;
     let mut progress = Progress::new(&job.op, jiff::Timestamp::now(), session.out);

@@ -326,7 +326,7 @@ pub(super) fn run(m: &mut Model, ask: Ask) -> Vec<Effect> {
         | Ask::Remove { app, .. } => app.0.clone(),
         Ask::Adopt { container, .. } => container.clone(),
     };
-    let dry = matches!(&ask, Ask::Deploy(d) if d.dry_run);
+    let dry = ask.is_dry();
     let job = m.job(ask);
     let op = job.op.clone();
     m.deploys.asked(&job, title, m.now);
