@@ -116,7 +116,7 @@ async fn drifted(installation: &Installation, record: &AppRecord) -> Result<Opti
     // What others made is as they made it.
     let Some(release) = record.serving_release().filter(|r| !r.adopted) else { return Ok(None) };
     let Some(found) = installation.engine.container(&release.container).await? else { return Ok(None) };
-    let owner = Owner { namespace: &installation.namespace, app: &record.name, id: &record.id };
+    let owner = Owner::of(&installation.namespace, record);
     let expected =
         container_spec(owner, release.number, &release.settings, &release.image, release.port, &record.generated);
     let changes = drift::drift(&expected, &release.image.id, &found);

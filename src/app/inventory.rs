@@ -173,11 +173,11 @@ fn health(record: &AppRecord, container: Option<&Container>, locked: bool) -> Ap
 }
 
 impl Inventory {
-    /// The app that goes by a name, or serves a hostname.
+    /// The app that goes by a name or an alias, or serves a hostname.
     #[must_use]
     pub fn find(&self, selector: &str) -> Option<&AppView> {
         let name: Option<AppName> = selector.parse().ok();
-        let by_name = self.apps.iter().find(|a| name.as_ref() == Some(&a.record.name));
+        let by_name = name.and_then(|name| self.apps.iter().find(|a| a.record.is_called(&name)));
         by_name.or_else(|| {
             let host: super::host::Hostname = selector.parse().ok()?;
             self.apps.iter().find(|a| a.record.settings().is_some_and(|s| s.hosts.contains(&host)))

@@ -83,6 +83,22 @@ pub enum Ask {
         #[serde(default)]
         wish: Box<AdoptWish>,
     },
+    /// Go by another name. The old one stays an alias.
+    Rename {
+        /// Which app.
+        app: Selector,
+        /// Its name from now on.
+        to: AppName,
+        /// End after the plan.
+        dry_run: bool,
+    },
+    /// An alias means this app no longer.
+    DropAlias {
+        /// Which.
+        alias: AppName,
+        /// End after the plan.
+        dry_run: bool,
+    },
     /// Let visitors see a 503 page while the app goes on running, or let them in again.
     Maintenance {
         /// Which app.
@@ -118,12 +134,13 @@ impl Ask {
         match self {
             Self::Deploy(deploy) => deploy.dry_run,
             Self::Adopt { wish, .. } => wish.dry_run,
+            Self::Rename { dry_run, .. } | Self::DropAlias { dry_run, .. } => *dry_run,
             _ => false,
         }
     }
 }
 
-/// Which app is meant: its name, or any of its hostnames.
+/// Which app is meant: its name, an alias, or any of its hostnames.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Selector(pub String);

@@ -82,6 +82,7 @@ impl Ledger {
                 record.state = state;
                 Ok(())
             }),
+            Transaction::Rename { app, name, aliases } => self.rename(&app, name, aliases),
             Transaction::Sequence { app, number } => self.change_live(&app, |record| {
                 record.last_sequence = record.last_sequence.max(Some(number));
                 Ok(())
@@ -97,14 +98,10 @@ impl Ledger {
             }),
             Transaction::Retire { app, op, took_ms, gone } => self.change(&app, |record| {
                 record.intent.take_if(|i| i.op == op);
-                for release in &mut record.releases {
-                    if release.op == op && release.took_ms == 0 {
-                        release.took_ms = took_ms;
-                    }
-                    if gone.contains(&release.number) {
-                        release.container_kept = false;
-                    }
+                if let Some(release) = record.releases.iter_mut().find(|r| r.op == op && r.took_ms == 0) {
+                    release.took_ms = took_ms;
                 }
+                record.forget_containers(&gone);
                 Ok(())
             }),
             Transaction::ManualLock { app, lock } => self.change_live(&app, |record| {
@@ -154,8 +151,10 @@ impl Ledger {
                 Err(Refusal::NameTaken { name: there.name.clone() })
             };
         }
-        if self.records().any(|r| r.is_live() && r.is_called(&record.name)) {
-            return Err(Refusal::NameTaken { name: record.name });
+        for name in std::iter::once(&record.name).chain(&record.aliases) {
+            if self.records().any(|r| r.is_live() && r.is_called(name)) {
+                return Err(Refusal::NameTaken { name: name.clone() });
+            }
         }
         if let Some(kept) = self.records().find(|r| r.name == record.name) {
             record = kept.clone();
@@ -251,6 +250,24 @@ impl Ledger {
             let name = record.name.clone();
             let release = record.releases.iter_mut().find(|r| Some(r.number) == serving);
             release.ok_or(Refusal::NothingServes { name })?.settings = settings;
+            Ok(())
+        })
+    }
+
+    fn rename(&mut self, app: &AppId, name: AppName, aliases: Vec<AppName>) -> Result<Applied, Refusal> {
+        if let Some(record) = self.get(app).filter(|r| r.is_live() && r.name == name && r.aliases == aliases) {
+            return Ok(Applied { record: Some(record.clone()), release: None, replayed: true });
+        }
+        for wanted in std::iter::once(&name).chain(&aliases) {
+            if self.records().any(|r| &r.id != app && r.is_live() && r.is_called(wanted)) {
+                return Err(Refusal::NameTaken { name: wanted.clone() });
+            }
+        }
+        self.change_live(app, |record| {
+            let volumes = record.volumes_of().clone();
+            record.volume_name = (volumes != name).then_some(volumes);
+            record.name = name;
+            record.aliases = aliases;
             Ok(())
         })
     }

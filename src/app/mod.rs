@@ -24,6 +24,7 @@ mod job;
 mod journal;
 pub mod ledger;
 mod name;
+mod naming;
 mod plan;
 mod port_handover;
 mod problem;

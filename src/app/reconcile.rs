@@ -5,6 +5,7 @@ use super::engine::{Container, Role, Volume};
 use super::finding::{Finding, Fix, Kind};
 use super::inventory::{AppHealth, AppView, Inventory};
 use super::name::{AppId, AppName, Namespace};
+use super::naming::names;
 use super::shape::has_data;
 
 /// From so many containers without a record on, it is the record that is missing, not the containers that are too many.
@@ -130,7 +131,7 @@ fn lost_volumes(sight: Sight<'_>) -> Vec<Finding> {
         .filter(|a| keeps(a) && !owned(&a.record.id))
         .map(|a| {
             let name = &a.record.name;
-            let volume = sight.namespace.volume(name, None);
+            let volume = sight.namespace.volume(a.record.volumes_of(), None);
             let what = format!("the data volume of {name} is not there");
             let why = "what the app kept is gone, or is in a volume that carries another app's labels";
             Finding::problem(Kind::LostVolume, volume, what, why).of(name).mend("docker volume ls")
@@ -150,13 +151,16 @@ fn unowned(sight: Sight<'_>) -> Vec<Finding> {
         let owner = identity.id.as_ref().and_then(|id| sight.inventory.apps.iter().find(|a| &a.record.id == id));
         match owner {
             Some(app) => {
-                let needed = app.record.release_of(&container.name).is_some();
+                let needed = app.record.needs(&container.name);
                 let changing = matches!(app.health, AppHealth::Changing | AppHealth::Abandoned);
                 if !needed && !changing {
                     strays.push(stray(container, &app.record.name));
                 }
             }
-            None if container.running && identity.role == Role::Web => orphans.push((container, identity.app.clone())),
+            None if container.running && identity.role == Role::Web => {
+                let known = identity.id.as_ref().and_then(|id| names(id, sight.containers, sight.volumes));
+                orphans.push((container, known.map(|n| n.name).or_else(|| identity.app.clone())));
+            }
             None => strays.push(left_over(container)),
         }
     }

@@ -74,9 +74,9 @@ pub(crate) fn target(records: &[AppRecord], deploy: &Deploy) -> Result<Target, P
         }
     }
     let name = derived(&deploy.draft)?;
-    match live(records).find(|r| r.name == name) {
+    match live(records).find(|r| r.is_called(&name)) {
         None => Ok(Target::New(name)),
-        Some(_) if deploy.draft.hosts.is_empty() => Ok(Target::Existing(name)),
+        Some(record) if deploy.draft.hosts.is_empty() => Ok(Target::Existing(record.name.clone())),
         Some(record) => {
             let host = record.settings().map(|s| s.primary_host().to_string()).unwrap_or_default();
             let message = format!("the name {name}, derived from the image, belongs to an app at {host}");
@@ -121,7 +121,9 @@ fn derived(draft: &Draft) -> Result<AppName, Problem> {
 fn image_is_an_app(records: &[AppRecord], draft: &Draft) -> Result<(), Problem> {
     let Some(image) = &draft.image else { return Ok(()) };
     let text = image.to_string();
-    let Some(record) = live(records).find(|r| r.name.as_str() == text) else { return Ok(()) };
+    let Some(record) = text.parse().ok().and_then(|name| live(records).find(|r| r.is_called(&name))) else {
+        return Ok(());
+    };
     let Some(settings) = record.settings() else { return Ok(()) };
     if settings.image.repository() == image.repository() {
         return Ok(());

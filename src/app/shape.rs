@@ -8,7 +8,7 @@ use sha2::Sha256;
 
 use super::engine::{ContainerSpec, Image, MountSpec, Restart};
 use super::image::ResolvedImage;
-use super::ledger::Generated;
+use super::ledger::{AppRecord, Generated};
 use super::name::{AppId, AppName, Namespace, ReleaseNumber};
 use super::settings::{MountSource, Settings, Tls};
 use super::units::Port;
@@ -110,6 +110,14 @@ pub(crate) struct Owner<'a> {
     pub(crate) namespace: &'a Namespace,
     pub(crate) app: &'a AppName,
     pub(crate) id: &'a AppId,
+    /// The name its volumes carry: a renamed app keeps them.
+    pub(crate) volumes: &'a AppName,
+}
+
+impl<'a> Owner<'a> {
+    pub(crate) fn of(namespace: &'a Namespace, record: &'a AppRecord) -> Self {
+        Self { namespace, app: &record.name, id: &record.id, volumes: record.volumes_of() }
+    }
 }
 
 impl Owner<'_> {
@@ -181,10 +189,10 @@ pub(crate) fn settings_of(labels: &BTreeMap<String, String>) -> Option<Settings>
 /// The names of the volumes an app with these settings uses: its own first.
 pub(crate) fn volume_names(owner: Owner<'_>, settings: &Settings) -> Vec<String> {
     let named = settings.volumes.values().filter_map(|source| match source {
-        MountSource::Volume { name } => Some(owner.namespace.volume(owner.app, Some(name))),
+        MountSource::Volume { name } => Some(owner.namespace.volume(owner.volumes, Some(name))),
         MountSource::External { .. } | MountSource::Host { .. } => None,
     });
-    let data = has_data(settings).then(|| owner.namespace.volume(owner.app, None));
+    let data = has_data(settings).then(|| owner.namespace.volume(owner.volumes, None));
     data.into_iter().chain(named).collect()
 }
 
@@ -201,13 +209,13 @@ fn is_mounted(settings: &Settings, target: &str) -> bool {
 }
 
 fn mounts(owner: Owner<'_>, settings: &Settings) -> Vec<MountSpec> {
-    let data = owner.namespace.volume(owner.app, None);
+    let data = owner.namespace.volume(owner.volumes, None);
     let own = DATA.iter().filter(|target| !is_mounted(settings, target));
     let mut mounts: Vec<MountSpec> =
         own.map(|target| MountSpec::Volume { name: data.clone(), target: (*target).to_owned() }).collect();
     mounts.extend(settings.volumes.iter().map(|(target, source)| match source {
         MountSource::Volume { name } => {
-            MountSpec::Volume { name: owner.namespace.volume(owner.app, Some(name)), target: target.to_string() }
+            MountSpec::Volume { name: owner.namespace.volume(owner.volumes, Some(name)), target: target.to_string() }
         }
         MountSource::External { name } => MountSpec::Volume { name: name.clone(), target: target.to_string() },
         MountSource::Host { path, read_only } => {

@@ -9,7 +9,7 @@ use crate::app::{AppId, AppName, Namespace, ReleaseNumber};
 pub const SCHEMA: &str = "once.schema";
 /// The namespace: what every list filters by.
 pub const NAMESPACE: &str = "once.namespace";
-/// What it is for: `proxy`, `web`, `task`, `data`.
+/// What it is for: `proxy`, `web`, `task`, `data`, `name`.
 pub const ROLE: &str = "once.role";
 /// The app's name at creation.
 pub const APP: &str = "once.app";
@@ -47,6 +47,7 @@ fn role(text: &str) -> Option<Role> {
         "web" => Some(Role::Web),
         "task" => Some(Role::Task),
         "data" => Some(Role::Data),
+        "name" => Some(Role::Name),
         _ => None,
     }
 }

@@ -25,6 +25,7 @@ mod registry;
 mod relay;
 mod release_command;
 mod remote;
+mod renames;
 mod scale;
 mod secrets;
 mod state;

@@ -2,18 +2,20 @@
 
 use super::context::Context;
 use super::takeover;
-use crate::app::engine::{Container, Role};
+use crate::app::engine::{Container, Role, Volume};
 use crate::app::event::{Event, Outcome, Step};
 use crate::app::installation::Installation;
-use crate::app::job::{AdoptWish, Ask, Selector};
+use crate::app::job::{AdoptWish, Ask};
 use crate::app::journal::Journal;
 use crate::app::ledger::{AppRecord, Transaction};
 use crate::app::name::AppName;
+use crate::app::naming::{names, volume_name};
 use crate::app::problem::Problem;
-use crate::app::rebuild::{Remains, rebuild};
+use crate::app::rebuild::{Rebuilt, Remains, rebuild};
 use crate::app::shape::settings_of;
 
-/// The app a container belongs to: by its labels, or by what is read off it.
+/// The app a container belongs to: by the note of its names, else by the labels of its newest container; or by what is
+/// read off one of others.
 pub(crate) async fn whose(
     installation: &Installation,
     records: &[AppRecord],
@@ -24,13 +26,16 @@ pub(crate) async fn whose(
     if let Some(record) = owner(records, &found) {
         return Ok(record.name.clone());
     }
-    match found.identity {
-        Some(identity) => identity.app.ok_or_else(|| {
-            let message = format!("the container {} carries no app's name", container.escape_debug());
-            Problem::rejected("not-an-app", message)
-        }),
-        None => Ok(takeover::look(installation, &found.id, wish).await?.takeover.name),
-    }
+    let Some(identity) = &found.identity else {
+        return Ok(takeover::look(installation, &found.id, wish).await?.takeover.name);
+    };
+    let containers = installation.engine.containers(&installation.namespace).await?;
+    let volumes = installation.engine.volumes(&installation.namespace).await?;
+    let names = identity.id.as_ref().and_then(|id| names(id, &containers, &volumes));
+    names.map(|names| names.name).ok_or_else(|| {
+        let message = format!("the container {} carries no app's name", container.escape_debug());
+        Problem::rejected("not-an-app", message)
+    })
 }
 
 /// The app that has this container of others taken over.
@@ -99,18 +104,21 @@ pub(crate) async fn adopt(context: &mut Context<'_>) -> Result<Outcome, Problem>
     }
     let engine = &*context.installation.engine;
     let mut remains = Vec::new();
-    for container in engine.containers(&context.installation.namespace).await? {
+    let containers = engine.containers(&context.installation.namespace).await?;
+    for container in containers.iter().cloned() {
         let same = container.identity.as_ref().is_some_and(|i| i.role == Role::Web && i.id == id);
         let Some(detail) = (if same { engine.container(&container.id).await? } else { None }) else { continue };
         let image = engine.image(&detail.image_id).await?;
         let settings = settings_of(&container.labels);
         remains.push(Remains { container, detail, image, settings });
     }
+    let volumes = engine.volumes(&context.installation.namespace).await?;
     let fresh = context.installation.entropy.secrets();
     let now = context.installation.clock.now();
-    let rebuilt = rebuild(remains, &context.job.op, &context.job.by, now, fresh).map_err(|error| {
+    let mut rebuilt = rebuild(remains, &context.job.op, &context.job.by, now, fresh).map_err(|error| {
         Problem::new(Outcome::Failed, "cannot-rebuild", "no record can be made of what is left").because(&error)
     })?;
+    give_names(context, &mut rebuilt, &containers, &volumes).await?;
     for text in rebuilt.lost {
         context.journal.warn("lost", text);
     }
@@ -128,15 +136,38 @@ pub(crate) async fn adopt(context: &mut Context<'_>) -> Result<Outcome, Problem>
     Ok(Outcome::Created)
 }
 
+/// The names it went by when the ledger was lost, as far as anything tells.
+async fn give_names(
+    context: &Context<'_>,
+    rebuilt: &mut Rebuilt,
+    containers: &[Container],
+    volumes: &[Volume],
+) -> Result<(), Problem> {
+    let record = &mut rebuilt.record;
+    let Some(names) = names(&record.id, containers, volumes) else { return Ok(()) };
+    let others = context.proxy.snapshot().await?.apps;
+    let free = |alias: &AppName| !others.iter().any(|r| r.is_live() && r.id != record.id && r.is_called(alias));
+    record.aliases = names.aliases.into_iter().filter(free).collect();
+    record.name = names.name;
+    let volume_name = volume_name(&context.installation.namespace, &record.id, volumes);
+    record.volume_name = volume_name.filter(|name| *name != record.name);
+    if !names.noted && !record.aliases.is_empty() {
+        let list: Vec<&str> = record.aliases.iter().map(AppName::as_str).collect();
+        let (list, name) = (list.join(", "), &record.name);
+        rebuilt.lost.push(format!(
+            "what was made under {list} is now of {name}: whether these names had been dropped is not known, they are its aliases"
+        ));
+    }
+    Ok(())
+}
+
 /// What was left behind has been mended when this is called; what no release needs goes now.
 pub(crate) async fn tidy(context: &mut Context<'_>) -> Result<Outcome, Problem> {
     let Some(record) = context.record().await? else {
-        let text = Selector(context.name.to_string());
-        return Err(Problem::rejected("no-such-app", format!("there is no app `{}`", text.0)));
+        return Err(Problem::rejected("no-such-app", format!("there is no app `{}`", context.name)));
     };
-    let needed = |name: &str| record.release_of(name).is_some();
     let mut removed = Vec::new();
-    for container in context.containers(&record).await?.into_iter().filter(|c| !needed(&c.name)) {
+    for container in context.containers(&record).await?.into_iter().filter(|c| !record.needs(&c.name)) {
         context.installation.engine.remove(&container.id).await?;
         removed.push(container.name);
     }

@@ -162,7 +162,7 @@ impl<'a> Context<'a> {
 
     /// Whose containers and volumes are made.
     pub(crate) fn owner<'b>(&'b self, record: &'b AppRecord) -> Owner<'b> {
-        Owner { namespace: &self.installation.namespace, app: &record.name, id: &record.id }
+        Owner::of(&self.installation.namespace, record)
     }
 
     /// Time since the lock was asked for, milliseconds; at least 1, since 0 means "under way" in the ledger.

@@ -85,12 +85,10 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// Removes containers that no release in the ledger names.
+    /// Removes containers that no release needs.
     async fn remove_candidates(&self, record: &AppRecord) -> Result<String, Problem> {
-        let releases = || record.releases.iter().chain(record.canary_release());
-        let known = |name: &str| releases().any(|r| r.container_kept && r.container == name);
         let mut removed = 0;
-        for container in self.containers(record).await?.iter().filter(|c| !known(&c.name)) {
+        for container in self.containers(record).await?.iter().filter(|c| !record.needs(&c.name)) {
             self.installation.engine.remove(&container.id).await?;
             removed += 1;
         }

@@ -2,6 +2,7 @@
 //! up here, so there is no second way to change an app.
 
 mod adopt;
+mod announce;
 mod canary;
 mod candidate;
 mod certificate;
@@ -14,6 +15,7 @@ mod mend;
 mod operate;
 mod overlap;
 mod perform;
+mod rename;
 mod retire;
 mod run;
 mod takeover;

@@ -1,8 +1,9 @@
 //! Start, stop, roll back, remove.
 
+use super::announce::announce;
 use super::candidate::Wish;
 use super::context::Context;
-use super::perform::{announce, decide_rollback, url};
+use super::perform::{decide_rollback, url};
 use crate::app::event::{Outcome, Step};
 use crate::app::job::Selector;
 use crate::app::ledger::{AppRecord, RunState, Transaction};

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::announce::announce;
 use super::canary;
 use super::candidate::Wish;
 use super::certificate;
-use super::certify::{asks_anyway, certifiable, warn_about_unbuilt, warn_about_version, warn_about_wildcards};
+use super::certify::{asks_anyway, warn_about_unbuilt, warn_about_version, warn_about_wildcards};
 use super::context::Context;
-use super::{adopt, close, operate};
+use super::{adopt, close, operate, rename};
 use crate::app::canary::CanaryView;
 use crate::app::draft::Draft;
-use crate::app::event::{Event, Outcome, Step};
+use crate::app::event::Outcome;
 use crate::app::host::Hostname;
 use crate::app::installation::{HTTP_PORT, HTTPS_PORT, Installation};
 use crate::app::job::{Ask, Deploy, Job};
@@ -25,7 +26,7 @@ use crate::app::problem::Problem;
 use crate::app::proxy::{Proxy, ProxyError};
 use crate::app::resolve::{Resolved, pinned, resolve};
 use crate::app::select::{existing, guard_new, target};
-use crate::app::settings::{Settings, Swap, Tls};
+use crate::app::settings::{Settings, Tls};
 use crate::app::shape;
 use crate::app::units::Port;
 
@@ -82,6 +83,8 @@ pub(crate) async fn perform(
         | Ask::Resume { app }
         | Ask::Remove { app, data: false } => existing(&records, app)?.name.clone(),
         Ask::Remove { app, data: true } => operate::removable(&records, app)?,
+        Ask::Rename { app, .. } => existing(&records, app)?.name.clone(),
+        Ask::DropAlias { alias, .. } => rename::owner_of(&records, alias)?.name.clone(),
         Ask::Adopt { container, wish } => adopt::whose(installation, &records, container, wish).await?,
     };
     journal.about(&name);
@@ -98,6 +101,9 @@ pub(crate) async fn perform(
         && wish.dry_run
     {
         return adopt::preview(installation, journal, &records, container, wish).await;
+    }
+    if job.ask.is_dry() {
+        return rename::preview(&installation.namespace, journal, &records, &name, &job.ask);
     }
     let Some(proxy) = proxy else {
         return Err(Problem::rejected("no-such-app", format!("there is no app `{name}`")));
@@ -130,6 +136,7 @@ async fn act(context: &mut Context<'_>) -> Result<Outcome, Problem> {
         Ask::Stop { .. } => operate::stop(context).await,
         Ask::Tidy { .. } => adopt::tidy(context).await,
         Ask::Adopt { .. } => adopt::adopt(context).await,
+        Ask::Rename { .. } | Ask::DropAlias { .. } => rename::rename(context).await,
         Ask::Maintenance { notice, .. } => close::maintain(context, notice.as_ref()).await,
         Ask::Pause { max_wait, .. } => close::pause(context, *max_wait).await,
         Ask::Resume { .. } => close::resume(context).await,
@@ -321,63 +328,6 @@ async fn decide(
     let wished = Wished { settings: &settings, image: &resolved.image, port, force: deploy.force };
     let view = plan(current, wished);
     Ok(Decided { view, settings, resolved })
-}
-
-pub(crate) async fn announce(
-    journal: &Journal,
-    record: Option<&AppRecord>,
-    decided: &Decided,
-    canary: bool,
-    proxy: Option<&dyn Proxy>,
-) -> Result<(), Problem> {
-    let certificates = match decided.view.action {
-        Action::Nothing | Action::Record => false,
-        Action::Route | Action::Swap | Action::Create => !certifiable(proxy, &decided.settings).await?.is_empty(),
-    };
-    let steps = match decided.view.action {
-        _ if canary => canary_steps(&decided.settings),
-        Action::Nothing => vec![],
-        Action::Route if certificates => vec![Step::Lock, Step::Certificate, Step::Proof],
-        Action::Record | Action::Route => vec![Step::Lock],
-        Action::Swap | Action::Create => steps(record, &decided.settings, certificates),
-    };
-    journal.write(Event::Planned {
-        plan: decided.view.clone(),
-        host: decided.settings.primary_host().to_string(),
-        from: record.and_then(|r| r.serving),
-        steps,
-    });
-    Ok(())
-}
-
-fn steps(record: Option<&AppRecord>, settings: &Settings, certificates: bool) -> Vec<Step> {
-    let replaces = record.is_some_and(|r| r.serving.is_some() && r.state.runs());
-    let hands_over = replaces && settings.swap == Swap::Handover;
-    let certificate = certificates.then_some(Step::Certificate);
-    let mut steps = vec![Step::Lock, Step::Pull];
-    steps.extend(settings.release_command.as_ref().map(|_| Step::ReleaseCommand));
-    if hands_over {
-        steps.extend(certificate);
-        steps.push(Step::Hold);
-    }
-    steps.extend([Step::Start, Step::Healthy]);
-    steps.extend(certificate.filter(|_| !hands_over));
-    steps.push(Step::Switch);
-    steps.extend(certificates.then_some(Step::Proof));
-    if replaces && !settings.watch_time.is_zero() {
-        steps.push(Step::Watch);
-    }
-    if replaces && settings.swap == Swap::Overlap {
-        steps.push(Step::Drain);
-    }
-    steps.push(Step::Retire);
-    steps
-}
-
-fn canary_steps(settings: &Settings) -> Vec<Step> {
-    let command = settings.release_command.as_ref().map(|_| Step::ReleaseCommand);
-    let before = [Step::Lock, Step::Pull].into_iter().chain(command);
-    before.chain([Step::Start, Step::Healthy, Step::Switch]).collect()
 }
 
 fn check_revision(record: Option<&AppRecord>, deploy: &Deploy) -> Result<(), Problem> {

@@ -7,7 +7,6 @@ use crate::app::event::Step;
 use crate::app::ledger::{AppRecord, RunState, Transaction};
 use crate::app::name::ReleaseNumber;
 use crate::app::problem::Problem;
-use crate::app::release::Release;
 
 /// Stopped containers kept beside the serving one, so that a rollback takes a second (DESIGN.md).
 const KEPT: usize = 2;
@@ -42,17 +41,12 @@ impl Context<'_> {
     /// Removes containers no release needs (a start that was sent may still have arrived), and ends the change.
     pub(crate) async fn settle(&mut self, record: &AppRecord) -> Result<Vec<ReleaseNumber>, Problem> {
         let now = self.proxy.record(&record.name).await?.unwrap_or_else(|| record.clone());
-        let kept: Vec<_> = now.kept().take(KEPT).map(|r| r.number).collect();
-        let needed = |name: &str| {
-            let named = |r: &&Release| r.container == name;
-            let stays = |r: &Release| Some(r.number) == now.serving || kept.contains(&r.number);
-            now.canary_release().filter(named).is_some() || now.releases.iter().filter(named).any(stays)
-        };
-        for container in self.containers(&now).await?.iter().filter(|c| !needed(&c.name)) {
+        let gone: Vec<ReleaseNumber> = now.kept().skip(KEPT).map(|r| r.number).collect();
+        let mut after = now.clone();
+        after.forget_containers(&gone);
+        for container in self.containers(&now).await?.iter().filter(|c| !after.needs(&c.name)) {
             self.installation.engine.remove(&container.id).await?;
         }
-        let surplus = now.kept().skip(KEPT).map(|r| r.number);
-        let gone: Vec<ReleaseNumber> = surplus.collect();
         let op = now.intent.as_ref().map_or_else(|| self.job.op.clone(), |i| i.op.clone());
         let end = Transaction::Retire { app: now.id.clone(), op, took_ms: self.took_ms(), gone: gone.clone() };
         self.insist(end).await?;

@@ -68,6 +68,8 @@ const fn verb(ask: &Ask) -> &'static str {
         Ask::Restart { .. } => "restart",
         Ask::Tidy { .. } => "tidy",
         Ask::Adopt { .. } => "adopt",
+        Ask::Rename { .. } => "rename",
+        Ask::DropAlias { .. } => "drop alias",
         Ask::Maintenance { notice: Some(_), .. } => "maintenance",
         Ask::Maintenance { notice: None, .. } => "maintenance off",
         Ask::Pause { .. } => "pause",

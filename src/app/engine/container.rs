@@ -15,6 +15,7 @@ pub enum Role {
     Web,
     Task,
     Data,
+    Name,
 }
 
 /// What the labels of a thing of ours say. Labels hold only what never changes and is no secret.

@@ -33,6 +33,9 @@ pub struct AppRecord {
     /// Names it went by before, still its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<AppName>,
+    /// The name its data volumes carry, where that is not its own: the one it had when they were made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume_name: Option<AppName>,
     /// Goes up by one with every change; a form carries the one it was opened on.
     pub revision: u64,
     /// What the app is meant to do.
@@ -151,6 +154,7 @@ impl AppRecord {
             id,
             name,
             aliases: Vec::new(),
+            volume_name: None,
             revision: 0,
             state: RunState::Running,
             serving: None,
@@ -244,6 +248,20 @@ impl AppRecord {
         &self.name == name || self.aliases.contains(name)
     }
 
+    /// The name its data volumes carry.
+    #[must_use]
+    pub fn volumes_of(&self) -> &AppName {
+        self.volume_name.as_ref().unwrap_or(&self.name)
+    }
+
+    /// Whether a container of this app is needed: by the release that serves, by one that is kept for a quick rollback,
+    /// or by the one that is tried out. What is not needed may be removed.
+    #[must_use]
+    pub fn needs(&self, container: &str) -> bool {
+        let stays = |r: &Release| r.container == container && (r.container_kept || Some(r.number) == self.serving);
+        self.canary_release().is_some_and(|r| r.container == container) || self.releases.iter().any(stays)
+    }
+
     /// What makes this record unfit to be remembered, in words; `None`: it is sound. Such a record can only come from
     /// a damaged or foreign file, or from a caller with a bug.
     #[must_use]
@@ -291,6 +309,13 @@ impl AppRecord {
         let oldest: Vec<_> =
             self.releases.iter().map(|r| r.number).filter(|n| Some(*n) != self.serving).take(surplus).collect();
         self.releases.retain(|r| !oldest.contains(&r.number));
+    }
+
+    /// Notes that the containers of these releases are gone, or about to go.
+    pub(crate) fn forget_containers(&mut self, gone: &[ReleaseNumber]) {
+        for release in self.releases.iter_mut().filter(|r| gone.contains(&r.number)) {
+            release.container_kept = false;
+        }
     }
 
     /// The newest finished releases whose containers are kept, newest first, the serving one left out.

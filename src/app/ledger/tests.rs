@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 mod canary;
+mod rename;
 
 use super::record::HISTORY;
 use super::*;

@@ -129,6 +129,15 @@ pub enum Transaction {
         /// What it is meant to do.
         state: RunState,
     },
+    /// Other names for the same app. Its volumes keep the name they have. May be applied twice.
+    Rename {
+        /// Which app.
+        app: AppId,
+        /// The name it goes by from now on.
+        name: AppName,
+        /// The names it goes by beside that one.
+        aliases: Vec<AppName>,
+    },
     /// Remembers the highest sequence number.
     Sequence {
         /// Which app.
@@ -194,6 +203,7 @@ impl Transaction {
             | Self::Return { app, .. }
             | Self::Amend { app, .. }
             | Self::SetState { app, .. }
+            | Self::Rename { app, .. }
             | Self::Sequence { app, .. }
             | Self::Abandon { app, .. }
             | Self::Retire { app, .. }

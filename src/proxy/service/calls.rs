@@ -102,7 +102,12 @@ impl Service {
                     let lease = lease?;
                     // A change of the last holder may be on its way to disk; whoever has the lock sees it.
                     drop(self.shared.store.lock().await);
-                    return Ok(lease);
+                    let asked = request.app.clone();
+                    self.rename(&mut request);
+                    if request.app == asked {
+                        return Ok(lease);
+                    }
+                    // The last holder gave the app another name, and with it another lock.
                 }
             }
         }
@@ -310,8 +315,12 @@ impl Proxy for Service {
 
     async fn activity(&self, app: Option<&AppName>, limit: u32) -> Result<Vec<Activity>> {
         let store = self.shared.store.clone().lock_owned().await;
-        let app = app.cloned();
-        blocking(move || store.activity(app.as_ref(), limit as usize)).await
+        // What was done under the names it went by before is its history too.
+        let names = app.map(|app| match self.shared.ledger.load().find(app) {
+            Some(record) => [app, &record.name].into_iter().chain(&record.aliases).cloned().collect::<Vec<_>>(),
+            None => vec![app.clone()],
+        });
+        blocking(move || store.activity(names.as_deref(), limit as usize)).await
     }
 
     async fn processes(&self) -> Result<ProxyProcesses> {

@@ -41,6 +41,11 @@ impl Shared {
         self.ledger.store(Arc::clone(&after));
         self.follow_names(&after);
         self.follow_route(&id, old.and_then(AppRecord::route).as_ref(), new.and_then(AppRecord::route), switches).await;
+        if let (Some(old), Some(new)) = (old, new)
+            && old.name != new.name
+        {
+            self.locks.set_manual(&old.name, None);
+        }
         if let Some(name) = new.or(old).map(|record| &record.name) {
             self.locks.set_manual(name, new.and_then(view::manual_lock));
         }

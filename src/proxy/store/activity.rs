@@ -40,7 +40,7 @@ impl ActivityLog {
         Ok(())
     }
 
-    pub(super) fn newest(&self, app: Option<&AppName>, limit: usize) -> Result<Vec<Activity>> {
+    pub(super) fn newest(&self, names: Option<&[AppName]>, limit: usize) -> Result<Vec<Activity>> {
         let mut found = Vec::new();
         for path in [&self.current, &self.previous] {
             let content = read(path)?;
@@ -52,7 +52,9 @@ impl ActivityLog {
                     None
                 }
             });
-            let wanted = |activity: &Activity| app.is_none_or(|app| activity.app.as_ref() == Some(app));
+            let wanted = |activity: &Activity| {
+                names.is_none_or(|names| activity.app.as_ref().is_some_and(|app| names.contains(app)))
+            };
             found.extend(entries.filter(wanted).take(limit - found.len()));
             if found.len() == limit {
                 break;

@@ -155,8 +155,8 @@ impl Store {
     ///
     /// # Errors
     /// The file system's.
-    pub fn activity(&self, app: Option<&AppName>, limit: usize) -> Result<Vec<Activity>> {
-        self.activity.newest(app, limit)
+    pub fn activity(&self, names: Option<&[AppName]>, limit: usize) -> Result<Vec<Activity>> {
+        self.activity.newest(names, limit)
     }
 
     /// Appends events of a change. Not synced: they are for watching, the truth is in the records.

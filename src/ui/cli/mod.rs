@@ -151,6 +151,7 @@ async fn dispatch(session: &mut Session<'_>, cli: &Cli) -> command::Answer {
         Command::Activity { app, lines } => command::activity::activity(session, app.as_deref(), *lines).await,
         Command::Doctor(args) => command::doctor::doctor(session, args).await,
         Command::Adopt(args) => command::adopt::adopt(session, args).await,
+        Command::Rename(args) => command::rename::rename(session, args).await,
         Command::Completions { shell } => command::completions::completions(session, *shell),
         Command::Version => command::version::version(session).await,
         Command::Machinery(Machinery::RunJob) => command::run_job::run_job(session).await,

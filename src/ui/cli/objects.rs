@@ -16,6 +16,8 @@ use crate::app::{EnvKey, EnvValue, Release, Settings};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct AppObject {
     pub(crate) name: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    aliases: Vec<String>,
     id: String,
     /// `running`, `changing`, `stopped`, `maintenance`, `paused`, `abandoned change`, `down`, `never served`.
     pub(crate) state: String,
@@ -57,6 +59,7 @@ impl AppObject {
         let t = &view.traffic;
         Self {
             name: record.name.to_string(),
+            aliases: record.aliases.iter().map(ToString::to_string).collect(),
             id: record.id.to_string(),
             state: view.health.to_string(),
             finding: view.health.is_finding(),

@@ -107,6 +107,7 @@ fn record() -> AppRecord {
         adopted: false,
     });
     record.serving = Some(ReleaseNumber(1));
+    record.aliases.push("kiosk".parse().unwrap());
     record
 }
 

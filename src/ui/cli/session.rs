@@ -109,12 +109,13 @@ fn port_of(variable: &str) -> Result<Option<u16>, Problem> {
     })
 }
 
-/// A live app by name, else by hostname.
+/// A live app by name, else by alias, else by hostname.
 pub(crate) fn find<'a>(apps: &'a [AppRecord], text: &str) -> Option<&'a AppRecord> {
     let live = || apps.iter().filter(|a| a.is_live());
     let host = text.trim_end_matches('.').to_ascii_lowercase();
     let answers = |a: &&AppRecord| a.settings().is_some_and(|s| s.hosts.iter().any(|h| h.as_str() == host));
-    live().find(|a| a.name.as_str() == text).or_else(|| live().find(answers))
+    let called = |a: &&AppRecord| a.aliases.iter().any(|alias| alias.as_str() == text);
+    live().find(|a| a.name.as_str() == text).or_else(|| live().find(called)).or_else(|| live().find(answers))
 }
 
 /// There is no such app here; where "here" is, and what was probably meant.

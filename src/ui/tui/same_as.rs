@@ -19,6 +19,8 @@ pub(crate) fn command(ask: &Ask) -> String {
         Ask::Promote { app } => format!("once promote {}", app.0),
         Ask::Abort { app } => format!("once abort {}", app.0),
         Ask::Tidy { .. } => "once doctor --fix".to_owned(),
+        Ask::Rename { app, to, .. } => format!("once rename {} {to}", app.0),
+        Ask::DropAlias { alias, .. } => format!("once rename --drop-alias {alias}"),
         Ask::Adopt { container, .. } => format!("once adopt {}", shell_word(container)),
         Ask::Maintenance { app, notice: None } => format!("once maintenance {} --off", app.0),
         Ask::Maintenance { app, notice: Some(notice) } => {

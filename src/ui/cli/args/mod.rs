@@ -16,7 +16,7 @@ pub(crate) use proxy::ConfigureArgs;
 pub use queries::ProxyArgs;
 pub(crate) use queries::{
     AdoptArgs, AppArg, AppWaitArgs, AppsArg, CanaryArgs, ConfirmArgs, DoctorArgs, ExecArgs, HandbackArgs, LockArgs,
-    LogsArgs, MaintenanceArgs, PauseArgs, ProxyCommand, RemoveArgs, RollbackArgs, StatusArgs, TakeoverArgs,
+    LogsArgs, MaintenanceArgs, PauseArgs, ProxyCommand, RemoveArgs, RenameArgs, RollbackArgs, StatusArgs, TakeoverArgs,
     UpgradeArgs, WatchArgs,
 };
 
@@ -192,6 +192,9 @@ pub(crate) enum Command {
     /// Make an app of a container that runs already, whoever made it, without touching it
     #[command(after_help = queries::ADOPT_EXAMPLES)]
     Adopt(AdoptArgs),
+    /// Give an app another name; containers, data and history stay, and the old name goes on meaning it
+    #[command(after_help = queries::RENAME_EXAMPLES)]
+    Rename(RenameArgs),
     /// Print completions for a shell
     Completions {
         /// Which shell
@@ -248,6 +251,7 @@ impl Command {
             Self::Activity { .. } => "activity",
             Self::Doctor(_) => "doctor",
             Self::Adopt(_) => "adopt",
+            Self::Rename(_) => "rename",
             Self::Completions { .. } => "completions",
             Self::Version => "version",
             Self::Machinery(_) => "machinery",

@@ -321,3 +321,27 @@ pub struct ProxyArgs {
     #[arg(long, value_name = "PORT", env = PROXY_HTTPS_PORT)]
     pub public_https: Option<u16>,
 }
+
+pub(crate) const RENAME_EXAMPLES: &str = "\
+Examples:
+  once rename shop store --dry-run         what changes, and what does not
+  once rename shop store                   `shop` stays an alias
+  once rename --drop-alias shop            `shop` means no app any more";
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RenameArgs {
+    /// The app's name, an alias, or any of its hostnames
+    #[arg(required_unless_present = "drop_alias")]
+    pub(crate) old: Option<String>,
+    /// Its name from now on, as in shop or shop.staging
+    #[arg(required_unless_present = "drop_alias")]
+    pub(crate) new: Option<AppName>,
+    /// Take an alias away from its app instead
+    #[arg(long, value_name = "ALIAS", conflicts_with_all = ["old", "new"])]
+    pub(crate) drop_alias: Option<AppName>,
+    /// Only show what would change
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}

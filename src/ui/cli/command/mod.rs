@@ -21,6 +21,7 @@ pub(crate) mod proxy_takeover;
 pub(crate) mod proxy_upgrade;
 pub(crate) mod releases;
 pub(crate) mod remove;
+pub(crate) mod rename;
 pub(crate) mod run_job;
 pub(crate) mod setup;
 pub(crate) mod show;

@@ -1,7 +1,7 @@
 //! `show`: everything known about one app.
 
 use crate::app::ledger::RunState;
-use crate::app::{AppView, observe};
+use crate::app::{AppName, AppView, observe};
 use crate::app::{Field, MASK, MountSource, Settings};
 use crate::ui::cli::certificates;
 use crate::ui::cli::objects::AppObject;
@@ -42,7 +42,12 @@ pub(crate) async fn show(session: &mut Session<'_>, app: &str) -> Answer {
 
 fn identity(view: &AppView, now: jiff::Timestamp) -> Vec<(&'static str, String)> {
     let record = &view.record;
-    let mut pairs = vec![("name", record.name.to_string()), ("state", view.health.to_string())];
+    let mut pairs = vec![("name", record.name.to_string())];
+    let aliases: Vec<&str> = record.aliases.iter().map(AppName::as_str).collect();
+    if !aliases.is_empty() {
+        pairs.push(("aliases", aliases.join(" ")));
+    }
+    pairs.push(("state", view.health.to_string()));
     match &record.state {
         RunState::Maintenance(notice) => {
             pairs.extend(notice.message.clone().map(|message| ("message", message)));

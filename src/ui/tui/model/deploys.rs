@@ -59,7 +59,7 @@ impl Deploys {
 
     /// A change this console has asked for.
     pub(crate) fn asked(&mut self, job: &Job, title: String, at: Timestamp) {
-        let dry = matches!(&job.ask, Ask::Deploy(d) if d.dry_run);
+        let dry = job.ask.is_dry();
         self.push(Watched {
             view: DeployView::new(job.op.clone(), at),
             ask: Some(job.ask.clone()),

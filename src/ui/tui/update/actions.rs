@@ -194,6 +194,14 @@ fn question(m: &Model, app: &AppView, wish: Ask) -> Result<Confirm, String> {
             vec!["Its app gets a record again.".into(), "Its containers are not touched.".into()],
             "Adopt",
         ),
+        Ask::Rename { app, to, .. } => (
+            format!("Rename {} to {to}?", app.0),
+            vec!["Nothing restarts; the old name stays an alias.".into()],
+            "Rename",
+        ),
+        Ask::DropAlias { alias, .. } => {
+            (format!("Drop the alias {alias}?"), vec!["It means no app any more.".into()], "Drop")
+        }
         Ask::Deploy(_) | Ask::Canary { .. } => return Err("a deploy is reviewed, not asked about".into()),
     };
     let typed = matches!(wish, Ask::Remove { .. }).then(|| (app.name().to_string(), Input::default()));
@@ -323,7 +331,9 @@ pub(super) fn run(m: &mut Model, ask: Ask) -> Vec<Effect> {
         | Ask::Maintenance { app, .. }
         | Ask::Pause { app, .. }
         | Ask::Resume { app }
+        | Ask::Rename { app, .. }
         | Ask::Remove { app, .. } => app.0.clone(),
+        Ask::DropAlias { alias, .. } => alias.to_string(),
         Ask::Adopt { container, .. } => container.clone(),
     };
     let dry = ask.is_dry();

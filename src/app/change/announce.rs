@@ -1,0 +1,68 @@
+//! The plan is told before anything happens, with the steps there will be.
+
+use super::certify::certifiable;
+use super::perform::Decided;
+use crate::app::event::{Event, Step};
+use crate::app::journal::Journal;
+use crate::app::ledger::AppRecord;
+use crate::app::plan::Action;
+use crate::app::problem::Problem;
+use crate::app::proxy::Proxy;
+use crate::app::settings::{Settings, Swap};
+
+pub(crate) async fn announce(
+    journal: &Journal,
+    record: Option<&AppRecord>,
+    decided: &Decided,
+    canary: bool,
+    proxy: Option<&dyn Proxy>,
+) -> Result<(), Problem> {
+    let certificates = match decided.view.action {
+        Action::Nothing | Action::Record => false,
+        Action::Route | Action::Swap | Action::Create => !certifiable(proxy, &decided.settings).await?.is_empty(),
+    };
+    let steps = match decided.view.action {
+        _ if canary => canary_steps(&decided.settings),
+        Action::Nothing => vec![],
+        Action::Route if certificates => vec![Step::Lock, Step::Certificate, Step::Proof],
+        Action::Record | Action::Route => vec![Step::Lock],
+        Action::Swap | Action::Create => steps(record, &decided.settings, certificates),
+    };
+    journal.write(Event::Planned {
+        plan: decided.view.clone(),
+        host: decided.settings.primary_host().to_string(),
+        from: record.and_then(|r| r.serving),
+        steps,
+    });
+    Ok(())
+}
+
+fn steps(record: Option<&AppRecord>, settings: &Settings, certificates: bool) -> Vec<Step> {
+    let replaces = record.is_some_and(|r| r.serving.is_some() && r.state.runs());
+    let hands_over = replaces && settings.swap == Swap::Handover;
+    let certificate = certificates.then_some(Step::Certificate);
+    let mut steps = vec![Step::Lock, Step::Pull];
+    steps.extend(settings.release_command.as_ref().map(|_| Step::ReleaseCommand));
+    if hands_over {
+        steps.extend(certificate);
+        steps.push(Step::Hold);
+    }
+    steps.extend([Step::Start, Step::Healthy]);
+    steps.extend(certificate.filter(|_| !hands_over));
+    steps.push(Step::Switch);
+    steps.extend(certificates.then_some(Step::Proof));
+    if replaces && !settings.watch_time.is_zero() {
+        steps.push(Step::Watch);
+    }
+    if replaces && settings.swap == Swap::Overlap {
+        steps.push(Step::Drain);
+    }
+    steps.push(Step::Retire);
+    steps
+}
+
+fn canary_steps(settings: &Settings) -> Vec<Step> {
+    let command = settings.release_command.as_ref().map(|_| Step::ReleaseCommand);
+    let before = [Step::Lock, Step::Pull].into_iter().chain(command);
+    before.chain([Step::Start, Step::Healthy, Step::Switch]).collect()
+}
