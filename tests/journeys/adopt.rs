@@ -134,7 +134,7 @@ fn anybodys_container_becomes_an_app_as_it_runs_and_its_next_deploy_swaps_it() {
     assert_eq!(host.inspect(&wiki, "{{.HostConfig.RestartPolicy.Name}}"), "unless-stopped");
     host.json(&["adopt", &wiki, "--name", "app", "--yes"]).expect(0, "unchanged");
     let status = host.once(&["status", "app", "--json"]);
-    assert_eq!((status.code, status.json()[0]["health"].as_str()), (0, Some("running")), "{status:#?}");
+    assert_eq!((status.code, status.json()[0]["state"].as_str()), (0, Some("running")), "{status:#?}");
     host.json(&["deploy", "--name", "app"]).expect(0, "unchanged");
     assert!(!format!("{:?}", host.once(&["show", "app", "--json"])).contains("planted"));
 

@@ -180,7 +180,8 @@ fn an_app_of_kamal_is_routed_as_its_proxy_routes_it() {
     assert_eq!(found.settings.primary_host().as_str(), "staging.shop.localhost", "nothing is made up");
     assert!(found.left.iter().any(|text| text.contains("hostnames")), "{:?}", found.left);
     let web = [("shop-web-staging-abc".to_owned(), "web".to_owned())];
-    let problem = with(&kamal_app("job"), &[], None, Some(KAMAL_ROUTES.as_bytes()), &web).unwrap_err();
+    let job = Origin { id: "ffff00001111".into(), ..kamal_app("job") };
+    let problem = with(&job, &[], None, Some(KAMAL_ROUTES.as_bytes()), &web).unwrap_err();
     assert_eq!(problem.code, "not-web");
     assert!(problem.hints[0].contains("shop-web-staging-abc"), "{problem:?}");
 }
