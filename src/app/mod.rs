@@ -12,6 +12,7 @@ mod drift;
 pub mod engine;
 pub mod event;
 mod explain;
+pub mod export;
 mod field;
 mod finding;
 mod fold;

@@ -90,6 +90,14 @@ pub(crate) fn env(settings: &Settings, generated: &Generated) -> Vec<(String, St
     env.into_iter().collect()
 }
 
+/// Whether nobody is to see a variable of the container's environment.
+pub(crate) fn is_secret(settings: &Settings, key: &str) -> bool {
+    match settings.env.iter().find(|(name, _)| name.as_str() == key) {
+        Some((_, value)) => value.secret,
+        None => matches!(key, "SECRET_KEY_BASE" | "VAPID_PRIVATE_KEY" | "SMTP_PASSWORD"),
+    }
+}
+
 /// Whether visitors reach the app over HTTPS; else apps are told to leave redirects and secure cookies alone.
 pub(crate) fn serves_tls(settings: &Settings) -> bool {
     settings.tls == Tls::Custom

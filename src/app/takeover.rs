@@ -15,7 +15,7 @@ use super::settings::{AutoUpdate, EnvKey, EnvValue, MountSource, Settings, Smtp,
 use super::units::{ByteSize, Cpus, Port, Span, UrlPath};
 
 pub(crate) mod kamal;
-mod once;
+mod once_label;
 
 /// Where ONCE mounts an app's volume.
 pub(crate) const ONCE_DATA: &str = "/storage";
@@ -86,7 +86,7 @@ pub(crate) fn read(seen: Sighting<'_>, wish: &AdoptWish) -> Result<Takeover, Pro
             "`once deploy IMAGE` makes an app of its image; its volumes are given as `--volume docker:NAME:/path`",
         ));
     }
-    let made = match once::made(seen)? {
+    let made = match once_label::made(seen)? {
         Some(made) => made,
         None => kamal::made(seen)?.unwrap_or_default(),
     };

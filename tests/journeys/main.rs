@@ -14,6 +14,7 @@ mod certificates;
 mod closed;
 mod concurrency;
 mod deploys;
+mod exports;
 mod failures;
 mod guards;
 mod hardening;

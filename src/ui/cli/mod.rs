@@ -150,6 +150,7 @@ async fn dispatch(session: &mut Session<'_>, cli: &Cli) -> command::Answer {
         Command::Unlock(args) => command::locks::unlock(session, &args.app).await,
         Command::Activity { app, lines } => command::activity::activity(session, app.as_deref(), *lines).await,
         Command::Doctor(args) => command::doctor::doctor(session, args).await,
+        Command::Export(args) => command::export::export(session, args).await,
         Command::Adopt(args) => command::adopt::adopt(session, args).await,
         Command::Rename(args) => command::rename::rename(session, args).await,
         Command::Completions { shell } => command::completions::completions(session, *shell),

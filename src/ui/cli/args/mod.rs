@@ -15,9 +15,9 @@ pub use machinery::{DemoImageArgs, DemoLoadArgs, Machinery};
 pub(crate) use proxy::ConfigureArgs;
 pub use queries::ProxyArgs;
 pub(crate) use queries::{
-    AdoptArgs, AppArg, AppWaitArgs, AppsArg, CanaryArgs, ConfirmArgs, DoctorArgs, ExecArgs, HandbackArgs, LockArgs,
-    LogsArgs, MaintenanceArgs, PauseArgs, ProxyCommand, RemoveArgs, RenameArgs, RollbackArgs, StatusArgs, TakeoverArgs,
-    UpgradeArgs, WatchArgs,
+    AdoptArgs, AppArg, AppWaitArgs, AppsArg, CanaryArgs, ConfirmArgs, DoctorArgs, ExecArgs, ExportArgs, ExportFormat,
+    HandbackArgs, LockArgs, LogsArgs, MaintenanceArgs, PauseArgs, ProxyCommand, RemoveArgs, RenameArgs, RollbackArgs,
+    StatusArgs, TakeoverArgs, UpgradeArgs, WatchArgs,
 };
 
 /// The command line.
@@ -192,6 +192,9 @@ pub(crate) enum Command {
     /// Make an app of a container that runs already, whoever made it, without touching it
     #[command(after_help = queries::ADOPT_EXAMPLES)]
     Adopt(AdoptArgs),
+    /// Apps as a plain script of `docker run`, or as a document: what it takes to go on without once
+    #[command(after_help = queries::EXPORT_EXAMPLES)]
+    Export(ExportArgs),
     /// Give an app another name; containers, data and history stay, and the old name goes on meaning it
     #[command(after_help = queries::RENAME_EXAMPLES)]
     Rename(RenameArgs),
@@ -251,6 +254,7 @@ impl Command {
             Self::Activity { .. } => "activity",
             Self::Doctor(_) => "doctor",
             Self::Adopt(_) => "adopt",
+            Self::Export(_) => "export",
             Self::Rename(_) => "rename",
             Self::Completions { .. } => "completions",
             Self::Version => "version",

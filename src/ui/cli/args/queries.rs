@@ -152,6 +152,39 @@ pub(crate) struct AdoptArgs {
     pub(crate) wait: WaitArgs,
 }
 
+pub(crate) const EXPORT_EXAMPLES: &str = "\
+Examples:
+  once export > run.sh                     all apps as a script of `docker run`, secrets left out
+  once export shop --secrets shop.env > run.sh && sh run.sh shop.env
+  once export --format toml > once.toml    the settings as a document; format 1
+
+The script runs each app under its own name on a port of 127.0.0.1, with the same image, variables, volumes and limits. In the
+document a secret is `@secret`.";
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ExportArgs {
+    /// The app's name, or any of its hostnames [default: all]
+    pub(crate) app: Option<String>,
+    /// As what
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: ExportFormat,
+    /// Port of the first app in the script; the others have the ones behind it
+    #[arg(long, default_value_t = 8080, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: u16,
+    /// Write the secrets the script needs into a new file that only you can read
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secrets: Option<std::path::PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// A script of `docker run`
+    #[default]
+    Docker,
+    /// A document of the settings
+    Toml,
+}
+
 pub(crate) const LOGS_EXAMPLES: &str = "\
 Examples:
   once logs shop -f                     go on with what comes

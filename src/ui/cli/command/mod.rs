@@ -11,6 +11,7 @@ pub(crate) mod deploy;
 pub(crate) mod doctor;
 pub(crate) mod env;
 pub(crate) mod exec;
+pub(crate) mod export;
 pub(crate) mod lifecycle;
 pub(crate) mod list;
 pub(crate) mod locks;

@@ -31,10 +31,23 @@ struct AppLabel {
 struct MailLabel {
     server: String,
     /// A text, or a number.
-    port: serde_json::Value,
+    port: MailPort,
     username: String,
     password: String,
     from: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum MailPort {
+    Text(String),
+    Number(u16),
+}
+
+impl Default for MailPort {
+    fn default() -> Self {
+        Self::Text(String::new())
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -121,10 +134,12 @@ pub(super) fn made(seen: Sighting<'_>) -> Result<Option<Made>, Problem> {
 }
 
 /// 587 where nothing is said.
-fn mail_port(said: &serde_json::Value) -> Port {
-    let number = said.as_u64().or_else(|| said.as_str()?.parse().ok());
-    let number = number.and_then(|number| u16::try_from(number).ok()).unwrap_or(587);
-    Port::new(number).unwrap_or(Port::HTTP)
+fn mail_port(said: &MailPort) -> Port {
+    let number = match said {
+        MailPort::Number(number) => Some(*number),
+        MailPort::Text(text) => text.parse().ok(),
+    };
+    number.and_then(Port::new).or_else(|| Port::new(587)).unwrap_or(Port::HTTP)
 }
 
 /// Those of the volume's label; else those the container got.
