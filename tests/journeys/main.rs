@@ -17,6 +17,7 @@ mod deploys;
 mod exports;
 mod failures;
 mod guards;
+mod h2c;
 mod hardening;
 mod host;
 mod locks;
