@@ -230,6 +230,7 @@ impl Context<'_> {
             path: path.clone(),
             host: probe_host(&found.takeover.settings),
             timeout_ms: ANSWER_MS,
+            upstream: found.takeover.settings.web.upstream,
             other_ports: Vec::new(),
         });
         let mut last = ProbeAnswer::NoAddress;
