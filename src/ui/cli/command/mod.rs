@@ -20,6 +20,7 @@ pub(crate) mod proxy;
 pub(crate) mod proxy_config;
 pub(crate) mod proxy_takeover;
 pub(crate) mod proxy_upgrade;
+pub(crate) mod release;
 pub(crate) mod releases;
 pub(crate) mod remove;
 pub(crate) mod rename;
