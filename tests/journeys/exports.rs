@@ -39,7 +39,10 @@ fn the_script_runs_the_app_without_once_and_holds_no_secret() {
     host.json(&["remove", &app, "--yes"]).expect(0, "updated");
     std::fs::write(&script, &said.stdout).unwrap();
     let without = Command::new("sh").arg(&script).output().unwrap();
-    assert!(!without.status.success() && String::from_utf8_lossy(&without.stderr).contains("TOKEN"), "{without:?}");
+    assert!(
+        !without.status.success() && String::from_utf8_lossy(&without.stderr).contains("_SECRET_KEY_BASE"),
+        "{without:?}"
+    );
     let ran = Command::new("sh").args([&script, &secrets]).output().unwrap();
     let seen = eventually("the app without once", Duration::from_secs(30), || {
         let env = |key: &str| {
