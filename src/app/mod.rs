@@ -15,6 +15,7 @@ mod explain;
 mod field;
 mod finding;
 mod fold;
+mod guard;
 mod host;
 mod image;
 mod installation;
