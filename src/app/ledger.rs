@@ -310,9 +310,9 @@ impl Ledger {
     }
 }
 
-/// `/`, nothing, and a final slash make no difference to what a prefix matches.
-fn prefix(path: Option<&UrlPath>) -> &str {
-    path.map_or("", |p| p.as_str().trim_end_matches('/'))
+/// `/`, nothing, a final slash and escapes that need not be make no difference to what a prefix matches.
+fn prefix(path: Option<&UrlPath>) -> String {
+    path.map_or_else(String::new, |p| p.normalised().as_str().trim_end_matches('/').to_owned())
 }
 
 #[cfg(test)]

@@ -78,5 +78,5 @@ pub use settings::{
     AskUrl, AutoUpdate, Cidr, CidrError, EnvKey, EnvKeyError, EnvValue, MASK, MaxAge, MountSource, RateLimit, Secret,
     Settings, Smtp, Swap, Switch, Tls, Upstream, UserName, Web, WebError, WordError, defaults,
 };
-pub use units::{ByteSize, Cpus, Port, Span, UnitError, UrlPath};
+pub use units::{ByteSize, Cpus, Port, Span, UnitError, UrlPath, normalised_path};
 pub use watch::percent;

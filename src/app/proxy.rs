@@ -16,6 +16,7 @@ use super::ledger::{AppRecord, Applied, Refusal, Transaction};
 use super::name::{AppId, AppName, OpId, ReleaseNumber};
 use super::proxy_config::{ProxyConfig, ProxyDraft};
 use super::release::Caller;
+use super::settings::Upstream;
 use super::traffic::{ReleaseTraffic, TrafficReport};
 use super::units::UrlPath;
 
@@ -269,6 +270,9 @@ pub struct ProbeRequest {
     pub timeout_ms: u64,
     /// Ports to try when the address refuses: the image's exposed ones; the usual ones are added.
     pub other_ports: Vec<u16>,
+    /// What it is asked in; the same as its requests will be.
+    #[serde(default)]
+    pub upstream: Upstream,
 }
 
 /// What one try came to.

@@ -234,6 +234,41 @@ impl UrlPath {
     pub fn up() -> Self {
         Self("/up".to_owned())
     }
+
+    /// The one way of writing it among those that mean the same; see [`normalised_path`].
+    #[must_use]
+    pub fn normalised(&self) -> Self {
+        Self(normalised_path(&self.0))
+    }
+}
+
+/// A path as it is written where nothing is escaped that need not be (RFC 3986, 6.2.2): `/%61pi` is `/api`. What has a
+/// meaning of its own stays, in upper case (`%2F`), and so does what is no escape at all. For comparing, never for passing on.
+#[must_use]
+pub fn normalised_path(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some(at) = rest.find('%') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let escape = rest.get(1..3).filter(|two| two.bytes().all(|b| b.is_ascii_hexdigit()));
+        let byte = escape.and_then(|two| u8::from_str_radix(two, 16).ok()).map(char::from);
+        match (escape, byte) {
+            (Some(_), Some(plain)) if plain.is_ascii_alphanumeric() || "-._~".contains(plain) => out.push(plain),
+            (Some(two), _) => {
+                out.push('%');
+                out.push_str(&two.to_ascii_uppercase());
+            }
+            (None, _) => {
+                out.push('%');
+                rest = &rest[1..];
+                continue;
+            }
+        }
+        rest = &rest[3..];
+    }
+    out.push_str(rest);
+    out
 }
 
 impl fmt::Display for UrlPath {
@@ -312,6 +347,25 @@ mod tests {
         }
         for bad in ["0", "-1", "0.0001", "x", "5000"] {
             assert!(bad.parse::<Cpus>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn paths_that_mean_the_same_are_written_the_same() {
+        for (path, same) in [
+            ("/api", "/api"),
+            ("/%61p%69", "/api"),
+            ("/a%2fb", "/a%2Fb"),
+            ("/a%2Fb", "/a%2Fb"),
+            ("/%7Ea%2D", "/~a-"),
+            ("/%25%36%31", "/%2561"),
+            ("/%c3%a4", "/%C3%A4"),
+            ("/%", "/%"),
+            ("/%zz%4", "/%zz%4"),
+            ("/%+1", "/%+1"),
+            ("/%é", "/%é"),
+        ] {
+            assert_eq!(normalised_path(path), same, "{path}");
         }
     }
 

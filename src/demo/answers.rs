@@ -14,9 +14,9 @@ use hyper::body::{Frame, Incoming};
 use sha2::{Digest, Sha256};
 
 use super::app::{DemoConfig, DemoMode};
-use super::socket;
+use super::{grpc, socket};
 
-type Body = UnsyncBoxBody<Bytes, Infallible>;
+pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 const PAGE: &str = include_str!("../../assets/pages/demo.html");
 /// `/bytes` sends pieces of this size.
@@ -79,6 +79,8 @@ impl Answers {
                 None => text(StatusCode::NOT_FOUND, "not set"),
             },
             "/headers" => headers(&request),
+            "/echo" => grpc::echo(request),
+            grpc::HEALTH => grpc::healthy(),
             "/ws" => socket::answer(request).map(|()| Body::default()),
             "/crash" => return Err(BrokenOff),
             _ => text(StatusCode::NOT_FOUND, "there is no such page"),

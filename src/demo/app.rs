@@ -6,9 +6,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -24,6 +24,8 @@ pub struct DemoConfig {
     pub address: SocketAddr,
     /// It listens only after this time, as an app that boots slowly.
     pub boot: Duration,
+    /// It speaks HTTP/2 with prior knowledge and nothing else, as gRPC servers do.
+    pub h2c: bool,
     /// How it behaves.
     pub mode: DemoMode,
     /// How long it goes on serving new connections after SIGTERM, before it finishes what is under way.
@@ -71,6 +73,7 @@ impl Default for DemoConfig {
             version: "1".to_owned(),
             address: SocketAddr::from(([0, 0, 0, 0], 80)),
             boot: Duration::ZERO,
+            h2c: false,
             mode: DemoMode::Ok,
             term_delay: Duration::ZERO,
             visits: None,
@@ -79,7 +82,7 @@ impl Default for DemoConfig {
 }
 
 impl DemoConfig {
-    /// From `DEMO_VERSION`, `PORT`, `DEMO_BOOT_MS`, `DEMO_MODE` (`ok`, `never-healthy`, `exit`, `301`, `500`, `hang`, and
+    /// From `DEMO_VERSION`, `PORT`, `DEMO_BOOT_MS`, `DEMO_HTTP` (`http1`, `h2c`), `DEMO_MODE` (`ok`, `never-healthy`, `exit`, `301`, `500`, `hang`, and
     /// after `DEMO_MODE_AFTER_MS`: `sour`, `sicken`, `collapse`) and `DEMO_TERM_MS`, as `get` gives them.
     ///
     /// # Errors
@@ -99,6 +102,13 @@ impl DemoConfig {
         config.boot = Duration::from_millis(number(&get, "DEMO_BOOT_MS", 0)?);
         config.term_delay = Duration::from_millis(number(&get, "DEMO_TERM_MS", 0)?);
         let after = Duration::from_millis(number(&get, "DEMO_MODE_AFTER_MS", 0)?);
+        config.h2c = match get("DEMO_HTTP").as_deref() {
+            None | Some("" | "http1") => false,
+            Some("h2c") => true,
+            Some(other) => {
+                return Err(ConfigError { name: "DEMO_HTTP", value: other.to_owned(), expected: "http1 or h2c" });
+            }
+        };
         config.mode = match get("DEMO_MODE").as_deref() {
             None | Some("" | "ok") => DemoMode::Ok,
             Some("never-healthy") => DemoMode::NeverHealthy,
@@ -185,6 +195,7 @@ fn terminated() -> io::Result<impl Future<Output = ()>> {
 
 /// Serves the demo app on a socket until `ended` resolves; finishes what is under way.
 pub async fn serve(listener: TcpListener, config: DemoConfig, ended: impl Future<Output = ()>) {
+    let h2c = config.h2c;
     let answers = Arc::new(Answers::new(config));
     let (closing, open) = (CancellationToken::new(), TaskTracker::new());
     let mut ended = pin!(ended);
@@ -203,6 +214,20 @@ pub async fn serve(listener: TcpListener, config: DemoConfig, ended: impl Future
             async move { answers.answer(request).await }
         });
         let closing = closing.clone();
+        if h2c {
+            open.spawn(async move {
+                let builder = http2::Builder::new(TokioExecutor::new());
+                let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+                tokio::select! {
+                    _ = connection.as_mut() => {}
+                    () = closing.cancelled() => {
+                        connection.as_mut().graceful_shutdown();
+                        let _ = connection.await;
+                    }
+                }
+            });
+            continue;
+        }
         open.spawn(async move {
             let builder = http1::Builder::new();
             let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());

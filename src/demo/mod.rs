@@ -3,6 +3,7 @@
 mod answers;
 pub mod app;
 mod client;
+mod grpc;
 pub mod load;
 mod socket;
 

@@ -294,6 +294,7 @@ async fn drives_the_data_plane(rig: Rig) {
         host: "shop.example.com".parse().unwrap(),
         timeout_ms: 100,
         other_ports: vec![3000],
+        upstream: once::app::Upstream::default(),
     };
     let answers: Vec<_> = rig.proxy.probe(request).try_collect().await.unwrap();
     assert_eq!(answers[1], ProbeAnswer::Refused { open_ports: vec![3000] });

@@ -92,6 +92,7 @@ async fn deploy_to(client: &Client, change: &str, address: SocketAddr) -> u64 {
         host: "shop.example.com".parse().unwrap(),
         timeout_ms: 10_000,
         other_ports: Vec::new(),
+        upstream: once::app::Upstream::default(),
     };
     let answers: Vec<_> = client.probe(probe).try_collect().await.unwrap();
     assert!(matches!(answers.last(), Some(ProbeAnswer::Healthy { status: 200, .. })), "{answers:?}");

@@ -15,6 +15,7 @@ mod concurrency;
 mod deploys;
 mod failures;
 mod guards;
+mod h2c;
 mod hardening;
 mod host;
 mod locks;

@@ -10,12 +10,14 @@ const ARROWS: [(&str, &[&str]); 5] =
     [("app", &[]), ("docker", &["app"]), ("proxy", &["app"]), ("ui", &["app"]), ("demo", &[])];
 
 /// Where a crate may be named. Everything below one of the places counts.
-const HOMES: [(&str, &[&str]); 9] = [
+const HOMES: [(&str, &[&str]); 10] = [
     ("bollard", &["src/docker/"]),
     ("ratatui", &["src/ui/tui/"]),
     ("tui_input", &["src/ui/tui/"]),
     ("crossterm", &["src/ui/"]),
     ("hyper", &["src/proxy/", "src/demo/"]),
+    // Only to read its errors: hyper tells what became of a stream by them.
+    ("h2", &["src/proxy/"]),
     // bollard takes a transport of our own as hyper-util's client.
     ("hyper_util", &["src/proxy/", "src/demo/", "src/docker/ssh.rs"]),
     ("clap", &["src/ui/cli/"]),

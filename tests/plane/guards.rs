@@ -226,6 +226,7 @@ async fn health_checks_of_the_proxy_need_no_password() {
         host: "app.test".parse().unwrap(),
         timeout_ms: 30_000,
         other_ports: Vec::new(),
+        upstream: once::app::Upstream::default(),
     };
     use futures_util::StreamExt;
     let answers: Vec<ProbeAnswer> = house.plane.probe(probe).collect().await;

@@ -12,6 +12,8 @@ mod canonical;
 mod closed;
 mod crowds;
 mod drains;
+mod go_ahead;
+mod grpc;
 mod guards;
 mod heads;
 mod holds;

@@ -2,8 +2,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use once::app::UrlPath;
 use once::app::proxy::{ProbeAnswer, ProbeRequest};
+use once::app::{Upstream, UrlPath};
 use once::demo::DemoMode;
 use once::proxy::plane::{Plane, PlaneOptions};
 use tokio::net::TcpListener;
@@ -18,6 +18,7 @@ async fn probe(address: &str, timeout_ms: u64, other_ports: Vec<u16>) -> Vec<Pro
         host: "app.test".parse().unwrap(),
         timeout_ms,
         other_ports,
+        upstream: Upstream::default(),
     };
     Plane::new(PlaneOptions::default()).probe(request).collect().await
 }

@@ -81,11 +81,19 @@ impl Demo {
         Self::with(version, DemoMode::Ok).await
     }
 
+    /// Speaks HTTP/2 and nothing else.
+    pub async fn h2c(version: &str) -> Self {
+        Self::configured(DemoConfig { version: version.to_owned(), h2c: true, ..DemoConfig::default() }).await
+    }
+
     pub async fn with(version: &str, mode: DemoMode) -> Self {
+        Self::configured(DemoConfig { version: version.to_owned(), mode, ..DemoConfig::default() }).await
+    }
+
+    async fn configured(config: DemoConfig) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let end = CancellationToken::new();
-        let config = DemoConfig { version: version.to_owned(), mode, ..DemoConfig::default() };
         // A runtime of its own, so that ending it ends every connection at once.
         let ended = end.clone();
         let task = tokio::task::spawn_blocking(move || {

@@ -15,7 +15,7 @@ use crate::app::job::{Ask, Deploy};
 use crate::app::journal::Journal;
 use crate::app::problem::Problem;
 use crate::app::proxy::{Proxy, ProxyError};
-use crate::app::settings::{Settings, Tls, Upstream};
+use crate::app::settings::{Settings, Tls};
 
 /// The names an authority is asked for, as far as that can be told without asking it. The steps of a change are
 /// planned by it.
@@ -45,13 +45,6 @@ pub(crate) fn warn_about_wildcards(journal: &Journal, settings: &Settings) {
             "wildcard-without-certificate",
             format!("{host} is served over plain HTTP: a wildcard needs a certificate of your own"),
         );
-    }
-}
-
-/// What can be said and is remembered, and has no effect yet.
-pub(crate) fn warn_about_unbuilt(journal: &Journal, settings: &Settings) {
-    if settings.web.upstream == Upstream::H2c {
-        journal.warn("not-built", "`upstream h2c` is remembered; apps are spoken to over HTTP/1.1 so far");
     }
 }
 

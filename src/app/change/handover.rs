@@ -98,6 +98,7 @@ impl Context<'_> {
             host: probe_host(settings),
             timeout_ms: settings.health_timeout.duration().max(RETURN).as_millis() as u64,
             other_ports: Vec::new(),
+            upstream: settings.web.upstream,
         });
         let mut last = ProbeAnswer::NoAddress;
         while let Some(answer) = answers.next().await {

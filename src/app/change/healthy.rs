@@ -65,6 +65,7 @@ impl Context<'_> {
             host: probe_host(settings),
             timeout_ms: settings.health_timeout.duration().as_millis() as u64,
             other_ports: candidate.exposed.clone(),
+            upstream: settings.web.upstream,
         });
         while let Some(answer) = answers.next().await {
             last = answer?;

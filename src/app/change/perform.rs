@@ -9,7 +9,7 @@ use super::announce::announce;
 use super::canary;
 use super::candidate::Wish;
 use super::certificate;
-use super::certify::{asks_anyway, warn_about_unbuilt, warn_about_wildcards};
+use super::certify::{asks_anyway, warn_about_wildcards};
 use super::context::Context;
 use super::{adopt, close, operate, rename};
 use crate::app::canary::CanaryView;
@@ -187,7 +187,6 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
     announce(context.journal, record.as_ref(), &decided, canary, Some(&*context.proxy)).await?;
     context.report.url = Some(url(context.installation, &decided.settings).await?);
     warn_about_wildcards(context.journal, &decided.settings);
-    warn_about_unbuilt(context.journal, &decided.settings);
 
     let created = record.as_ref().is_none_or(|r| r.serving.is_none());
     let mut record = match record {

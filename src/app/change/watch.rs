@@ -113,6 +113,7 @@ impl Context<'_> {
                 host: probe_host(&release.settings),
                 timeout_ms: PATIENCE.as_millis() as u64,
                 other_ports: Vec::new(),
+                upstream: release.settings.web.upstream,
             });
             let mut last = None;
             while let Some(answer) = answers.next().await {

@@ -122,7 +122,11 @@ impl Draft {
         match field {
             Field::Image => self.image = Some(parse(field, trimmed)?),
             Field::Host => self.add_hosts(trimmed)?,
-            Field::PathPrefix => self.path_prefix = Some(parse(field, trimmed)?),
+            Field::PathPrefix => {
+                let given: UrlPath = parse(field, trimmed)?;
+                // Once more: `/%2e%2e` is `/..`.
+                self.path_prefix = Some(parse(field, given.normalised().as_str())?);
+            }
             Field::Tls => self.tls = Some(parse(field, trimmed)?),
             Field::Port => self.port = Some(parse(field, trimmed)?),
             Field::HealthPath => self.health_path = Some(parse(field, trimmed)?),

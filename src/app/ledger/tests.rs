@@ -181,6 +181,7 @@ fn a_host_and_path_belong_to_one_app() {
         refused(&mut ledger, with("shop", Some("/blog/"))).to_string(),
         "shop.example.com is served by the app blog"
     );
+    assert!(matches!(refused(&mut ledger, with("shop", Some("/%62l%6Fg"))), Refusal::HostTaken { .. }));
     ledger.apply(remove("shop")).unwrap();
     ledger.apply(with("blog", None)).unwrap();
 }

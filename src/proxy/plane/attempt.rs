@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::task::Poll;
+use std::time::Duration;
 
 use http::{Method, Request};
 
@@ -11,6 +12,7 @@ use super::exchange::Context;
 use super::forward::{Failure, Handshaken, Sent, answer, connect, handshake};
 use super::pool::Wire;
 use super::record::Record;
+use crate::app::{Span, Upstream};
 
 pub(super) type Attempt = Result<(Sent, Option<Box<Wire>>), Unconnected>;
 
@@ -24,8 +26,14 @@ impl Context {
         request: Request<RequestBody>,
         upgrade: bool,
         fresh: bool,
-        record: &Record,
+        record: &mut Record,
     ) -> Attempt {
+        // Another protocol is asked for in HTTP/1.1, which servers of this kind take too if they know any.
+        let over_http2 = |claim: &Claim| !upgrade && claim.live.route.web.upstream == Upstream::H2c;
+        if record.claim.as_ref().is_some_and(over_http2) {
+            return Box::pin(self.attempt_over_http2(request, fresh, record)).await;
+        }
+        let record = &*record;
         let Some(claim) = &record.claim else { return Err(Unconnected(Box::new(request))) };
         let (upstream, timeouts) = (claim.upstream(), &self.shared.options.timeouts);
         let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) && record.meter.is_none();
@@ -50,7 +58,8 @@ impl Context {
             },
         };
         let send = wire.sender.try_send_request(request);
-        let sent = answer(send, Some(&mut wire), claim, record.meter.as_deref(), timeouts.response_head).await;
+        let limit = self.head_limit(claim);
+        let sent = answer(send, Some(&mut wire), claim, record.meter.as_deref(), limit).await;
         match (sent, copy) {
             (Sent::Failed(Failure::App), Some(copy)) => Ok((Sent::Unheard(Box::new(copy)), Some(wire))),
             (sent, _) => Ok((sent, Some(wire))),
@@ -73,7 +82,13 @@ impl Context {
     ) -> Sent {
         tokio::spawn(connection.with_upgrades());
         let send = sender.try_send_request(request);
-        answer(send, None, claim, record.meter.as_deref(), self.shared.options.timeouts.response_head).await
+        answer(send, None, claim, record.meter.as_deref(), self.head_limit(claim)).await
+    }
+
+    /// How long the app may take until its answer begins.
+    fn head_limit(&self, claim: &Claim) -> Duration {
+        let own = claim.live.route.web.response_timeout;
+        own.map_or(self.shared.options.timeouts.response_head, Span::duration)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -13,20 +13,47 @@ use tokio::sync::futures::OwnedNotified;
 
 use super::clock;
 use super::encoder::EncodeError;
+use super::go_ahead::GoAhead;
 use super::headers;
 use super::linger::linger;
+use super::options::Limits;
+use super::pace::Pace;
 use super::packed::Packed;
 use super::pool::Wire;
 use super::pulse::Pulse;
 use super::record::Record;
+use super::spare::{Kept, Reader};
 use super::streams::Flow;
 
 /// A request's body on its way to the app.
 pub(super) struct RequestBody {
-    inner: Option<Incoming>,
+    inner: Option<Source>,
     meter: Option<Arc<Meter>>,
     /// Bytes that may still come.
     left: u64,
+    /// Nothing is asked for before.
+    go_ahead: Option<Box<GoAhead>>,
+    pace: Option<Box<Pace>>,
+}
+
+/// What is asked for of a request's body.
+pub(super) type Polled = Poll<Option<Result<Frame<Bytes>, Unsendable>>>;
+
+/// Where a request's body comes from.
+enum Source {
+    Client(Incoming),
+    /// From the client, by way of somebody who remembers it.
+    Shared(Reader),
+}
+
+impl Source {
+    /// The next frame, and whether it comes from the client just now.
+    fn poll(&mut self, cx: &mut Context<'_>) -> (Polled, bool) {
+        match self {
+            Self::Client(body) => (Pin::new(body).poll_frame(cx).map_err(Into::into), true),
+            Self::Shared(reader) => reader.poll(cx),
+        }
+    }
 }
 
 /// Why a request's body ends early; the app sees a broken connection, as it must.
@@ -36,6 +63,10 @@ pub(super) enum Unsendable {
     Client(#[from] hyper::Error),
     #[error("the body is larger than the app's limit")]
     TooLarge,
+    #[error("the client sends too little")]
+    TooSlow,
+    #[error("it is sent again elsewhere")]
+    SentAgain,
 }
 
 /// What is known of a request's body while it passes.
@@ -47,9 +78,25 @@ pub(super) struct Meter {
     broken: AtomicBool,
     pulse: Arc<Pulse>,
     too_large: AtomicBool,
+    too_slow: AtomicBool,
+    answered: AtomicBool,
 }
 
 impl Meter {
+    /// The answer has begun, so that nobody waits for the body alone.
+    pub(super) fn answer(&self) {
+        self.answered.store(true, Ordering::Relaxed);
+    }
+
+    fn is_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Less came than a client has to send.
+    pub(super) fn is_too_slow(&self) -> bool {
+        self.too_slow.load(Ordering::Relaxed)
+    }
+
     pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
@@ -94,9 +141,12 @@ impl RequestBody {
                 broken: AtomicBool::new(false),
                 pulse: Arc::clone(pulse),
                 too_large: AtomicBool::new(false),
+                too_slow: AtomicBool::new(false),
+                answered: AtomicBool::new(false),
             })
         });
-        (Self { inner: meter.is_some().then_some(inner), meter: meter.clone(), left: u64::MAX }, meter)
+        let inner = meter.is_some().then_some(Source::Client(inner));
+        (Self { inner, meter: meter.clone(), ..Self::empty() }, meter)
     }
 
     /// The same body, which breaks off behind so many bytes.
@@ -104,16 +154,57 @@ impl RequestBody {
         Self { left: bytes.unwrap_or(u64::MAX), ..self }
     }
 
+    /// The same body, which is not asked for before the app has said so.
+    pub(super) fn waiting(self, go_ahead: Option<GoAhead>) -> Self {
+        Self { go_ahead: go_ahead.map(Box::new), ..self }
+    }
+
+    /// There is nobody who would say so.
+    pub(super) fn go_on(&mut self) {
+        self.go_ahead = None;
+    }
+
+    /// The same body, which breaks off when its client dawdles.
+    pub(super) fn paced(self, limits: &Limits) -> Self {
+        let pace = self.inner.is_some().then(|| Box::new(Pace::new(limits)));
+        Self { pace, ..self }
+    }
+
     fn overflow(&mut self) -> Unsendable {
         if let Some(meter) = &self.meter {
             meter.too_large.store(true, Ordering::Relaxed);
         }
-        self.inner.take().into_iter().for_each(linger);
+        match self.inner.take() {
+            Some(Source::Client(rest)) => linger(rest),
+            Some(Source::Shared(reader)) => reader.end().into_iter().for_each(linger),
+            None => {}
+        }
         Unsendable::TooLarge
     }
 
+    /// From now on what passes is remembered, by whom is given. `None`: there is nothing to remember.
+    pub(super) fn share(&mut self) -> Option<Arc<Mutex<Kept>>> {
+        let reader = match self.inner.take()? {
+            Source::Client(body) => Reader::new(body),
+            Source::Shared(reader) => reader,
+        };
+        let kept = reader.kept();
+        self.inner = Some(Source::Shared(reader));
+        Some(kept)
+    }
+
+    /// The same without what it carries.
+    pub(super) fn twin(&self) -> Self {
+        let pace = self.pace.clone();
+        Self { inner: None, meter: self.meter.clone(), left: self.left, go_ahead: None, pace }
+    }
+
+    pub(super) fn read_from(&mut self, reader: Reader) {
+        self.inner = Some(Source::Shared(reader));
+    }
+
     pub(super) fn empty() -> Self {
-        Self { inner: None, meter: None, left: u64::MAX }
+        Self { inner: None, meter: None, left: u64::MAX, go_ahead: None, pace: None }
     }
 }
 
@@ -122,10 +213,25 @@ impl Body for RequestBody {
     type Error = Unsendable;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Unsendable>>> {
-        let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
-        let mut polled = Pin::new(&mut *inner).poll_frame(cx);
+        if let Some(go_ahead) = &mut self.go_ahead {
+            if go_ahead.poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.go_ahead = None;
+        }
+        let me = &mut *self;
+        let Some(inner) = &mut me.inner else { return Poll::Ready(None) };
+        let (mut polled, now) = inner.poll(cx);
         clean(&mut polled);
-        if let Some(meter) = &self.meter {
+        if let Some(meter) = me.meter.as_ref().filter(|_| now) {
+            if let Some(pace) = &mut me.pace
+                && !meter.is_answered()
+                && pace.is_too_slow(&polled, Instant::now())
+            {
+                meter.too_slow.store(true, Ordering::Relaxed);
+                me.inner = None;
+                return Poll::Ready(Some(Err(Unsendable::TooSlow)));
+            }
             meter.starved.store(polled.is_pending(), Ordering::Relaxed);
             match &polled {
                 Poll::Ready(Some(Ok(frame))) => meter.note(frame.data_ref().map_or(0, Bytes::len)),
@@ -140,15 +246,23 @@ impl Body for RequestBody {
                 None => return Poll::Ready(Some(Err(self.overflow()))),
             }
         }
-        polled.map_err(Into::into)
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(Body::is_end_stream)
+        match &self.inner {
+            None => true,
+            Some(Source::Client(body)) => body.is_end_stream(),
+            Some(Source::Shared(reader)) => reader.is_end(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.as_ref().map_or(SizeHint::with_exact(0), Body::size_hint)
+        match &self.inner {
+            None => SizeHint::with_exact(0),
+            Some(Source::Client(body)) => body.size_hint(),
+            Some(Source::Shared(reader)) => reader.size_hint(),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use super::canary::{Draw, Visitor};
 use super::claim::{Claim, Refused};
 use super::compress::Wish;
 use super::forward::{Failure, Sent};
+use super::go_ahead::GoAhead;
 use super::guard::Refusal;
 use super::handle::Shared;
 use super::linger::linger;
@@ -30,7 +31,7 @@ use super::soundness;
 use super::streams::Flow;
 use super::table::{Found, fold_host};
 use super::upstream::Kind;
-use super::{closed, forwarded, headers, rewrite, secure, tunnel};
+use super::{closed, forwarded, go_ahead, headers, multiplex, rewrite, secure, tunnel};
 use crate::app::{RouteState, UrlPath};
 
 /// What all requests of one client's connection share.
@@ -110,6 +111,8 @@ impl Context {
         let accept = request.headers().get(ACCEPT).cloned();
         let client = protocol.is_some().then(|| hyper::upgrade::on(&mut request));
         let chunked = !request.body().is_end_stream();
+        let asks_first = go_ahead::is_awaited(&request);
+        let grpc = multiplex::is_grpc(request.headers());
         let prefix = rewrite::stripped(&live.route);
         let id = headers::to_app(&mut request, peer, port.as_deref(), prefix, protocol.as_ref(), chunked);
         let original = request.uri().clone();
@@ -117,9 +120,11 @@ impl Context {
             rewrite::strip(&mut request, prefix);
         }
         record.request_id(&id);
+        let go_ahead = asks_first.then(|| GoAhead::ask(&mut request, self.shared.options.timeouts.go_ahead));
         let (head, body) = request.into_parts();
         let (body, meter) = RequestBody::new(body, &self.pulse);
-        let body = body.limited(guard.and_then(|guard| guard.max_body));
+        let body = body.limited(guard.and_then(|guard| guard.max_body)).waiting(go_ahead);
+        let body = if grpc { body } else { body.paced(&self.shared.options.limits) };
         record.meter = meter;
         let request = Request::from_parts(head, body);
 
@@ -190,7 +195,9 @@ impl Context {
                     return Ok((response, wire));
                 }
                 Ok((Sent::Unsent(back), wire)) if tries < TRIES => {
-                    tries += u32::from(!wire.is_some_and(|wire| wire.reused));
+                    let reused =
+                        wire.is_some_and(|wire| wire.reused) || record.seat.take().is_some_and(|seat| seat.reused);
+                    tries += u32::from(!reused);
                     request = *back;
                 }
                 Ok((Sent::Unheard(copy), _)) => {
@@ -201,7 +208,7 @@ impl Context {
                 Ok((Sent::Failed(Failure::TooLarge), _)) => return Err(Page::TooLarge),
                 Ok((Sent::Failed(Failure::SlowClient), _)) => return Err(Page::RequestTooSlow),
                 Ok((Sent::Failed(Failure::Cut | Failure::TimedOut), _)) => return Err(Page::NoAnswer),
-                Ok((Sent::Unsent(_) | Sent::Failed(Failure::App), _)) => return Err(Page::BadGateway),
+                Ok((Sent::Unsent(_) | Sent::Refused | Sent::Failed(Failure::App), _)) => return Err(Page::BadGateway),
                 Err(Unconnected(back)) if canary => {
                     // Nobody is to suffer from a candidate that is gone.
                     record.note_unreachable();

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 
 use super::body::{Meter, RequestBody, head_is_due};
 use super::claim::Claim;
+use super::multiplex::is_unprocessed;
 use super::pool::Wire;
 
 /// What became of a request.
@@ -24,6 +25,8 @@ pub(super) enum Sent {
     /// It went out over a connection that had rested, and the app closed that without a word. This is a copy of it, which
     /// may be sent once more, as it only asks.
     Unheard(Box<Request<RequestBody>>),
+    /// The app says that it has not looked at it.
+    Refused,
     Failed(Failure),
 }
 
@@ -73,10 +76,16 @@ pub(super) async fn answer(
     poll_fn(|cx| {
         let open = wire.as_mut().is_none_or(|wire| wire.drive(cx));
         match send.as_mut().poll(cx) {
-            Poll::Ready(Ok(response)) => return Poll::Ready(Sent::Answer(response)),
+            Poll::Ready(Ok(response)) => {
+                if let Some(meter) = meter {
+                    meter.answer();
+                }
+                return Poll::Ready(Sent::Answer(response));
+            }
             Poll::Ready(Err(mut error)) => {
                 let sent = match error.take_message() {
                     Some(request) => Sent::Unsent(Box::new(request)),
+                    None if is_unprocessed(error.error()) => Sent::Refused,
                     None => Sent::Failed(blame(meter)),
                 };
                 return Poll::Ready(sent);
@@ -110,6 +119,7 @@ pub(super) async fn answer(
 fn blame(meter: Option<&Meter>) -> Failure {
     match meter {
         Some(meter) if meter.is_too_large() => Failure::TooLarge,
+        Some(meter) if meter.is_too_slow() => Failure::SlowClient,
         Some(meter) if meter.is_broken() => Failure::Client,
         _ => Failure::App,
     }

@@ -3,7 +3,8 @@
 //!
 //! The life of a request, file by file: `serve` accepts the connection on one of the `worker` threads, `connection`
 //! finds out what it speaks and watches over it (`pulse`, `socket`, `streams`), `exchange` looks its app up in the `table` and claims the serving `upstream` (`claim`), `headers` makes the head fit for
-//! the app, `forward` sends it over a connection of the `pool` and `body` streams the answer back. Connections that
+//! the app, `forward` sends it over a connection of the `pool` (or `multiplex`
+//! over a `trunk` that many share, with a `spare` in case that it is turned away) and `body` streams the answer back. Connections that
 //! change protocol go through `tunnel`. What happened is counted by
 //! `metrics` (with `answers`, `paths`, `minutes`, `visitors`) and told by the `access_log`, a line each.
 //!
@@ -30,6 +31,7 @@ mod exchange;
 mod exposition;
 mod forward;
 mod forwarded;
+mod go_ahead;
 mod guard;
 mod handle;
 mod headers;
@@ -38,7 +40,9 @@ mod lanes;
 mod linger;
 mod metrics;
 mod minutes;
+mod multiplex;
 mod options;
+mod pace;
 mod packed;
 mod pages;
 mod password;
@@ -55,8 +59,10 @@ mod secure;
 mod serve;
 mod socket;
 mod soundness;
+mod spare;
 mod streams;
 mod table;
+mod trunk;
 mod tunnel;
 mod upstream;
 mod visitors;

@@ -52,6 +52,8 @@ pub struct Timeouts {
     pub connect: Duration,
     /// From the request's last byte to the head of the answer, then 504. 60 s.
     pub response_head: Duration,
+    /// For an app to say whether a client that asks first (`Expect: 100-continue`) may send its body; then it may. 1 s.
+    pub go_ahead: Duration,
     /// A connection to an app that rests. Shorter than what apps allow: the shortest in common use is Node's 5 s. 4 s.
     pub upstream_idle: Duration,
     /// After the stop, until connections without a request are closed. 2 s.
@@ -73,6 +75,7 @@ impl Default for Timeouts {
             handshake: Duration::from_secs(10),
             connect: Duration::from_secs(5),
             response_head: Duration::from_secs(60),
+            go_ahead: Duration::from_secs(1),
             upstream_idle: Duration::from_secs(4),
             lame_duck: Duration::from_secs(2),
             stop: Duration::from_secs(8),
@@ -89,6 +92,12 @@ pub struct Limits {
     pub target: usize,
     /// Lines of a request's head; more are a 431. Cookies that HTTP/2 splits count as one. Default 100.
     pub headers: usize,
+    /// Bytes a second of a request's body, over all the time that the app has waited for it: a client that sends less
+    /// gets a 408. Counted from [`Limits::body_grace`] on, until the answer begins; not for gRPC, whose streams may be
+    /// silent. Default 240, a tenth of what the slowest of mobile networks bring.
+    pub body_rate: u32,
+    /// How long a body may be waited for before its rate is looked at. Default 30 s.
+    pub body_grace: Duration,
     /// HTTP/2: requests of a connection at the same time; more are refused. Default 128.
     pub streams: u32,
     /// HTTP/2: requests a connection may take back before they are answered, beyond those it lets be answered; then it
@@ -110,6 +119,8 @@ impl Default for Limits {
         Self {
             target: 16 * 1024,
             headers: 100,
+            body_rate: 240,
+            body_grace: Duration::from_secs(30),
             streams: 128,
             taken_back: 200,
             faults: 64,

@@ -84,5 +84,6 @@ impl Upstream {
             let young = idle.iter().position(|wire| wire.rested() < longest).unwrap_or(idle.len());
             drop(idle.drain(..young));
         });
+        self.known_trunks(lane).into_iter().for_each(|trunks| trunks.sweep(longest));
     }
 }

@@ -7,14 +7,16 @@ use bytes::Bytes;
 use futures_core::stream::BoxStream;
 use futures_util::future::join_all;
 use futures_util::stream::unfold;
-use http::header::{ACCEPT, CONNECTION, HOST, LOCATION, USER_AGENT};
-use http::{Request, StatusCode};
-use http_body_util::Empty;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, LOCATION, TE, USER_AGENT};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
+use crate::app::Upstream;
 use crate::app::proxy::{ProbeAnswer, ProbeRequest};
 
 const FIRST_INTERVAL: Duration = Duration::from_millis(25);
@@ -109,32 +111,86 @@ impl Probe {
     }
 }
 
+/// Where gRPC servers that have no other page say how they are.
+const GRPC_HEALTH: &str = "/grpc.health.v1.Health/Check";
+/// More than this is no answer to that.
+const GRPC_ANSWER: usize = 4096;
+
+fn broken(error: &dyn std::error::Error) -> ProbeAnswer {
+    ProbeAnswer::Broken { message: innermost(error) }
+}
+
 async fn ask(request: &ProbeRequest, addresses: &[SocketAddr]) -> Result<(StatusCode, Option<String>), ProbeAnswer> {
-    let stream = connect(addresses).await?;
-    let broken = |error: &dyn std::error::Error| ProbeAnswer::Broken { message: innermost(error) };
-    let (mut sender, connection) =
-        http1::handshake::<_, Empty<Bytes>>(TokioIo::new(stream)).await.map_err(|e| broken(&e))?;
+    let stream = TokioIo::new(connect(addresses).await?);
     let host = request.host.as_str().trim_start_matches("*.");
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
     let head = Request::builder()
-        .uri(request.path.as_str())
-        .header(HOST, host)
         .header(USER_AGENT, concat!("once/", env!("CARGO_PKG_VERSION"), " (health)"))
-        .header(ACCEPT, "*/*")
-        .header(CONNECTION, "close")
-        .body(Empty::new())
-        .map_err(|e| broken(&e))?;
-    let response = async {
-        // The connection is done with when the head is there: what the body says does not matter.
-        tokio::select! {
-            biased;
-            response = sender.send_request(head) => response,
-            Err(error) = connection => Err(error),
+        .header(ACCEPT, "*/*");
+    let path = request.path.as_str();
+    match request.upstream {
+        Upstream::Http1 => {
+            let (mut sender, connection) = http1::handshake(stream).await.map_err(|e| broken(&e))?;
+            let head = head.uri(path).header(HOST, host).header(CONNECTION, "close");
+            let head = head.body(Full::<Bytes>::default()).map_err(|e| broken(&e))?;
+            first(sender.send_request(head), connection).await.map(|response| told(&response))
         }
-    };
-    let response = response.await.map_err(|e| broken(&e))?;
+        Upstream::H2c => {
+            let handshake = http2::handshake(TokioExecutor::new(), stream);
+            let (mut sender, connection) = handshake.await.map_err(|e| broken(&e))?;
+            let head = head.uri(format!("http://{host}{path}"));
+            if path == GRPC_HEALTH {
+                let head = head.method(Method::POST).header(CONTENT_TYPE, "application/grpc").header(TE, "trailers");
+                // An empty message: how is the server as a whole?
+                let head = head.body(Full::new(Bytes::from_static(&[0; 5]))).map_err(|e| broken(&e))?;
+                let asked = async { Ok(grpc(sender.send_request(head).await?).await) };
+                return first(asked, connection).await?;
+            }
+            let head = head.body(Full::default()).map_err(|e| broken(&e))?;
+            first(sender.send_request(head), connection).await.map(|response| told(&response))
+        }
+    }
+}
+
+/// What comes of a question, while its connection is driven. That is done with when the head is there: what the body says
+/// does not matter.
+async fn first<T>(
+    asked: impl Future<Output = hyper::Result<T>>,
+    connection: impl Future<Output = hyper::Result<()>>,
+) -> Result<T, ProbeAnswer> {
+    tokio::select! {
+        biased;
+        answer = asked => answer,
+        Err(error) = connection => Err(error),
+    }
+    .map_err(|error| broken(&error))
+}
+
+fn told<B>(response: &Response<B>) -> (StatusCode, Option<String>) {
     let location = response.headers().get(LOCATION).map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
-    Ok((response.status(), location))
+    (response.status(), location)
+}
+
+/// What a gRPC server says of its health: `grpc-status` 0, and a message with field 1 being 1, SERVING.
+async fn grpc(response: Response<Incoming>) -> Result<(StatusCode, Option<String>), ProbeAnswer> {
+    let (head, body) = response.into_parts();
+    if !head.status.is_success() {
+        return Ok((head.status, None));
+    }
+    let body = Limited::new(body, GRPC_ANSWER).collect().await;
+    let body = body.map_err(|error| ProbeAnswer::Broken { message: error.to_string() })?;
+    let status = |headers: &HeaderMap| headers.get("grpc-status").map(|v| v.as_bytes().to_vec());
+    let status = body.trailers().and_then(status).or_else(|| status(&head.headers));
+    let message = body.to_bytes();
+    match status.as_deref() {
+        Some(b"0") if message.get(5..) == Some(&[8, 1]) => Ok((head.status, None)),
+        Some(b"0") => Err(ProbeAnswer::Broken { message: "its gRPC health is not SERVING".to_owned() }),
+        Some(code) => {
+            let code = String::from_utf8_lossy(code);
+            Err(ProbeAnswer::Broken { message: format!("its gRPC health check ended with status {code}") })
+        }
+        None => Err(ProbeAnswer::Broken { message: "its answer is no gRPC".to_owned() }),
+    }
 }
 
 async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, ProbeAnswer> {

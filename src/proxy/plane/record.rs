@@ -16,6 +16,7 @@ use super::exchange::Context;
 use super::handle::Shared;
 use super::metrics::{Outcome, ReleaseCounts};
 use super::pulse::Busy;
+use super::trunk::Seat;
 
 /// Dropping it writes it down.
 pub(super) struct Record {
@@ -37,6 +38,8 @@ pub(super) struct Record {
     /// Of an upgraded connection, which has given its claim away.
     counts: Option<Arc<ReleaseCounts>>,
     busy: Busy,
+    /// On a connection that others use too.
+    pub(super) seat: Option<Seat>,
     /// Given back last: when a drain ends, everything has been written down.
     pub(super) claim: Option<Claim>,
 }
@@ -115,6 +118,7 @@ impl Record {
             entry: Box::new(entry),
             counts: None,
             busy: context.pulse.busy(),
+            seat: None,
             claim: None,
         }
     }

@@ -41,12 +41,24 @@ pub(super) fn readdress<B>(request: &mut Request<B>, original: &Uri, route: &Rou
 /// How much of a path is the prefix, however the client encoded it.
 fn end_of(prefix: &str, path: &str) -> Option<usize> {
     let bytes = path.as_bytes();
-    let mut at = 0;
+    let (mut at, mut escape) = (0, 0_u8);
     for wanted in prefix.bytes() {
+        if escape > 0 {
+            // Of an escape that stays one, in either case.
+            if !bytes.get(at)?.eq_ignore_ascii_case(&wanted) {
+                return None;
+            }
+            (at, escape) = (at + 1, escape - 1);
+            continue;
+        }
         let (byte, width) = match bytes.get(at..)? {
             [b'%', high, low, ..] => match decoded(*high, *low) {
                 Some(byte) if is_unreserved(byte) => (byte, 3),
-                _ => (b'%', 1),
+                Some(_) => {
+                    escape = 2;
+                    (b'%', 1)
+                }
+                None => (b'%', 1),
             },
             [byte, ..] => (*byte, 1),
             [] => return None,
@@ -120,6 +132,7 @@ mod tests {
             ("/api", "/api/%C3%A4", "/%C3%A4"),
             ("/api", "/api/api/x", "/api/x"),
             ("/a%2Fb", "/a%2Fb/c", "/c"),
+            ("/a%2Fb", "/%61%2fb/c%2f", "/c%2f"),
             ("/api", "http://shop.test/api/x", "/x"),
         ] {
             let mut request = Request::builder().uri(uri).body(()).unwrap();

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::app::App;
-use crate::app::{RouteState, Tls};
+use crate::app::{RouteState, Tls, normalised_path};
 
 /// Host and path to app.
 #[derive(Default)]
@@ -37,7 +37,7 @@ impl Table {
         for app in apps {
             let live = app.live();
             let prefix = live.route.path_prefix.as_ref().map_or("", |p| p.as_str());
-            let prefix = decode_unreserved(prefix.trim_end_matches('/'));
+            let prefix = normalised_path(prefix.trim_end_matches('/'));
             if live.route.web.default_app {
                 table.default = Some(Entry { prefix: prefix.clone(), app: Arc::clone(&app) });
             }
@@ -60,7 +60,7 @@ impl Table {
     pub(super) fn find(&self, host: &str, path: &str) -> Found<'_> {
         let decoded;
         let path = if path.contains('%') {
-            decoded = decode_unreserved(path);
+            decoded = normalised_path(path);
             decoded.as_str()
         } else {
             path
@@ -119,35 +119,6 @@ fn longest<'a>(entries: &'a [Entry], path: &str) -> Option<&'a Arc<App>> {
 
 fn under(prefix: &str, path: &str) -> bool {
     path.strip_prefix(prefix).is_some_and(|rest| prefix.is_empty() || rest.is_empty() || rest.starts_with('/'))
-}
-
-/// `%61pi` is `api` (RFC 3986, 6.2.2.2); what has a meaning of its own (`%2F`) stays as it is.
-fn decode_unreserved(path: &str) -> String {
-    let bytes = path.as_bytes();
-    let mut out = String::with_capacity(path.len());
-    let mut rest = path;
-    while let Some(at) = rest.find('%') {
-        out.push_str(&rest[..at]);
-        let start = path.len() - rest.len() + at;
-        let byte = bytes.get(start + 1..start + 3).and_then(hex);
-        match byte.map(char::from) {
-            Some(plain) if plain.is_ascii_alphanumeric() || "-._~".contains(plain) => {
-                out.push(plain);
-                rest = &rest[at + 3..];
-            }
-            _ => {
-                out.push('%');
-                rest = &rest[at + 1..];
-            }
-        }
-    }
-    out.push_str(rest);
-    out
-}
-
-fn hex(two: &[u8]) -> Option<u8> {
-    let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
-    Some(digit(*two.first()?)? << 4 | digit(*two.get(1)?)?)
 }
 
 /// The part of an authority that routes look at: lower-case, without port, final dot and brackets. The port is given
@@ -234,6 +205,7 @@ mod tests {
             app("deep", &["*.eu.example.com"], None),
             app("six", &["::1", "10.0.0.1"], None),
             app("only", &["only.test"], Some("/app")),
+            app("slash", &["enc.test"], Some("/%61%2fb")),
         ]);
         for (host, path, expected) in [
             ("shop.example.com", "/", "shop"),
@@ -247,6 +219,9 @@ mod tests {
             ("shop.example.com", "/api/x", "api"),
             ("shop.example.com", "/%61pi/x", "api"),
             ("shop.example.com", "/api%2Fx", "shop"),
+            ("enc.test", "/a%2fb/x", "slash"),
+            ("enc.test", "/%61%2Fb", "slash"),
+            ("enc.test", "/a/b", "no path"),
             ("shop.example.com", "/apix", "shop"),
             ("shop.example.com", "/API", "shop"),
             ("shop.example.com", "/api/v2", "v2"),

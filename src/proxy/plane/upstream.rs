@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
 
 use super::metrics::ReleaseCounts;
 use super::pool::Wire;
+use super::trunk::Trunks;
 use crate::app::Target;
 
 pub(super) struct Upstream {
@@ -45,6 +46,8 @@ struct Lane {
     cut: Arc<Notify>,
     #[expect(clippy::vec_box, reason = "a wire is large, and is moved in and out for each request")]
     idle: Mutex<Vec<Box<Wire>>>,
+    /// Few apps have any.
+    trunks: OnceLock<Box<Trunks>>,
 }
 
 impl Lane {
@@ -66,6 +69,7 @@ impl Upstream {
             upgraded: AtomicU64::new(0),
             cut: Arc::new(Notify::new()),
             idle: Mutex::new(Vec::new()),
+            trunks: OnceLock::new(),
         };
         Self {
             target,
@@ -174,6 +178,17 @@ impl Upstream {
     pub(super) fn close_idle(&self) {
         for lane in 0..self.lanes.len() {
             drop(self.idle(lane, std::mem::take));
+            self.known_trunks(lane).into_iter().for_each(Trunks::close);
         }
+    }
+
+    /// Connections that many requests share.
+    pub(super) fn trunks(&self, lane: usize) -> &Trunks {
+        self.lane(lane).trunks.get_or_init(Box::default)
+    }
+
+    /// The same where there are any.
+    pub(super) fn known_trunks(&self, lane: usize) -> Option<&Trunks> {
+        self.lane(lane).trunks.get().map(|trunks| &**trunks)
     }
 }

@@ -11,7 +11,7 @@ use crate::app::engine::{Container, ContainerDetail, EngineInfo, HostUsage, LogL
 use crate::app::event::Envelope;
 use crate::app::proxy::{Activity, ProbeAnswer, Snapshot};
 use crate::app::traffic::TrafficReport;
-use crate::app::{AppId, AppName, Hostname, Job, OpId, Problem, UrlPath};
+use crate::app::{AppId, AppName, Hostname, Job, OpId, Problem, Upstream, UrlPath};
 
 use super::keymap::Cmd;
 use super::model::{RowKey, Tab};
@@ -137,4 +137,6 @@ pub(crate) struct Inspect {
     pub path: UrlPath,
     /// Sent as `Host`.
     pub host: Hostname,
+    /// What it speaks.
+    pub upstream: Upstream,
 }

@@ -183,6 +183,7 @@ impl Tasks {
                 host: what.host,
                 timeout_ms: 1_000,
                 other_ports: Vec::new(),
+                upstream: what.upstream,
             };
             let answers: Vec<_> = proxy.probe(request).collect().await;
             if let Some(Ok(answer)) = answers.into_iter().next_back() {

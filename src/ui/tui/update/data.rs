@@ -202,6 +202,7 @@ pub(super) fn look_closer(m: &mut Model) -> Vec<Effect> {
                 address: release.address(),
                 path: settings.health_path.clone(),
                 host: settings.primary_host().clone(),
+                upstream: settings.web.upstream,
             }));
             m.settled.asked = Some((m.now, container.id.clone()));
         }
