@@ -32,7 +32,9 @@ impl Context {
     /// the name it was asked for.
     pub(super) fn is_met(&self, route: &Route, peer: &Peer) -> bool {
         let canonical = route.web.canonical_host.as_ref();
-        peer.scheme != "https" || canonical.is_none_or(|host| self.shared.certificates.find(host.as_str()).is_some())
+        let comes = || route.web.tls_on_demand.is_some();
+        let is_there = |name| self.shared.certificates.find(name).is_some();
+        peer.scheme != "https" || canonical.is_none_or(|host| comes() || is_there(host.as_str()))
     }
 
     /// Where a plain request is to come again; `None`: it is fine as it is, or there is no certificate to meet it with.
