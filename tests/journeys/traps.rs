@@ -4,8 +4,13 @@ use std::path::Path;
 
 use crate::host::{Host, docker};
 
-/// Number, trap, and the tests: file and function.
-const TRAPS: [(&str, &str, &[(&str, &str)]); 28] = [
+/// File and function.
+type Test = (&'static str, &'static str);
+
+/// Number, trap, and the tests that prove our answer.
+type Trap = (&'static str, &'static str, &'static [Test]);
+
+const TRAPS: [Trap; 28] = [
     (
         "T1",
         "another environment silently makes a new identity",
