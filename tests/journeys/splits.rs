@@ -2,7 +2,7 @@
 //! people lose them by, and no request is lost while they are found again, taken back and deployed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use once::demo::load::Mix;
 use serde_json::Value;
@@ -112,11 +112,12 @@ fn another_address_is_no_gap_and_the_old_one_leads_to_it_until_it_is_dropped() {
     let image = host.image("1", &[]);
     host.deploy(&image, &[]).expect(0, "created");
     let container = host.containers();
-    let stopped = AtomicBool::new(false);
+    // Bounded, so that a failure in between does not leave it asking.
+    let (stopped, began) = (AtomicBool::new(false), Instant::now());
     let statuses = std::thread::scope(|scope| {
         let asking = scope.spawn(|| {
             let mut seen = Vec::new();
-            while !stopped.load(Ordering::Relaxed) {
+            while !stopped.load(Ordering::Relaxed) && began.elapsed() < Duration::from_secs(60) {
                 seen.push(host.get("app.localhost", "/version").0);
             }
             seen
