@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Whether many apps cost more than few: engine calls and time of `once list` and `once status`, for one app and for
-# ONCE_BENCH_APPS (100).
+# Whether many apps and a long history cost more than few and none: engine calls and time of `once list` and
+# `once status`, for one app and for ONCE_BENCH_APPS (200); then, with a thousand releases of one of them, of a deploy that
+# changes nothing, one that does, `releases` and `list`.
 . "$(dirname "$0")/lib.sh"
-apps=${ONCE_BENCH_APPS:-100}
+apps=${ONCE_BENCH_APPS:-200}
 image=$(image 1)
 
 # calls COMMAND…: how many requests it sends to the engine.
@@ -29,3 +30,30 @@ once deploy "$image" --name app1 --host app1.localhost >/dev/null 2>&1
 tell 1
 for n in $(seq 2 "$apps"); do once deploy "$image" --name "app$n" --host "app$n.localhost" >/dev/null 2>&1; done
 tell "$(once list --json | wc -l)"
+
+# The proxy's volume as it is after a thousand deploys of app1: the last twenty in its record, the others in its history.
+proxy=$ONCE_NAMESPACE-proxy
+state=/state
+id=$(once show app1 --json | jq -r .id)
+mkdir -p "$SCRATCH/state/apps" "$SCRATCH/state/history"
+docker stop -t 5 "$proxy" >/dev/null
+docker cp "$proxy:$state/apps/$id.json" - | tar -xO >"$SCRATCH/record.json"
+jq -c '.releases[0] as $r | range(1; 981) | {schema: 1, release: ($r + {number: ., container_kept: false,
+    status: {status: "replaced", at: $r.created_at}})}' "$SCRATCH/record.json" >"$SCRATCH/state/history/$id.jsonl"
+jq '.releases[0] as $r | .releases = [range(981; 1000) | $r + {number: ., container_kept: false,
+    status: {status: "replaced", at: $r.created_at}}] + [$r + {number: 1000}] | .serving = 1000 | .next_release = 1001' \
+    "$SCRATCH/record.json" >"$SCRATCH/state/apps/$id.json"
+tar -c -C "$SCRATCH/state" --owner=65532 --group=65532 --mode=u=rwX,go= apps history | docker cp - "$proxy:$state"
+docker start "$proxy" >/dev/null
+until [ "$(once releases app1 -n 2000 --json | wc -l)" = 1000 ]; do read -rt 0.1 <> <(:) || true; done
+
+measure() {
+    local what=$1
+    shift
+    printf "%s apps, 1000 releases: once %s: %s\n" "$(once list --json | wc -l)" "$what" \
+        "$(for _ in $(seq 10); do timed once "$@"; done | median)"
+}
+measure 'deploy, unchanged' deploy "$image" --name app1
+measure 'deploy --force' deploy --name app1 --force
+measure releases releases app1 -n 2000
+measure list list

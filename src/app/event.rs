@@ -155,6 +155,7 @@ pub struct Finished {
 #[allow(missing_docs)]
 pub enum Step {
     Lock,
+    PreDeploy,
     Preflight,
     Pull,
     ReleaseCommand,
@@ -168,12 +169,15 @@ pub enum Step {
     Proof,
     Drain,
     Retire,
+    PostDeploy,
+    OnFailure,
 }
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Lock => "lock",
+            Self::PreDeploy => "pre-deploy",
             Self::Preflight => "preflight",
             Self::Pull => "pull",
             Self::ReleaseCommand => "release command",
@@ -187,6 +191,8 @@ impl fmt::Display for Step {
             Self::Proof => "proof",
             Self::Drain => "drain",
             Self::Retire => "retire",
+            Self::PostDeploy => "post-deploy",
+            Self::OnFailure => "on-failure",
         })
     }
 }

@@ -130,6 +130,8 @@ fields! {
     Network "network" Network Swap true "Networks" "engine networks to join beside once's own";
     Label "label" Resources Swap true "Labels" "container labels, KEY=VALUE";
     LogMaxSize "log-max-size" Resources Swap false "Log size" "size at which the log is rotated; three files are kept";
+    KeepContainers "keep-containers" Updates Record false "Kept containers" "stopped ones of earlier releases, for a rollback in a second";
+    KeepImages "keep-images" Updates Record false "Kept images" "of the newest releases; older ones are pulled again for a rollback";
     AutoUpdate "auto-update" Updates Record false "Auto-update" "on, off or notify";
     Note "note" Application Record false "Note" "a remark for people";
 }

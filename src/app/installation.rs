@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use super::clock::{Clock, Entropy};
 use super::engine::{ContainerSpec, Engine, EngineError, MountSpec, OwnImage, Restart};
+use super::hook::Hooks;
 use super::name::Namespace;
 use super::problem::Problem;
 use super::proxy::{Proxy, ProxyError};
@@ -41,6 +42,8 @@ pub struct Installation {
     pub https_port: Option<u16>,
     /// Port of the host's loopback that Prometheus is to find the proxy's traffic on; `None`: no such port.
     pub metrics_port: Option<u16>,
+    /// What a deploy runs on this machine before and after.
+    pub hooks: Arc<dyn Hooks>,
 }
 
 /// The ports of the host that lead to a proxy.

@@ -7,8 +7,10 @@ use super::certificate::CertificatePair;
 use super::draft::Draft;
 use super::host::Hostname;
 use super::name::{AppName, OpId, ReleaseNumber};
+use super::proxy::LockRequest;
 use super::release::Caller;
 use super::route::Notice;
+use super::settings::Secret;
 use super::units::Span;
 
 /// A change to be made, complete: what the detached process reads from its standard input. Holds secrets.
@@ -22,6 +24,17 @@ pub struct Job {
     pub ask: Ask,
     /// How long to wait for the app's lock, milliseconds; 0 fails at once.
     pub wait_ms: u64,
+    /// The change that this one is a part of: it shares that one's lock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part_of: Option<Secret>,
+}
+
+impl Job {
+    /// The lock it needs.
+    pub(crate) fn lock_request(&self, app: &AppName, wait_ms: u64) -> LockRequest {
+        let (op, by, part_of) = (self.op.clone(), self.by.clone(), self.part_of.clone());
+        LockRequest { app: app.clone(), op, by, wait_ms, part_of }
+    }
 }
 
 /// What is asked.

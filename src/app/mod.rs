@@ -16,6 +16,7 @@ mod field;
 mod finding;
 mod fold;
 mod guard;
+mod hook;
 mod host;
 mod image;
 mod installation;
@@ -56,6 +57,7 @@ pub use draft::{Draft, FieldError, WebDraft};
 pub use field::{Cost, Field, FieldPath, FieldPathError, Section};
 pub use finding::{Finding, Fix, Kind, Severity};
 pub use fold::{DeployView, StepState, StepView};
+pub use hook::{Hook, HookError, Hooks, NoHooks};
 pub use host::{HostError, Hostname};
 pub use image::{ImageError, ImageRef, ResolvedImage};
 pub use installation::{
@@ -67,7 +69,7 @@ pub use issuing::{Certified, CertifyAnswer, CertifyAsk, CertifyRequest, Issuing,
 pub use job::{Ask, Deploy, Job, Pull, Selector};
 pub use journal::EventSink;
 pub use name::{AppId, AppName, NameError, Namespace, OpId, ReleaseNumber};
-pub use plan::{Action, Change, PlanView};
+pub use plan::{Action, Change, PlanView, compare};
 pub use problem::Problem;
 pub use proxy_config::{Acme, ProxyConfig, ProxyDraft, ProxyField, ProxyFieldError};
 pub use proxy_upgrade::ProxyUpgrade;
@@ -75,8 +77,8 @@ pub use reconcile::{Sight, reconcile};
 pub use release::{Caller, Release, ReleaseStatus};
 pub use route::{CanaryRoute, Notice, Route, RouteState, Target};
 pub use settings::{
-    AskUrl, AutoUpdate, Cidr, CidrError, EnvKey, EnvKeyError, EnvValue, MASK, MaxAge, MountSource, RateLimit, Secret,
-    Settings, Smtp, Swap, Switch, Tls, Upstream, UserName, Web, WebError, WordError, defaults,
+    AskUrl, AutoUpdate, Cidr, CidrError, EnvKey, EnvKeyError, EnvValue, MASK, MaxAge, MountSource, RateLimit,
+    Retention, Secret, Settings, Smtp, Swap, Switch, Tls, Upstream, UserName, Web, WebError, WordError, defaults,
 };
 pub use units::{ByteSize, Cpus, Port, Span, UnitError, UrlPath, normalised_path};
 pub use watch::percent;

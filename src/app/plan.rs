@@ -92,23 +92,8 @@ pub(crate) fn plan(current: Option<Current<'_>>, wished: Wished<'_>) -> PlanView
         return PlanView { action: Action::Create, changes, remarks: Vec::new() };
     };
     let release = current.release;
-    let same_image = release.image.is_same(wished.image);
-    let image = if same_image { &release.image } else { wished.image };
-    let mut changes = differences(&flatten(&release.settings), &flatten(wished.settings));
-    for change in changes.iter_mut().filter(|c| c.field == Field::Image.key() && same_image) {
-        change.cost = Cost::Record;
-    }
-    if !same_image {
-        changes.insert(
-            0,
-            Change {
-                field: "digest".to_owned(),
-                from: Some(release.image.short().to_owned()),
-                to: Some(wished.image.short().to_owned()),
-                cost: Cost::Swap,
-            },
-        );
-    }
+    let image = if release.image.is_same(wished.image) { &release.image } else { wished.image };
+    let changes = between((&release.settings, &release.image), (wished.settings, wished.image));
     let mut remarks = Vec::new();
     let shape = |settings, image, port| Shape::of(settings, image, port, current.generated);
     let differs = shape(&release.settings, &release.image, release.port) != shape(wished.settings, image, wished.port);
@@ -124,6 +109,26 @@ pub(crate) fn plan(current: Option<Current<'_>>, wished: Wished<'_>) -> PlanView
         Some(Cost::Route | Cost::Swap) => Action::Route,
     };
     PlanView { action, changes, remarks }
+}
+
+/// How one release differs from another, field by field. Secrets are masked; that they change is not.
+#[must_use]
+pub fn compare(from: &Release, to: &Release) -> Vec<Change> {
+    between((&from.settings, &from.image), (&to.settings, &to.image))
+}
+
+fn between(from: (&Settings, &ResolvedImage), to: (&Settings, &ResolvedImage)) -> Vec<Change> {
+    let same_image = from.1.is_same(to.1);
+    let mut changes = differences(&flatten(from.0), &flatten(to.0));
+    for change in changes.iter_mut().filter(|c| c.field == Field::Image.key() && same_image) {
+        change.cost = Cost::Record;
+    }
+    if !same_image {
+        let short = |image: &ResolvedImage| Some(image.short().to_owned());
+        let digest = Change { field: "digest".to_owned(), from: short(from.1), to: short(to.1), cost: Cost::Swap };
+        changes.insert(0, digest);
+    }
+    changes
 }
 
 /// A settings' value by path: what is shown, what is compared.
@@ -178,6 +183,8 @@ fn flatten(settings: &Settings) -> Flat {
     plain(Field::Memory, s.memory.map(|m| m.to_string()));
     plain(Field::Cpus, s.cpus.map(|c| c.to_string()));
     plain(Field::LogMaxSize, Some(s.log_max_size.to_string()));
+    plain(Field::KeepContainers, Some(s.retention.containers.to_string()));
+    plain(Field::KeepImages, Some(s.retention.images.to_string()));
     plain(Field::AutoUpdate, Some(s.auto_update.to_string()));
     plain(Field::Note, s.note.clone());
     if let Some(smtp) = &s.smtp {
@@ -290,7 +297,7 @@ mod tests {
             (&[("auto-update", "on")], 'a', Action::Record),
             (&[("host", "www.example.com")], 'a', Action::Route),
             (&[("drain-timeout", "5s")], 'a', Action::Route),
-            (&[("watch-time", "30s")], 'a', Action::Record),
+            (&[("watch-time", "30s"), ("keep-containers", "0"), ("keep-images", "9")], 'a', Action::Record),
             (&[("rate-limit", "10/s"), ("basic-auth.ann", "x"), ("allow-ip", "::1")], 'a', Action::Route),
             (&[("env.A", "2")], 'a', Action::Swap),
             (&[("memory", "512m")], 'a', Action::Swap),

@@ -15,8 +15,8 @@ use super::issuing::{CertifyAnswer, CertifyRequest};
 use super::ledger::{AppRecord, Applied, Refusal, Transaction};
 use super::name::{AppId, AppName, OpId, ReleaseNumber};
 use super::proxy_config::{ProxyConfig, ProxyDraft};
-use super::release::Caller;
-use super::settings::Upstream;
+use super::release::{Caller, Release};
+use super::settings::{Secret, Upstream};
 use super::traffic::{ReleaseTraffic, TrafficReport};
 use super::units::UrlPath;
 
@@ -234,6 +234,9 @@ pub struct LockRequest {
     pub by: Caller,
     /// Milliseconds; 0 fails at once.
     pub wait_ms: u64,
+    /// [`Lease::token`] of a change of this app that this one is a part of: it shares that one's lock and never outlives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part_of: Option<Secret>,
 }
 
 /// A lock that is held. Dropping it gives it back, as does the end of the connection or of the process; a half-open
@@ -242,6 +245,8 @@ pub struct LockRequest {
 pub trait Lease: Send + Sync {
     /// The fencing number: each lock of an app gets a higher one.
     fn fence(&self) -> u64;
+    /// Lets a command that the holder starts share the lock, and nobody else. `None`: the proxy is too old.
+    fn token(&self) -> Option<Secret>;
     /// Resolves when the lock was lost, or when somebody asked for the change to be cancelled.
     async fn ended(&self) -> LeaseEnd;
     /// Gives it back.
@@ -372,18 +377,19 @@ pub trait Proxy: Send + Sync {
     async fn snapshot(&self) -> Result<Snapshot>;
     /// One record with its secrets, live or removed, by name or alias; `None`: there is none.
     async fn record(&self, name: &AppName) -> Result<Option<AppRecord>>;
-
+    /// Releases that are too old for the record, with their secrets, newest first.
+    async fn history(&self, app: &AppId) -> Result<Vec<Release>>;
     /// Takes an app's lock, waiting as long as asked. [`ProxyError::Locked`] names the holder.
     async fn lock(&self, request: LockRequest) -> Result<Box<dyn Lease>>;
     /// Who holds an app's lock now.
     async fn holder(&self, app: &AppName) -> Result<Option<LockView>>;
+    /// Takes the lock away from the change that holds it; whose it was. What it has begun is mended by the next one.
+    async fn break_lock(&self, app: &AppName) -> Result<Option<LockView>>;
     /// Asks the change to undo itself; it does so only before its switch. Whether there is such a change.
     async fn cancel(&self, op: &OpId) -> Result<bool>;
-
     /// One atomic change of the ledger, synced to disk; routes follow it before it returns. `fence` is checked: it must
     /// be of the app's present lock, but for [`Transaction::ManualLock`], which needs none.
     async fn apply(&self, fence: u64, transaction: Transaction) -> Result<Applied>;
-
     /// Tries a candidate at once and then at intervals growing from 25 ms to 1 s. Ends after the first healthy answer,
     /// or with the last unhealthy one when the time is over. Dropping the stream ends it.
     fn probe(&self, request: ProbeRequest) -> BoxStream<'static, Result<ProbeAnswer>>;

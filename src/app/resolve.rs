@@ -45,16 +45,27 @@ pub(crate) async fn pinned(engine: &dyn Engine, release: &Release) -> Result<Res
     if engine.image(&release.image.id).await?.is_some() {
         return Ok(Resolved { image: release.image.clone(), pull: None });
     }
-    let Some(digest) = &release.image.digest else {
+    let Some(reference) = by_digest(release)? else {
         let message = format!("the image of release {} only existed on this engine, and is gone", release.number);
         return Err(
             Problem::new(Outcome::Environment, "image-gone", message).hint("build or load it again, then deploy it")
         );
     };
+    Ok(Resolved { image: release.image.clone(), pull: Some(reference) })
+}
+
+/// What to ask a registry for; `None`: no registry has ever been asked.
+fn by_digest(release: &Release) -> Result<Option<ImageRef>, Problem> {
+    let Some(digest) = &release.image.digest else { return Ok(None) };
     let reference = format!("{}@{digest}", release.settings.image.repository());
-    let pull =
-        reference.parse().map_err(|_| Problem::rejected("invalid-image", format!("invalid image `{reference}`")))?;
-    Ok(Resolved { image: release.image.clone(), pull: Some(pull) })
+    let parsed = reference.parse();
+    parsed.map(Some).map_err(|_| Problem::rejected("invalid-image", format!("invalid image `{reference}`")))
+}
+
+/// Whether the registry has a release's image now: an image built on the engine may have a digest, too.
+pub(crate) async fn is_in_registry(engine: &dyn Engine, release: &Release) -> bool {
+    let Ok(Some(reference)) = by_digest(release) else { return false };
+    matches!(tokio::time::timeout(REGISTRY_TIMEOUT, engine.registry_digest(&reference)).await, Ok(Ok(_)))
 }
 
 async fn resolve_given(

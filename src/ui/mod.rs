@@ -3,6 +3,8 @@
 
 pub mod cli;
 pub mod detached;
+mod hooks;
+mod plan_words;
 pub mod runner;
 pub mod sanitize;
 pub mod tui;

@@ -147,6 +147,7 @@ impl Bed {
             http_port: Some(8080),
             https_port: Some(8443),
             metrics_port: None,
+            hooks: std::sync::Arc::new(once::app::NoHooks),
         };
         let ops = AtomicU64::new(1);
         Self { zone, front, service, installation, ops, _pebble: pebble, _state: state, _stop: stop.drop_guard() }
@@ -161,6 +162,7 @@ impl Bed {
             by: Caller { user: "ann".into(), host: "desk".into(), command: "deploy".into() },
             ask: Ask::Deploy(Box::new(deploy)),
             wait_ms: 0,
+            part_of: None,
         };
         let events = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&events);

@@ -7,6 +7,7 @@
 mod broken_files;
 mod certificates;
 mod contract;
+mod history;
 mod kill;
 mod support;
 mod wire;

@@ -240,7 +240,7 @@ pub fn retire(app: &str, change: &str) -> Transaction {
 }
 
 pub fn wants(app: &str, change: &str, user: &str, wait_ms: u64) -> LockRequest {
-    LockRequest { app: name(app), op: op(change), by: by(user), wait_ms }
+    LockRequest { app: name(app), op: op(change), by: by(user), wait_ms, part_of: None }
 }
 
 pub async fn lock(proxy: &dyn Proxy, app: &str, change: &str) -> Box<dyn Lease> {

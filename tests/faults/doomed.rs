@@ -120,6 +120,12 @@ impl Dice {
         Self(seed)
     }
 
+    /// One of so many, from 0.
+    pub fn pick(&mut self, of: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % of
+    }
+
     /// Between nothing and `most`, evenly.
     pub fn below(&mut self, most: Duration) -> Duration {
         // Knuth's multiplier; the upper bits are good enough to choose moments by.

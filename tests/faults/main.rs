@@ -24,6 +24,8 @@ mod frozen;
 mod kills;
 mod loss;
 mod proxies;
+mod retention;
+mod sequences;
 mod steps;
 mod trials;
 mod upgrades;

@@ -189,10 +189,10 @@ impl Change {
 
 pub struct Bed {
     change: Change,
-    engine: FakeEngine,
+    pub engine: FakeEngine,
     plane: Arc<Plane>,
     pub service: Service,
-    installation: Installation,
+    pub installation: Installation,
     ops: AtomicU64,
     _directory: TempDir,
 }
@@ -232,6 +232,7 @@ impl Bed {
             http_port: Some(8080),
             https_port: Some(8443),
             metrics_port: None,
+            hooks: std::sync::Arc::new(once::app::NoHooks),
         };
         let ops = AtomicU64::new(1);
         let bed = Self { change, engine, plane, service, installation, ops, _directory: directory };
@@ -280,6 +281,7 @@ impl Bed {
             by: Caller { user: "ann".into(), host: "desk".into(), command: "deploy".into() },
             ask,
             wait_ms: 0,
+            part_of: None,
         };
         let events = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&events);

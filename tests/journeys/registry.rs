@@ -250,3 +250,31 @@ fn stalling_way(registry: u16) -> u16 {
     });
     port
 }
+
+#[test]
+fn images_beyond_the_kept_ones_go_and_come_again_by_digest() {
+    let host = Host::new();
+    let mut registry = Registry::open();
+    let tags = ["shop:1", "shop:2"].map(|name| registry.reference(name));
+    for (version, tag) in ["1", "2"].iter().zip(&tags) {
+        registry.push(&host, &unique(&host, version), tag, None);
+    }
+    let here = |id: &str| docker(&["image", "ls", "-qa", "--no-trunc"]).lines().any(|line| line == id);
+    let serving = || host.inspect(&host.running()[0], "{{.Image}}");
+    host.deploy(&tags[0], &["--keep-images", "1", "--keep-containers", "0"]).expect(0, "created");
+    let first = serving();
+    let second = host.deploy(&tags[1], &[]).expect(0, "updated");
+    assert_eq!(second["warnings"], serde_json::json!([]));
+    let second = serving();
+    assert_eq!((here(&first), here(&second)), (false, true));
+    // Back by digest.
+    host.json(&["rollback", "app", "1"]).expect(0, "updated");
+    assert_eq!((host.version().as_str(), serving() == first), ("1", true));
+    assert_eq!((here(&first), here(&second)), (true, false));
+    // What nobody could give again stays.
+    registry.end();
+    host.deploy(&host.image("3", &[]), &[]).expect(0, "updated");
+    assert!(here(&first), "its registry is gone");
+    host.deploy(&host.image("4", &[]), &[]).expect(0, "updated");
+    assert!(here(&first) && docker(&["image", "ls", "-q", &format!("{}-demo:3", host.namespace)]).len() > 1);
+}

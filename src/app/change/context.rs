@@ -16,7 +16,7 @@ use crate::app::journal::Journal;
 use crate::app::ledger::{AppRecord, Applied, Transaction};
 use crate::app::name::AppName;
 use crate::app::problem::Problem;
-use crate::app::proxy::{Lease, LeaseEnd, LockRequest, Proxy, ProxyError};
+use crate::app::proxy::{Lease, LeaseEnd, Proxy, ProxyError};
 use crate::app::shape::Owner;
 
 /// How long a change whose connection broke tries to get its lock back: longer than a lost lease lives.
@@ -37,6 +37,8 @@ pub(crate) struct Context<'a> {
     pub(crate) lease: Box<dyn Lease>,
     pub(crate) name: AppName,
     pub(crate) started: tokio::time::Instant,
+    /// What hooks are told, once a change is planned.
+    pub(crate) variables: Option<Vec<(&'static str, String)>>,
     /// Checked, and to be installed right before the change is committed.
     pub(crate) certificate: Option<CertificateOffer>,
 }
@@ -53,7 +55,7 @@ impl<'a> Context<'a> {
         name: AppName,
     ) -> Result<Self, Problem> {
         let started = tokio::time::Instant::now();
-        let request = |wait_ms| LockRequest { app: name.clone(), op: job.op.clone(), by: job.by.clone(), wait_ms };
+        let request = |wait_ms| job.lock_request(&name, wait_ms);
         let lease = journal.step(Step::Lock, async {
             let first = proxy.lock(request(0)).await;
             let lease = match first {
@@ -70,7 +72,8 @@ impl<'a> Context<'a> {
             Ok((lease, "yours".to_owned()))
         });
         let lease = lease.await?;
-        Ok(Self { installation, journal, cancel, job, report, proxy, lease, name, started, certificate: None })
+        let (variables, certificate) = (None, None);
+        Ok(Self { installation, journal, cancel, job, report, proxy, lease, name, started, variables, certificate })
     }
 
     /// The record as it is now.
@@ -125,9 +128,7 @@ impl<'a> Context<'a> {
     /// Tries to get the lock back after the connection broke.
     async fn regain(&mut self) {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        let request =
-            LockRequest { app: self.name.clone(), op: self.job.op.clone(), by: self.job.by.clone(), wait_ms: 2_000 };
-        match self.proxy.lock(request).await {
+        match self.proxy.lock(self.job.lock_request(&self.name, 2_000)).await {
             Ok(lease) => self.lease = lease,
             Err(error) => tracing::debug!("the lock is not back yet: {error}"),
         }

@@ -1,16 +1,12 @@
-//! Start, stop, roll back, remove.
+//! Start, stop, remove.
 
-use super::announce::announce;
-use super::candidate::Wish;
 use super::context::Context;
-use super::perform::{decide_rollback, url};
+use super::perform::url;
 use crate::app::event::{Outcome, Step};
 use crate::app::job::Selector;
 use crate::app::ledger::{AppRecord, RunState, Transaction};
-use crate::app::name::{AppName, ReleaseNumber};
-use crate::app::plan::Action;
+use crate::app::name::AppName;
 use crate::app::problem::Problem;
-use crate::app::release::ReleaseStatus;
 use crate::app::select::existing;
 
 /// Serves again. An app that runs already is left alone.
@@ -67,48 +63,6 @@ pub(crate) async fn stop(context: &mut Context<'_>) -> Result<Outcome, Problem> 
     };
     context.journal.step(Step::Retire, stop).await?;
     Ok(Outcome::Updated)
-}
-
-/// Back to a release of the history, image and settings, as a new release number.
-pub(crate) async fn rollback(context: &mut Context<'_>, to: Option<ReleaseNumber>) -> Result<Outcome, Problem> {
-    let (record, serving) = serving(context).await?;
-    let to = match to {
-        Some(to) => to,
-        None => previous(&record)?,
-    };
-    if to == serving.number {
-        return Ok(Outcome::Unchanged);
-    }
-    let decided = decide_rollback(context, &record, to).await?;
-    announce(context.journal, Some(&record), &decided, false, Some(&*context.proxy)).await?;
-    debug_assert_eq!(decided.view.action, Action::Swap);
-    context.report.url = Some(url(context.installation, &decided.settings).await?);
-    let release = record.release(to).filter(|r| r.container_kept);
-    let kept_container = match release {
-        Some(release) => context.installation.engine.container(&release.container).await?.map(|c| c.name),
-        None => None,
-    };
-    let wish = Wish {
-        settings: decided.settings,
-        resolved: decided.resolved,
-        state: record.state.clone(),
-        revision: record.release(to).and_then(|r| r.revision.clone()),
-        rollback_to: Some(to),
-        kept_container,
-        keep_canary: false,
-        canary: None,
-    };
-    Box::pin(context.swap(record, wish)).await?;
-    Ok(Outcome::Updated)
-}
-
-/// The newest release that served before the serving one.
-fn previous(record: &AppRecord) -> Result<ReleaseNumber, Problem> {
-    let served = |status: &ReleaseStatus| matches!(status, ReleaseStatus::Replaced { .. });
-    let candidates = record.releases.iter().rev().filter(|r| Some(r.number) < record.serving && served(&r.status));
-    candidates.map(|r| r.number).next().ok_or_else(|| {
-        Problem::rejected("nothing-to-roll-back-to", format!("{} has no release before the serving one", record.name))
-    })
 }
 
 /// Removes the app; its data stays unless asked.

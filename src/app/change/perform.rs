@@ -11,9 +11,8 @@ use super::candidate::Wish;
 use super::certificate;
 use super::certify::{asks_anyway, warn_about_wildcards};
 use super::context::Context;
-use super::{adopt, close, operate, rename};
+use super::{adopt, close, operate, rename, rollback};
 use crate::app::canary::CanaryView;
-use crate::app::draft::Draft;
 use crate::app::event::Outcome;
 use crate::app::guard::{self, Newcomer};
 use crate::app::host::Hostname;
@@ -25,7 +24,7 @@ use crate::app::name::{AppId, AppName, Namespace, ReleaseNumber};
 use crate::app::plan::{Action, Current, PlanView, Wished, plan};
 use crate::app::problem::Problem;
 use crate::app::proxy::{Proxy, ProxyError};
-use crate::app::resolve::{Resolved, pinned, resolve};
+use crate::app::resolve::{Resolved, resolve};
 use crate::app::select::{existing, target};
 use crate::app::settings::{Settings, Tls};
 use crate::app::shape;
@@ -106,6 +105,7 @@ pub(crate) async fn perform(
     found.send_replace(Some(Arc::clone(&proxy)));
     let mut context = Context::lock(installation, journal, cancel, job, report, proxy, name).await?;
     let result = act(&mut context).await;
+    context.after(&result).await;
     // Given back here and not by a drop, so that whoever runs the next command finds it free.
     if let Err(error) = context.lease.release().await {
         tracing::debug!("the lock was not given back, it runs out by itself: {error}");
@@ -117,7 +117,7 @@ async fn act(context: &mut Context<'_>) -> Result<Outcome, Problem> {
     context.mend().await?;
     match &context.job.ask {
         Ask::Deploy(deploy) => Box::pin(deploy_locked(context, deploy)).await,
-        Ask::Rollback { to, .. } => operate::rollback(context, *to).await,
+        Ask::Rollback { to, .. } => rollback::rollback(context, *to).await,
         Ask::Restart { .. } => {
             // A stopped app starts; one that is paused or under maintenance stays that.
             let start = context.record().await?.is_some_and(|record| !record.state.runs());
@@ -185,6 +185,10 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
     context.certificate = certificate::offer(&*context.proxy, context.journal, now, deploy, &decided.settings).await?;
     let canary = deploy.canary.is_some();
     announce(context.journal, record.as_ref(), &decided, canary, Some(&*context.proxy)).await?;
+    if context.variables.is_none() && context.before(record.as_ref(), &decided).await? {
+        // What was planned rests on an app that is another one now.
+        return Box::pin(deploy_locked(context, deploy)).await;
+    }
     context.report.url = Some(url(context.installation, &decided.settings).await?);
     warn_about_wildcards(context.journal, &decided.settings);
 
@@ -215,6 +219,7 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
         }
         Action::Nothing => {
             context.install_certificate().await?;
+            end_canary(context, &record).await?;
             return operate::start(context).await;
         }
         Action::Route => {
@@ -399,23 +404,4 @@ fn warn_about_version(journal: &Journal, proxy: &str) {
         );
         journal.warn("proxy-version", text);
     }
-}
-
-/// For [`operate::rollback`]: the settings and image of a release, planned against what holds.
-pub(crate) async fn decide_rollback(
-    context: &Context<'_>,
-    record: &AppRecord,
-    to: ReleaseNumber,
-) -> Result<Decided, Problem> {
-    let release = record.release(to).ok_or_else(|| {
-        let kept: Vec<String> = record.releases.iter().map(|r| r.number.to_string()).collect();
-        Problem::rejected("no-such-release", format!("{} has no release {to}", record.name))
-            .hint(format!("there are: {}", kept.join(", ")))
-    })?;
-    let settings = Draft::exactly(&release.settings).merge(None, None)?;
-    let resolved = pinned(&*context.installation.engine, release).await?;
-    let wished = Wished { settings: &settings, image: &resolved.image, port: release.port, force: true };
-    let current = record.serving_release().map(|r| Current { release: r, generated: &record.generated, intact: true });
-    let view = plan(current, wished);
-    Ok(Decided { view, settings, resolved })
 }

@@ -7,9 +7,12 @@ use crate::app::event::Step;
 use crate::app::ledger::{AppRecord, RunState, Transaction};
 use crate::app::name::ReleaseNumber;
 use crate::app::problem::Problem;
+use crate::app::release::Release;
+use crate::app::resolve::is_in_registry;
 
-/// Stopped containers kept beside the serving one, so that a rollback takes a second (DESIGN.md).
-const KEPT: usize = 2;
+/// How many images beyond the kept ones are looked at: those that this change made too many, and a few that an earlier
+/// one could not remove.
+const TRIES: usize = 3;
 
 impl Context<'_> {
     /// Stops what the new release replaced and clears the change from the ledger.
@@ -25,6 +28,7 @@ impl Context<'_> {
                 self.installation.engine.stop(&candidate.container, grace).await?;
             }
             let gone = self.settle(before).await?;
+            self.prune_images(before).await;
             let detail = match (old, gone.len()) {
                 (None, _) => "nothing to retire".to_owned(),
                 (Some(old), 0) => format!("release {} stopped and kept", old.number),
@@ -41,7 +45,8 @@ impl Context<'_> {
     /// Removes containers no release needs (a start that was sent may still have arrived), and ends the change.
     pub(crate) async fn settle(&mut self, record: &AppRecord) -> Result<Vec<ReleaseNumber>, Problem> {
         let now = self.proxy.record(&record.name).await?.unwrap_or_else(|| record.clone());
-        let gone: Vec<ReleaseNumber> = now.kept().skip(KEPT).map(|r| r.number).collect();
+        let keep = now.settings().map(|s| s.retention.containers.get()).unwrap_or_default();
+        let gone: Vec<ReleaseNumber> = now.kept().skip(keep).map(|r| r.number).collect();
         let mut after = now.clone();
         after.forget_containers(&gone);
         for container in self.containers(&now).await?.iter().filter(|c| !after.needs(&c.name)) {
@@ -52,4 +57,35 @@ impl Context<'_> {
         self.insist(end).await?;
         Ok(gone)
     }
+
+    /// Removes images of releases beyond the kept ones, where the registry says that it can give them again. One that a
+    /// container still needs stays.
+    async fn prune_images(&self, record: &AppRecord) {
+        let engine = &*self.installation.engine;
+        let pruned = async {
+            let now = self.proxy.record(&record.name).await?.unwrap_or_else(|| record.clone());
+            for release in surplus(&now) {
+                if engine.image(&release.image.id).await?.is_some() && is_in_registry(engine, release).await {
+                    engine.remove_image(&release.image.id).await?;
+                }
+            }
+            Ok::<_, Problem>(())
+        };
+        if let Err(problem) = pruned.await {
+            self.journal.warn("prune-failed", format!("an image of an older release was not removed: {problem}"));
+        }
+    }
+}
+
+/// Releases whose images need not stay, newest first.
+fn surplus(record: &AppRecord) -> Vec<&Release> {
+    let keep = record.settings().map_or(usize::MAX, |s| s.retention.images.get());
+    let first = record.serving_release().into_iter().chain(record.canary_release());
+    let mut images: Vec<&Release> = Vec::new();
+    for release in first.chain(record.releases.iter().rev()) {
+        if !images.iter().any(|seen| seen.image.is_same(&release.image)) {
+            images.push(release);
+        }
+    }
+    images.into_iter().skip(keep).filter(|r| !r.image.id.is_empty()).take(TRIES).collect()
 }

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::field::{Field, FieldPath};
 use super::host::Hostname;
 use super::image::ImageRef;
-use super::settings::{AutoUpdate, EnvKey, EnvValue, MountSource, Secret, Settings, Smtp, Swap, Tls};
+use super::settings::{
+    AutoUpdate, EnvKey, EnvValue, KeptContainers, KeptImages, MountSource, Secret, Settings, Smtp, Swap, Tls,
+};
 use super::units::{ByteSize, Cpus, Port, Span, UrlPath};
 use text::{line, memory, missing, parse, positive, volume, word, wrong};
 pub use web::WebDraft;
@@ -64,6 +66,10 @@ pub struct Draft {
     pub auto_update: Option<AutoUpdate>,
     pub labels: BTreeMap<String, String>,
     pub log_max_size: Option<ByteSize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_containers: Option<KeptContainers>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_images: Option<KeptImages>,
     pub note: Option<String>,
     /// Fields, or entries of fields, to be set back to nothing.
     pub unset: BTreeSet<FieldPath>,
@@ -105,6 +111,8 @@ impl Draft {
             auto_update: Some(s.auto_update),
             labels: s.labels,
             log_max_size: Some(s.log_max_size),
+            keep_containers: Some(s.retention.containers),
+            keep_images: Some(s.retention.images),
             note: s.note,
             exact: true,
             ..Self::default()
@@ -149,6 +157,8 @@ impl Draft {
             Field::Network => self.add_network(path.entry.as_deref().unwrap_or(trimmed))?,
             Field::Label => self.add_label(path.entry.as_deref(), text)?,
             Field::LogMaxSize => self.log_max_size = Some(parse(field, trimmed)?),
+            Field::KeepContainers => self.keep_containers = Some(parse(field, trimmed)?),
+            Field::KeepImages => self.keep_images = Some(parse(field, trimmed)?),
             Field::AutoUpdate => self.auto_update = Some(parse(field, trimmed)?),
             Field::Note => self.note = Some(line(field, trimmed)?),
             Field::StripPrefix
@@ -301,6 +311,8 @@ impl Draft {
         put_some(&mut next.release_command, &self.release_command);
         put(&mut next.auto_update, self.auto_update.as_ref());
         put(&mut next.log_max_size, self.log_max_size.as_ref());
+        put(&mut next.retention.containers, self.keep_containers.as_ref());
+        put(&mut next.retention.images, self.keep_images.as_ref());
         put_some(&mut next.note, &self.note);
         next.env.extend(self.env.clone());
         next.volumes.extend(self.volumes.clone());
@@ -376,6 +388,8 @@ fn unset(next: &mut Settings, path: &FieldPath) {
         Field::Memory => next.memory = None,
         Field::Cpus => next.cpus = None,
         Field::LogMaxSize => next.log_max_size = blank.log_max_size,
+        Field::KeepContainers => next.retention.containers = blank.retention.containers,
+        Field::KeepImages => next.retention.images = blank.retention.images,
         Field::AutoUpdate => next.auto_update = blank.auto_update,
         Field::Note => next.note = None,
         Field::StripPrefix

@@ -16,8 +16,9 @@ use crate::app::units::Span;
 /// The version of [`AppRecord`] as written to disk. A newer one is set aside, never guessed at.
 pub const SCHEMA: u32 = 1;
 
-/// Releases kept in a record; older ones are forgotten. Each is about a kilobyte in every file, snapshot and change.
-pub(super) const HISTORY: usize = 100;
+/// Releases kept in a record; older ones move to the app's history. Each is about a kilobyte in every file, snapshot and
+/// change.
+pub(super) const RECENT: usize = 20;
 
 /// Hostnames an app gave up that are remembered.
 const FORMER_HOSTS: usize = 16;
@@ -56,7 +57,7 @@ pub struct AppRecord {
     pub last_sequence: Option<u64>,
     /// Secrets made once and kept with the data.
     pub generated: Generated,
-    /// All releases by age, oldest first.
+    /// The newest releases by age, oldest first; those before them are in the app's history.
     pub releases: Vec<Release>,
     /// The change under way, or abandoned by a holder that died.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -305,11 +306,12 @@ impl AppRecord {
         }
     }
 
-    /// Forgets the oldest releases beyond [`HISTORY`], never the serving one.
+    /// Lets go of the oldest releases beyond [`RECENT`], never of the serving one or one whose container is kept.
     pub(super) fn prune(&mut self) {
-        let surplus = self.releases.len().saturating_sub(HISTORY);
-        let oldest: Vec<_> =
-            self.releases.iter().map(|r| r.number).filter(|n| Some(*n) != self.serving).take(surplus).collect();
+        let surplus = self.releases.len().saturating_sub(RECENT);
+        let kept = |r: &Release| r.container_kept && !matches!(r.status, ReleaseStatus::Failed { .. });
+        let needed = |r: &Release| Some(r.number) == self.serving || kept(r);
+        let oldest: Vec<_> = self.releases.iter().filter(|r| !needed(r)).map(|r| r.number).take(surplus).collect();
         self.releases.retain(|r| !oldest.contains(&r.number));
     }
 
@@ -320,6 +322,12 @@ impl AppRecord {
         self.former_hosts.extend(before.into_iter().filter(|host| !next.hosts.contains(host)));
         let surplus = self.former_hosts.len().saturating_sub(FORMER_HOSTS);
         self.former_hosts.drain(..surplus);
+    }
+
+    /// The releases this record has and a later state of it no longer: they belong into the app's history.
+    #[must_use]
+    pub fn let_go(&self, later: &Self) -> Vec<&Release> {
+        self.releases.iter().filter(|r| later.release(r.number).is_none()).collect()
     }
 
     /// Notes that the containers of these releases are gone, or about to go.

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 mod canary;
 mod rename;
 
-use super::record::HISTORY;
+use super::record::RECENT;
 use super::*;
 use crate::app::image::ResolvedImage;
 use crate::app::settings::Secret;
@@ -353,15 +353,21 @@ fn a_rebuilt_record_is_checked_like_any_other() {
 #[test]
 fn history_is_bounded_and_keeps_what_serves() {
     let mut ledger = ledger(&[("shop", "a0")]);
-    for n in 2..=HISTORY as u64 + 50 {
+    for n in 2..=RECENT as u64 + 50 {
         let change = format!("a{n}");
         ledger.apply(begin("shop", &change)).unwrap();
         ledger.apply(abandon("shop", &change, Some(failed("shop", n, &change)))).unwrap();
     }
     let shop = ledger.get(&id("shop")).unwrap();
-    assert_eq!(shop.releases.len(), HISTORY);
+    assert_eq!(shop.releases.len(), RECENT);
     assert_eq!(shop.serving_release().unwrap().number, ReleaseNumber(1));
-    assert_eq!(shop.releases.last().unwrap().number, ReleaseNumber(HISTORY as u64 + 50));
+    assert_eq!(shop.releases.last().unwrap().number, ReleaseNumber(RECENT as u64 + 50));
+    // What leaves the record with a change is known by comparing it with the one before.
+    let before = shop.clone();
+    ledger.apply(begin("shop", "next")).unwrap();
+    ledger.apply(abandon("shop", "next", Some(failed("shop", RECENT as u64 + 51, "next")))).unwrap();
+    let left = before.let_go(ledger.get(&id("shop")).unwrap());
+    assert_eq!(left.iter().map(|r| r.number.0).collect::<Vec<_>>(), [52]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod cidr;
 mod env;
+mod retention;
 mod web;
 mod words;
 
@@ -15,6 +16,7 @@ use super::units::{ByteSize, Cpus, Port, Span, UrlPath};
 
 pub use cidr::{Cidr, CidrError};
 pub use env::{EnvKey, EnvKeyError, EnvValue, MASK, Secret};
+pub use retention::{KeptContainers, KeptImages, Retention};
 pub use web::{AskUrl, MaxAge, RateLimit, UserName, Web, WebError};
 pub use words::{AutoUpdate, Swap, Switch, Tls, Upstream, WordError};
 
@@ -88,6 +90,9 @@ pub struct Settings {
     /// Size at which the container's log is rotated; three files are kept.
     #[serde(default = "defaults::log_max_size")]
     pub log_max_size: ByteSize,
+    /// What of earlier releases stays on the engine.
+    #[serde(default, skip_serializing_if = "Retention::is_default")]
+    pub retention: Retention,
     /// A remark for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -147,6 +152,7 @@ impl Settings {
             auto_update: AutoUpdate::default(),
             labels: BTreeMap::new(),
             log_max_size: defaults::log_max_size(),
+            retention: Retention::default(),
             note: None,
         }
     }

@@ -24,7 +24,7 @@ use crate::app::proxy::{
 use crate::app::traffic::TrafficReport;
 use crate::app::{
     AppId, AppName, CertificateFacts, CertificateOffer, CertifyAnswer, CertifyRequest, OpId, ProxyConfig, ProxyDraft,
-    ReleaseNumber,
+    Release, ReleaseNumber,
 };
 use crate::proxy::control::wire::{ActivityQuery, Apply, Drain, Follow, HASH_HEADER, Hold, OFFSET_HEADER, Watch};
 use crate::proxy::service::{HandOver, RouteChange};
@@ -136,6 +136,10 @@ impl Proxy for Client {
         self.links.ask("record", name).await
     }
 
+    async fn history(&self, app: &AppId) -> Result<Vec<Release>> {
+        self.links.ask("history", app).await
+    }
+
     async fn lock(&self, request: LockRequest) -> Result<Box<dyn Lease>> {
         let wait = Duration::from_millis(request.wait_ms) + PATIENCE;
         let limit = Instant::now().checked_add(wait).unwrap_or_else(|| Instant::now() + Duration::from_hours(24 * 365));
@@ -144,6 +148,10 @@ impl Proxy for Client {
 
     async fn holder(&self, app: &AppName) -> Result<Option<LockView>> {
         self.links.ask("holder", app).await
+    }
+
+    async fn break_lock(&self, app: &AppName) -> Result<Option<LockView>> {
+        self.links.call("break-lock", app).await
     }
 
     async fn cancel(&self, op: &OpId) -> Result<bool> {

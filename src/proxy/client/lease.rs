@@ -12,6 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::lines::decode;
 use super::link::Links;
+use crate::app::Secret;
 use crate::app::proxy::{Lease, LeaseEnd, LockRequest, ProxyError};
 use crate::proxy::control::PING_EVERY;
 use crate::proxy::control::wire::{Held, LockLine, Relock};
@@ -162,6 +163,10 @@ impl Lease for RemoteLease {
         self.held.borrow().fence
     }
 
+    fn token(&self) -> Option<Secret> {
+        self.held.borrow().token.clone()
+    }
+
     async fn ended(&self) -> LeaseEnd {
         let mut end = self.end.clone();
         match end.wait_for(Option::is_some).await.map(|end| *end) {
@@ -172,6 +177,9 @@ impl Lease for RemoteLease {
 
     async fn release(self: Box<Self>) -> Result<(), ProxyError> {
         let held = self.held.borrow().clone();
+        if held.shared {
+            return Ok(());
+        }
         self.links.call("release", &held).await
     }
 }

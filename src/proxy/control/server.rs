@@ -220,6 +220,7 @@ impl Call<'_> {
             "snapshot" => document(service.snapshot().await),
             "record" => self.with(call, async |name: AppName| service.record(&name).await).await,
             "holder" => self.with(call, async |name: AppName| service.holder(&name).await).await,
+            "break-lock" => self.with(call, async |app: AppName| service.break_lock(&app).await).await,
             "cancel" => self.with(call, async |op: OpId| service.cancel(&op).await).await,
             "apply" => self.with(call, async |a: Apply| service.apply(a.fence, a.transaction).await).await,
             "hold" => self.with(call, async |h: Hold| service.hold(&h.app, h.limit).await).await,
@@ -231,6 +232,7 @@ impl Call<'_> {
             "config" => document(service.config().await),
             "configure" => self.with(call, async |draft: ProxyDraft| service.configure(draft).await).await,
             "record-activity" => self.with(call, async |a: Activity| service.record_activity(a).await).await,
+            "history" => self.with(call, async |app: AppId| service.history(&app).await).await,
             "activity" => {
                 self.with(call, async |q: ActivityQuery| service.activity(q.app.as_ref(), q.limit).await).await
             }
@@ -327,7 +329,8 @@ fn lock(service: Service, take: impl Future<Output = Result<LocalLease, ProxyErr
             Ok(lease) => lease,
             Err(error) => return drop(tell.send(Err(error)).await),
         };
-        let held = Held { app: lease.app().clone(), fence: lease.fence() };
+        let (app, fence) = (lease.app().clone(), lease.fence());
+        let held = Held { app, fence, token: lease.token(), shared: lease.is_shared() };
         let ended = async {
             tell.send(Ok(LockLine::Held(held))).await.ok()?;
             let end = lease.ended().await;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::event::LockView;
 use crate::app::ledger::{Refusal, Transaction};
 use crate::app::proxy::{DrainLimits, LeaseEnd, LockRequest, ProxyError};
-use crate::app::{AppId, AppName, CertificateFlaw, OpId, ReleaseNumber};
+use crate::app::{AppId, AppName, CertificateFlaw, OpId, ReleaseNumber, Secret};
 
 /// The header in which a client says what it speaks.
 pub(crate) const PROTOCOL_HEADER: &str = "once-protocol";
@@ -70,6 +70,11 @@ pub(crate) struct Relock {
 pub(crate) struct Held {
     pub(crate) app: AppName,
     pub(crate) fence: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) token: Option<Secret>,
+    /// It is another change's, and goes with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) shared: bool,
 }
 
 /// The lines of a lock's answer.

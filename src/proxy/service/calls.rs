@@ -19,7 +19,7 @@ use crate::app::proxy::{
 use crate::app::traffic::TrafficReport;
 use crate::app::{
     AppId, AppName, CertificateFacts, CertificateOffer, CertificateSource, CertifyAnswer, CertifyRequest, OpId,
-    ProxyConfig, ProxyDraft, ReleaseNumber,
+    ProxyConfig, ProxyDraft, Release, ReleaseNumber,
 };
 use crate::proxy::control::PROTOCOL;
 use crate::proxy::tls::InstallError;
@@ -151,6 +151,12 @@ impl Proxy for Service {
         Ok(self.shared.ledger.load().find(name).cloned())
     }
 
+    async fn history(&self, app: &AppId) -> Result<Vec<Release>> {
+        let store = self.shared.store.clone().lock_owned().await;
+        let app = app.clone();
+        blocking(move || store.history(&app)).await
+    }
+
     async fn lock(&self, request: LockRequest) -> Result<Box<dyn Lease>> {
         Ok(Box::new(self.acquire(request, None).await?))
     }
@@ -159,6 +165,13 @@ impl Proxy for Service {
         let ledger = self.shared.ledger.load();
         let name = ledger.find(app).map_or(app, |record| &record.name);
         Ok(self.shared.locks.holder(name))
+    }
+
+    async fn break_lock(&self, app: &AppName) -> Result<Option<LockView>> {
+        let _entered = self.shared.gate.enter().await?;
+        let ledger = self.shared.ledger.load();
+        let name = ledger.find(app).map_or(app, |record| &record.name);
+        Ok(self.shared.locks.take_away(name))
     }
 
     async fn cancel(&self, op: &OpId) -> Result<bool> {

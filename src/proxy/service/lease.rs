@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use super::locks::{Grip, Locks};
-use crate::app::AppName;
 use crate::app::proxy::{Lease, LeaseEnd, ProxyError};
+use crate::app::{AppName, Secret};
 
 /// A lock held in this process; dropping it gives it back. The control server holds one for each client's.
 pub struct LocalLease {
@@ -16,6 +16,7 @@ pub struct LocalLease {
     grip: Grip,
     lost: CancellationToken,
     cancel: CancellationToken,
+    shared: bool,
 }
 
 impl LocalLease {
@@ -26,7 +27,18 @@ impl LocalLease {
         lost: CancellationToken,
         cancel: CancellationToken,
     ) -> Self {
-        Self { locks, app, grip, lost, cancel }
+        Self { locks, app, grip, lost, cancel, shared: false }
+    }
+
+    /// Of a change that is a part of the holder's: giving it back gives nothing back.
+    pub(super) fn shared(mut self) -> Self {
+        self.shared = true;
+        self
+    }
+
+    /// Whether the lock is another change's.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared
     }
 
     /// The app it is of.
@@ -50,6 +62,10 @@ impl Lease for LocalLease {
         self.grip.fence
     }
 
+    fn token(&self) -> Option<Secret> {
+        self.locks.token(&self.app, self.grip.fence)
+    }
+
     async fn ended(&self) -> LeaseEnd {
         tokio::select! {
             biased;
@@ -65,6 +81,8 @@ impl Lease for LocalLease {
 
 impl Drop for LocalLease {
     fn drop(&mut self) {
-        self.locks.let_go(&self.app, self.grip);
+        if !self.shared {
+            self.locks.let_go(&self.app, self.grip);
+        }
     }
 }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::lease::LocalLease;
 use crate::app::event::LockView;
 use crate::app::proxy::{LockRequest, ProxyError};
-use crate::app::{AppName, OpId};
+use crate::app::{AppName, OpId, Secret};
 
 pub(super) struct Locks {
     state: Mutex<State>,
@@ -41,6 +41,10 @@ struct Held {
     lost: CancellationToken,
     cancel: CancellationToken,
     last_ping: Instant,
+    /// Shares the lock with commands that the holder starts.
+    token: Secret,
+    /// Somebody shares it.
+    shared: bool,
     /// How often somebody took it in hand: only the last one gives it back by letting go.
     hand: u64,
 }
@@ -58,6 +62,16 @@ pub(crate) struct HeldLease {
     fence: u64,
     view: LockView,
     left: Duration,
+    #[serde(default = "new_token")]
+    token: Secret,
+}
+
+/// 32 hex digits that nobody can guess.
+fn new_token() -> Secret {
+    let mut bytes = [0; 16];
+    // Without randomness there is no sharing: an empty one opens nothing.
+    let drawn = getrandom::fill(&mut bytes).is_ok();
+    Secret::new(if drawn { bytes.iter().map(|b| format!("{b:02x}")).collect() } else { String::new() })
 }
 
 struct Waiter {
@@ -95,6 +109,9 @@ impl Locks {
         mut request: LockRequest,
         expiry: Option<Duration>,
     ) -> Result<LocalLease, ProxyError> {
+        if let Some(lease) = self.share(&request) {
+            return Ok(lease);
+        }
         let cancel = CancellationToken::new();
         loop {
             if let Some(lease) = self.queue(request.clone(), expiry, &cancel).await {
@@ -109,6 +126,33 @@ impl Locks {
                 None => request.wait_ms = 0,
             }
         }
+    }
+
+    /// The lock of the change that this one is a part of. Giving it back gives nothing back.
+    fn share(self: &Arc<Self>, request: &LockRequest) -> Option<LocalLease> {
+        let token = request.part_of.as_ref().filter(|token| !token.expose().is_empty())?;
+        let mut state = self.state();
+        let held = state.apps.get_mut(&request.app)?.held.as_mut().filter(|held| held.token == *token)?;
+        held.shared = true;
+        let grip = Grip { fence: held.fence, hand: held.hand };
+        let (lost, cancel) = (held.lost.clone(), held.cancel.clone());
+        Some(LocalLease::new(self.clone(), request.app.clone(), grip, lost, cancel).shared())
+    }
+
+    /// What commands that the holder starts share the lock by.
+    pub(super) fn token(&self, app: &AppName, fence: u64) -> Option<Secret> {
+        self.held(app, fence, |held| held.token.clone()).filter(|token| !token.expose().is_empty())
+    }
+
+    /// Takes the lock away from its holder; whose it was.
+    pub(super) fn take_away(self: &Arc<Self>, app: &AppName) -> Option<LockView> {
+        let (fence, view) = {
+            let state = self.state();
+            let held = state.apps.get(app)?.held.as_ref()?;
+            (held.fence, held.view.clone())
+        };
+        self.lose(app, fence);
+        Some(view)
     }
 
     /// Waits in the queue as long as asked, or until the change is cancelled.
@@ -158,7 +202,10 @@ impl Locks {
                 let view = LockView { app: app.clone(), by, since: Timestamp::now(), op: Some(op), message: None };
                 let cancel = waiter.cancel.clone();
                 let last_ping = Instant::now();
-                slot.held = Some(Held { fence, view, lost: lost.clone(), cancel: cancel.clone(), last_ping, hand: 0 });
+                let (token, shared) = (new_token(), false);
+                let (lost_too, cancel_too) = (lost.clone(), cancel.clone());
+                slot.held =
+                    Some(Held { fence, view, lost: lost_too, cancel: cancel_too, last_ping, token, shared, hand: 0 });
                 state.next_fence += 1;
                 (waiter, LocalLease::new(self.clone(), app, Grip { fence, hand: 0 }, lost, cancel))
             };
@@ -217,9 +264,12 @@ impl Locks {
     /// Gives the lock to the next one; whether it was held.
     pub(super) fn free(self: &Arc<Self>, app: &AppName, fence: u64) -> bool {
         let freed = match self.state().apps.get_mut(app) {
-            Some(slot) => slot.held.take_if(|held| held.fence == fence).is_some(),
-            None => false,
+            Some(slot) => slot.held.take_if(|held| held.fence == fence),
+            None => None,
         };
+        // Whoever shares it must not go on.
+        freed.iter().filter(|held| held.shared).for_each(|held| held.lost.cancel());
+        let freed = freed.is_some();
         if freed {
             self.grant_next(app);
         }
@@ -252,7 +302,13 @@ impl Locks {
         state.closed = true;
         let held = state.apps.values().filter_map(|slot| slot.held.as_ref());
         let left = |held: &Held| expiry.saturating_sub(held.last_ping.elapsed());
-        held.map(|held| HeldLease { fence: held.fence, view: held.view.clone(), left: left(held) }).collect()
+        let lease = |held: &Held| HeldLease {
+            fence: held.fence,
+            view: held.view.clone(),
+            left: left(held),
+            token: held.token.clone(),
+        };
+        held.map(lease).collect()
     }
 
     /// Gives out again.
@@ -267,14 +323,14 @@ impl Locks {
 
     /// Goes on with the leases of a former process. They end with their time unless their holders come.
     pub(super) fn inherit(self: &Arc<Self>, leases: Vec<HeldLease>, expiry: Duration) {
-        for HeldLease { fence, view, left } in leases {
+        for HeldLease { fence, view, left, token } in leases {
             let (app, mut state) = (view.app.clone(), self.state());
             let now = Instant::now();
             let last_ping = now.checked_sub(expiry.saturating_sub(left)).unwrap_or(now);
             let (lost, cancel) = (CancellationToken::new(), CancellationToken::new());
             state.next_fence = state.next_fence.max(fence + 1);
             state.apps.entry(app.clone()).or_default().held =
-                Some(Held { fence, view, lost, cancel, last_ping, hand: 0 });
+                Some(Held { fence, view, lost, cancel, last_ping, token, shared: false, hand: 0 });
             drop(state);
             tokio::spawn(self.clone().watch(app, fence, expiry));
         }

@@ -96,6 +96,11 @@ async fn persist(
         None => store.forget(&id),
     };
     blocking(move || {
+        let left = old.as_ref().zip(new.as_ref()).map(|(old, new)| old.let_go(new)).unwrap_or_default();
+        if let (Some(old), false) = (&old, left.is_empty()) {
+            // First, so that what the record no longer has is never nowhere.
+            store.remember(&old.id, &left)?;
+        }
         if let Err(error) = put(&store, new.as_ref()) {
             // It may be on disk without being synced: what is refused must not come back at the next start.
             if let Err(again) = put(&store, old.as_ref()) {

@@ -6,6 +6,7 @@ mod aside;
 mod config;
 mod events;
 pub(in crate::proxy) mod file;
+mod history;
 mod identity;
 mod records;
 mod unknown;
@@ -17,12 +18,13 @@ use std::path::{Path, PathBuf};
 use crate::app::event::Envelope;
 use crate::app::ledger::{AppRecord, Ledger};
 use crate::app::proxy::Activity;
-use crate::app::{AppId, AppName, OpId, ProxyConfig};
+use crate::app::{AppId, AppName, OpId, ProxyConfig, Release};
 
 use activity::ActivityLog;
 pub(in crate::proxy) use aside::Aside;
 use config::ConfigFile;
 use events::EventFiles;
+use history::HistoryFiles;
 use records::RecordFiles;
 
 /// Why something could not be kept or read.
@@ -58,6 +60,7 @@ impl<T> During<T> for io::Result<T> {
 #[derive(Debug)]
 pub struct Store {
     records: RecordFiles,
+    history: HistoryFiles,
     config: ConfigFile,
     activity: ActivityLog,
     events: EventFiles,
@@ -98,8 +101,9 @@ impl Store {
         let mut set_aside = found.set_aside;
         let (config_file, config) = ConfigFile::open(dir, &mut set_aside)?;
         let (events, changes) = EventFiles::open(dir)?;
+        let history = HistoryFiles::open(dir)?;
         let activity = ActivityLog::open(dir)?;
-        let store = Self { records, config: config_file, activity, events, lock };
+        let store = Self { records, history, config: config_file, activity, events, lock };
         Ok(Opened { store, ledger: Ledger::from_records(found.records), config, instance, start, set_aside, changes })
     }
 
@@ -127,6 +131,23 @@ impl Store {
         self.records.write(record)
     }
 
+    /// Appends releases that are about to leave an app's record; they are on disk when this returns. Twice is once.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn remember(&self, app: &AppId, releases: &[&Release]) -> Result<()> {
+        let releases = self.records.whole(app, releases)?;
+        self.history.append(app, &releases)
+    }
+
+    /// Releases that left an app's record, newest first.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn history(&self, app: &AppId) -> Result<Vec<Release>> {
+        self.history.read(app)
+    }
+
     /// Writes what holds for the proxy as a whole; it is on disk when this returns.
     ///
     /// # Errors
@@ -135,12 +156,13 @@ impl Store {
         self.config.write(config)
     }
 
-    /// Removes a record; it is gone from disk when this returns.
+    /// Removes a record and its history; they are gone from disk when this returns.
     ///
     /// # Errors
     /// The file system's.
     pub fn forget(&self, app: &AppId) -> Result<()> {
-        self.records.forget(app)
+        self.records.forget(app)?;
+        self.history.forget(app)
     }
 
     /// Appends to the audit log, synced.

@@ -6,11 +6,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::unknown::Unknown;
 use super::{Aside, During, Result, file, stems};
 use crate::app::ledger::{AppRecord, SCHEMA};
-use crate::app::{AppId, AppName};
+use crate::app::{AppId, AppName, Release};
 
 #[derive(Debug)]
 pub(super) struct RecordFiles {
@@ -67,6 +68,19 @@ impl RecordFiles {
         };
         let content = written.map_err(io::Error::other).during(|| format!("write {}", path.display()))?;
         file::replace(&path, &content)
+    }
+
+    /// Releases of a record, with what newer versions wrote into them.
+    pub(super) fn whole(&self, app: &AppId, releases: &[&Release]) -> Result<Vec<Value>> {
+        let whole = || format!("write the history of {app}");
+        let mut value = serde_json::json!({ "releases": releases });
+        if let Some(unknown) = self.unknown.get(app) {
+            unknown.put_into_list(&mut value, "releases");
+        }
+        match value.get_mut("releases").map(Value::take) {
+            Some(Value::Array(releases)) => Ok(releases),
+            _ => Err(io::Error::from(io::ErrorKind::InvalidData)).during(whole),
+        }
     }
 
     pub(super) fn forget(&self, app: &AppId) -> Result<()> {

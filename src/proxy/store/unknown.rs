@@ -44,6 +44,12 @@ impl Unknown {
         (found != Self::default()).then_some(found)
     }
 
+    /// As [`Unknown::put_into`], but for one list of the document only.
+    pub(super) fn put_into_list(&self, ours: &mut Value, key: &str) {
+        let list = self.inside.get(key).zip(ours.get_mut(key));
+        list.into_iter().for_each(|(unknown, list)| unknown.put_into(list));
+    }
+
     /// Puts it back where its place still is. What is known goes before.
     pub(super) fn put_into(&self, ours: &mut Value) {
         match ours {

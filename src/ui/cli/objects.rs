@@ -9,7 +9,7 @@ use crate::app::event::LockView;
 use crate::app::ledger::AppRecord;
 use crate::app::proxy::Activity;
 use crate::app::traffic::Compared;
-use crate::app::{CanaryView, ReleaseNumber};
+use crate::app::{AppName, CanaryView, Change, Cost, ReleaseNumber, StepState, StepView};
 use crate::app::{EnvKey, EnvValue, Release, Settings};
 
 /// An app: `list`, `status`, `show`.
@@ -173,7 +173,12 @@ pub(crate) struct ReleaseObject {
     took_ms: u64,
     container_kept: bool,
     op: String,
+    /// Why, as given with this release or before.
+    note: Option<String>,
     settings: Settings,
+    /// What its change went through: `show --release`, as far as it is still known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps: Option<Vec<StepObject>>,
 }
 
 impl ReleaseObject {
@@ -196,8 +201,69 @@ impl ReleaseObject {
             took_ms: release.took_ms,
             container_kept: release.container_kept,
             op: release.op.to_string(),
+            note: release.settings.note.clone(),
             settings: release.settings.without_secrets(),
+            steps: None,
         }
+    }
+
+    /// With what its change went through.
+    pub(crate) fn with_steps(mut self, steps: Vec<StepObject>) -> Self {
+        self.steps = Some(steps);
+        self
+    }
+}
+
+/// A step of a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct StepObject {
+    step: String,
+    /// `pending`, `running`, `skipped`, `done`, `failed`.
+    state: &'static str,
+    detail: String,
+    took_ms: Option<u64>,
+}
+
+impl StepObject {
+    pub(crate) fn new(view: &StepView) -> Self {
+        let state = match view.state {
+            StepState::Pending => "pending",
+            StepState::Running => "running",
+            StepState::Skipped => "skipped",
+            StepState::Done => "done",
+            StepState::Failed => "failed",
+        };
+        Self { step: view.step.to_string(), state, detail: view.detail.clone(), took_ms: view.took_ms }
+    }
+}
+
+impl std::fmt::Display for StepObject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.step, self.state)?;
+        if let Some(took) = self.took_ms {
+            write!(f, ", {}", crate::ui::words::took(took))?;
+        }
+        if self.detail.is_empty() { Ok(()) } else { write!(f, ": {}", self.detail) }
+    }
+}
+
+/// A difference of two releases: `diff`. Secrets are masked on both sides; that they differ is what the line says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct DiffObject {
+    app: String,
+    from: u64,
+    to: u64,
+    field: String,
+    before: Option<String>,
+    after: Option<String>,
+    /// `record`, `route`, `swap`.
+    cost: Cost,
+}
+
+impl DiffObject {
+    pub(crate) fn new(app: &AppName, from: ReleaseNumber, to: ReleaseNumber, change: &Change) -> Self {
+        let Change { field, from: before, to: after, cost } = change.clone();
+        Self { app: app.to_string(), from: from.0, to: to.0, field, before, after, cost }
     }
 }
 

@@ -1,32 +1,30 @@
-//! A plan in words.
+//! A plan as lines of the command.
 
-use crate::app::{Action, Change, PlanView};
+use crate::app::{Change, PlanView};
+use crate::ui::plan_words::{self, Told};
 use crate::ui::sanitize;
 
 use super::output::{FAINT, STRONG, styled};
 
-/// The sum of it, then one line a difference.
+/// The sum of it, then one line a difference with what it costs.
 pub(crate) fn lines(plan: &PlanView, host: &str) -> Vec<String> {
-    let sum = match plan.action {
-        Action::Nothing => "nothing to change",
-        Action::Record => "recorded, nothing restarts",
-        Action::Route => "re-routed in place, nothing restarts",
-        Action::Swap => "swapped without downtime",
-        Action::Create => "a new app",
-    };
-    let mut lines = vec![format!("{} {}", styled(STRONG, &sanitize::line(host)), styled(FAINT, sum))];
-    lines.extend(plan.changes.iter().map(change));
+    let sum = plan_words::sum(plan.action);
+    let mut lines = vec![format!("{}: {sum}", styled(STRONG, &sanitize::line(host)))];
+    lines.extend(plan.changes.iter().map(|c| {
+        let cost = format!("[{}]", plan_words::cost(c.cost));
+        format!("  {}  {}", change(c), styled(FAINT, &cost))
+    }));
     lines.extend(plan.remarks.iter().map(|r| format!("  {} {}", styled(FAINT, "note:"), sanitize::line(r))));
     lines
 }
 
-fn change(change: &Change) -> String {
+/// One difference: `~ memory  512M → 1G`.
+pub(crate) fn change(change: &Change) -> String {
     let field = sanitize::line(&change.field).into_owned();
-    match (&change.from, &change.to) {
-        (Some(from), Some(to)) if from == to => format!("  ~ {field}  changed"),
-        (Some(from), Some(to)) => format!("  ~ {field}  {} → {}", sanitize::line(from), sanitize::line(to)),
-        (None, Some(to)) => format!("  + {field}  {}", sanitize::line(to)),
-        (Some(from), None) => format!("  - {field}  {}", sanitize::line(from)),
-        (None, None) => format!("  ~ {field}"),
+    match plan_words::told(change) {
+        Told::Added(to) => format!("+ {field}  {}", sanitize::line(to)),
+        Told::Changed(from, to) => format!("~ {field}  {} → {}", sanitize::line(from), sanitize::line(to)),
+        Told::Replaced => format!("~ {field}  changed"),
+        Told::Removed(from) => format!("- {field}  {}", sanitize::line(from)),
     }
 }

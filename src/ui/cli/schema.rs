@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::objects::{
-    ActivityObject, AppObject, CanaryObject, EnvObject, LockObject, LogObject, ReleaseObject, RouteObject,
+    ActivityObject, AppObject, CanaryObject, DiffObject, EnvObject, LockObject, LogObject, ReleaseObject, RouteObject,
+    StepObject,
 };
 use super::report;
 use crate::app::event::{Envelope, Event, Finished, LockView, Outcome, Step, TrafficView};
@@ -15,7 +16,7 @@ use crate::app::{
     Action, AppHealth, AppId, AppView, Caller, Canary, CanaryView, CertificateFacts, CertificateFailure,
     CertificateSource, CertificateView, Change, Cost, EnvValue, Finding, Fix, Issuing, IssuingState, Kind, OpId,
     PlanView, Port, Problem, ProxyConfig, ProxyDraft, ProxyField, Release, ReleaseNumber, ReleaseStatus, ResolvedImage,
-    Secret, Settings,
+    Secret, Settings, StepState, StepView,
 };
 
 macro_rules! schema {
@@ -161,6 +162,17 @@ fn objects() {
     let release = ReleaseObject::new(&record, &record.releases[0]);
     holds(&schema!("release"), &release);
     assert!(!serde_json::to_string(&release).unwrap().contains("hunter2"));
+    let step = StepView {
+        step: Step::Pull,
+        state: StepState::Done,
+        detail: "3 layers".into(),
+        amount: None,
+        started_at: None,
+        took_ms: Some(3),
+    };
+    holds(&schema!("release"), &release.with_steps(vec![StepObject::new(&step)]));
+    let change = Change { field: "memory".into(), from: None, to: Some("1g".into()), cost: Cost::Swap };
+    holds(&schema!("diff"), &DiffObject::new(&record.name, ReleaseNumber(1), ReleaseNumber(2), &change));
     holds(&schema!("env"), &EnvObject::new(&"A".parse().unwrap(), &EnvValue::plain("1")));
     holds(&schema!("lock"), &LockObject::new(&lock()));
     let entry = Activity {

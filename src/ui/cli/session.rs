@@ -8,7 +8,8 @@ use crate::app::engine::{Engine, EngineError};
 use crate::app::event::Outcome;
 use crate::app::ledger::AppRecord;
 use crate::app::proxy::{Proxy, Snapshot};
-use crate::app::{Ask, Caller, Clock, Entropy, Installation, Job, OpId, Problem, ProxyLink, Selector};
+use crate::app::{Ask, Caller, Clock, Entropy, Installation, Job, NoHooks, OpId, Problem, ProxyLink, Secret, Selector};
+use crate::ui::hooks;
 use crate::ui::runner::Place;
 use crate::ui::words;
 
@@ -62,7 +63,9 @@ impl Session<'_> {
 
     /// A change to ask for.
     pub(crate) fn job(&self, ask: Ask, wait_seconds: u64) -> Job {
-        Job { op: self.new_op(), by: self.caller(), ask, wait_ms: wait_seconds.saturating_mul(1000) }
+        let (op, by, wait_ms) = (self.new_op(), self.caller(), wait_seconds.saturating_mul(1000));
+        let lease = std::env::var(hooks::LEASE).ok().filter(|token| !token.is_empty());
+        Job { op, by, ask, wait_ms, part_of: lease.map(Secret::new) }
     }
 
     /// A new change's identity.
@@ -100,6 +103,7 @@ pub(crate) async fn installation(global: &Global, wiring: &dyn Wiring) -> Result
         http_port,
         https_port,
         metrics_port: None,
+        hooks: Arc::new(NoHooks),
     })
 }
 

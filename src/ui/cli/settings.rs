@@ -96,6 +96,8 @@ fn given<'a>(image: Option<&'a str>, args: &'a SettingsArgs) -> Vec<(Field, &'a 
         (Field::SmtpFrom, args.smtp_from.as_deref()),
         (Field::AutoUpdate, args.auto_update.as_deref()),
         (Field::LogMaxSize, args.log_max_size.as_deref()),
+        (Field::KeepContainers, args.keep_containers.as_deref()),
+        (Field::KeepImages, args.keep_images.as_deref()),
         (Field::Note, args.note.as_deref()),
         (Field::StripPrefix, args.web.strip_prefix.as_deref()),
         (Field::CanonicalHost, args.web.canonical_host.as_deref()),

@@ -132,6 +132,12 @@ fn flags(draft: &Draft) -> Vec<String> {
     if let Some(size) = draft.log_max_size {
         flag("log-max-size", &size.to_string());
     }
+    if let Some(count) = draft.keep_containers {
+        flag("keep-containers", &count.to_string());
+    }
+    if let Some(count) = draft.keep_images {
+        flag("keep-images", &count.to_string());
+    }
     if let Some(note) = &draft.note {
         flag("note", note);
     }

@@ -10,7 +10,7 @@ fn shop() -> AppName {
 }
 
 fn wants(op: &str, wait_ms: u64) -> LockRequest {
-    LockRequest { app: shop(), op: OpId(op.to_owned()), by: Caller::default(), wait_ms }
+    LockRequest { app: shop(), op: OpId(op.to_owned()), by: Caller::default(), wait_ms, part_of: None }
 }
 
 fn manual() -> LockView {
@@ -109,4 +109,43 @@ async fn a_cancelled_change_may_still_finish() {
     assert!(locks.is_held(&shop(), lease.fence()));
     locks.lose(&shop(), lease.fence());
     assert_eq!(lease.ended().await, LeaseEnd::Lost, "worse news replace it");
+}
+
+fn part_of(op: &str, token: Option<Secret>) -> LockRequest {
+    LockRequest { part_of: token, ..wants(op, 0) }
+}
+
+#[tokio::test]
+async fn a_part_of_a_change_shares_its_lock_and_never_frees_it() {
+    let locks = Arc::new(Locks::new(1));
+    let holder = locks.acquire(wants("deploy", 0), None).await.unwrap();
+    let token = holder.token();
+    let part = locks.acquire(part_of("hook", token.clone()), None).await.unwrap();
+    assert_eq!((part.fence(), part.is_shared()), (holder.fence(), true));
+    // Without the token, with another, or with an empty one it is somebody else's.
+    for wrong in [None, Some(Secret::new("0".repeat(32))), Some(Secret::new(String::new()))] {
+        assert!(locks.acquire(part_of("other", wrong), None).await.is_err());
+    }
+    drop(part);
+    assert!(locks.acquire(wants("other", 0), None).await.is_err(), "the deploy goes on");
+    // It ends with the change it is a part of, and the token with it.
+    let part = locks.acquire(part_of("hook", token.clone()), None).await.unwrap();
+    drop(holder);
+    assert_eq!(part.ended().now_or_never(), Some(LeaseEnd::Lost));
+    let next = locks.acquire(wants("next", 0), None).await.unwrap();
+    assert!(locks.acquire(part_of("hook", token), None).await.is_err());
+    drop(part);
+    assert!(locks.is_held(&shop(), next.fence()), "what is over frees nothing");
+}
+
+#[tokio::test]
+async fn a_lock_taken_away_is_lost_for_its_holder_and_free_for_the_next() {
+    let locks = Arc::new(Locks::new(1));
+    assert_eq!(locks.take_away(&shop()), None);
+    let holder = locks.acquire(wants("stuck", 0), None).await.unwrap();
+    assert_eq!(locks.take_away(&shop()).and_then(|lock| lock.op), Some(OpId("stuck".into())));
+    assert_eq!(holder.ended().now_or_never(), Some(LeaseEnd::Lost));
+    let next = locks.acquire(wants("next", 0), None).await.unwrap();
+    drop(holder);
+    assert!(locks.is_held(&shop(), next.fence()));
 }

@@ -171,6 +171,12 @@ pub(crate) struct SettingsArgs {
     /// Size at which the app's log is rotated [default: 10m]
     #[arg(long, value_name = "SIZE", allow_negative_numbers = true)]
     pub(crate) log_max_size: Option<String>,
+    /// Stopped containers of earlier releases to keep, for a rollback in a second [default: 2]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) keep_containers: Option<String>,
+    /// Images of the newest releases to keep on the engine [default: 5]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) keep_images: Option<String>,
     /// A remark for people
     #[arg(long, value_name = "TEXT")]
     pub(crate) note: Option<String>,

@@ -15,8 +15,9 @@ pub use machinery::{DemoImageArgs, DemoLoadArgs, Machinery};
 pub(crate) use proxy::ConfigureArgs;
 pub use queries::ProxyArgs;
 pub(crate) use queries::{
-    AdoptArgs, AppArg, AppWaitArgs, AppsArg, CanaryArgs, ConfirmArgs, DoctorArgs, ExecArgs, LockArgs, LogsArgs,
-    MaintenanceArgs, PauseArgs, ProxyCommand, RemoveArgs, RenameArgs, RollbackArgs, StatusArgs, UpgradeArgs, WatchArgs,
+    AdoptArgs, AppArg, AppWaitArgs, AppsArg, CanaryArgs, ConfirmArgs, DiffArgs, DoctorArgs, ExecArgs, LockArgs,
+    LogsArgs, MaintenanceArgs, PauseArgs, ProxyCommand, ReleasesArgs, RemoveArgs, RenameArgs, RollbackArgs, ShowArgs,
+    StatusArgs, UnlockArgs, UpgradeArgs, WatchArgs,
 };
 
 /// The command line.
@@ -133,7 +134,7 @@ pub(crate) enum Command {
     /// Health and traffic; exits 10 when something is wrong
     Status(StatusArgs),
     /// Everything known about one app
-    Show(AppArg),
+    Show(ShowArgs),
     /// What an app writes, or who visited it
     #[command(after_help = queries::LOGS_EXAMPLES)]
     Logs(LogsArgs),
@@ -151,8 +152,10 @@ pub(crate) enum Command {
     Restart(AppsArg),
     /// An app's environment, secrets masked
     Env(AppArg),
-    /// An app's history: images, settings, who and when
-    Releases(AppArg),
+    /// An app's history: images, settings, who, when and why, newest first
+    Releases(ReleasesArgs),
+    /// How one release differs from another, field by field, secrets masked
+    Diff(DiffArgs),
     /// Go back to a retained release, image and settings, as a new release number
     Rollback(RollbackArgs),
     /// Both sides of a canary, or with --share other requests for it
@@ -178,8 +181,8 @@ pub(crate) enum Command {
     Locks,
     /// Hold an app's lock on purpose, so that nobody changes it
     Lock(LockArgs),
-    /// Lift a lock that was taken by `once lock`
-    Unlock(AppArg),
+    /// Lift a lock that was taken by `once lock`; with --force also one that a change holds
+    Unlock(UnlockArgs),
     /// The audit log, newest first
     Activity {
         /// Only of this app
@@ -237,6 +240,7 @@ impl Command {
             Self::Restart(_) => "restart",
             Self::Env(_) => "env",
             Self::Releases(_) => "releases",
+            Self::Diff(_) => "diff",
             Self::Rollback(_) => "rollback",
             Self::Canary(_) => "canary",
             Self::Promote(_) => "promote",

@@ -11,6 +11,43 @@ pub(crate) struct AppArg {
 }
 
 #[derive(Debug, Clone, Args)]
+pub(crate) struct UnlockArgs {
+    /// The app's name, or any of its hostnames
+    pub(crate) app: String,
+    /// Take it away from a change under way, too: what that has begun is undone or finished by the next command
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ShowArgs {
+    /// The app's name, or any of its hostnames
+    pub(crate) app: String,
+    /// One of its releases: image, settings, who, when, why, outcome and steps
+    #[arg(long, value_name = "N")]
+    pub(crate) release: Option<u64>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ReleasesArgs {
+    /// The app's name, or any of its hostnames
+    pub(crate) app: String,
+    /// How many, the newest ones
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
+    pub(crate) lines: usize,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DiffArgs {
+    /// The app's name, or any of its hostnames
+    pub(crate) app: String,
+    /// The one release
+    pub(crate) from: u64,
+    /// The other one; else the serving one
+    pub(crate) to: Option<u64>,
+}
+
+#[derive(Debug, Clone, Args)]
 pub(crate) struct WaitArgs {
     /// How many seconds to wait while somebody else changes the app; 0 fails at once
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(..=86_400))]

@@ -31,7 +31,7 @@ pub(crate) async fn list(session: &mut Session<'_>) -> Answer {
         let serving = app.record.serving_release();
         table.row([
             app.record.name.to_string(),
-            app.health.to_string(),
+            state(app),
             release(app),
             serving.map_or_else(|| "-".into(), |r| r.settings.image.to_string()),
             serving.map_or_else(|| "-".into(), |r| words::ago(r.created_at, now)),
@@ -41,6 +41,14 @@ pub(crate) async fn list(session: &mut Session<'_>) -> Answer {
     table.print(session.out);
     say_strays(session, &inventory);
     Ok(0)
+}
+
+/// How it stands, and whether somebody locked it on purpose.
+pub(crate) fn state(app: &AppView) -> String {
+    match &app.record.manual_lock {
+        Some(lock) => format!("{}, locked by {}", app.health, lock.by.user),
+        None => app.health.to_string(),
+    }
 }
 
 /// `12`, or `12, 13: 10%` with a canary.

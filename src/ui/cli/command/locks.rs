@@ -1,10 +1,10 @@
 //! `locks`, `lock` and `unlock`.
 
-use crate::app::event::Outcome;
+use crate::app::event::{LockView, Outcome};
 use crate::app::ledger::{ManualLock, Transaction};
 use crate::app::proxy::{Activity, LockRequest, Proxy};
 use crate::app::{AppName, Installation, Problem};
-use crate::ui::cli::args::LockArgs;
+use crate::ui::cli::args::{LockArgs, UnlockArgs};
 use crate::ui::cli::objects::LockObject;
 use crate::ui::cli::session::Session;
 use crate::ui::cli::table::Table;
@@ -27,15 +27,16 @@ pub(crate) async fn locks(session: &mut Session<'_>) -> Answer {
         return Ok(0);
     }
     let now = at.clock.now();
-    let mut table = Table::new(&["APP", "BY", "FROM", "SINCE", "WHY"]);
+    let mut table = Table::new(&["APP", "BY", "FROM", "SINCE", "COMMAND", "WHY"]);
     for lock in locks {
         table.row([
             lock.app.to_string(),
             lock.by.user,
             lock.by.host,
             words::ago(lock.since, now),
+            lock.by.command,
             lock.message.unwrap_or_else(|| match lock.op {
-                Some(_) => format!("`{}` is under way", lock.by.command),
+                Some(_) => "it is under way".into(),
                 None => "held on purpose".into(),
             }),
         ]);
@@ -54,7 +55,8 @@ pub(crate) async fn lock(session: &mut Session<'_>, args: &LockArgs) -> Answer {
     if let Some(held) = &record.manual_lock {
         return Err(held_already(&record.name, held));
     }
-    let request = LockRequest { app: record.name.clone(), op: session.new_op(), by: by.clone(), wait_ms: 0 };
+    let request =
+        LockRequest { app: record.name.clone(), op: session.new_op(), by: by.clone(), wait_ms: 0, part_of: None };
     let lease = proxy.lock(request).await?;
     let lock = ManualLock { by, since: at.clock.now(), message: args.message.clone() };
     let change = Transaction::ManualLock { app: record.id.clone(), lock: Some(lock) };
@@ -72,16 +74,40 @@ fn held_already(app: &AppName, held: &ManualLock) -> Problem {
         .hint(format!("`once unlock {app}` lifts it"))
 }
 
-pub(crate) async fn unlock(session: &mut Session<'_>, app: &str) -> Answer {
+pub(crate) async fn unlock(session: &mut Session<'_>, args: &UnlockArgs) -> Answer {
     let at = session.installation().await?;
-    let (proxy, _, record) = session.app(&at, app).await?;
-    if record.manual_lock.is_none() {
-        return unchanged(session, &record.name);
+    let (proxy, snapshot, record) = session.app(&at, &args.app).await?;
+    let name = &record.name;
+    let mut broken = Vec::new();
+    if args.force
+        && let Some(lock) = proxy.break_lock(name).await?
+    {
+        broken.push(whose(&lock));
     }
-    // A lock taken on purpose is lifted without holding it: fence 0 is nobody's.
-    proxy.apply(0, Transaction::ManualLock { app: record.id.clone(), lock: None }).await?;
-    note(session, &at, &*proxy, &record.name, "lock lifted").await?;
-    done(session, &record.name, "unlocked")
+    if let Some(lock) = &record.manual_lock {
+        // A lock taken on purpose is lifted without holding it: fence 0 is nobody's.
+        proxy.apply(0, Transaction::ManualLock { app: record.id.clone(), lock: None }).await?;
+        let why = lock.message.as_deref().map(|m| format!(": {m}")).unwrap_or_default();
+        broken.push(format!("the lock of {} on {}{why}", lock.by.user, lock.by.host));
+    }
+    if broken.is_empty() {
+        unchanged(session, name);
+        if let Some(lock) = snapshot.locks.iter().find(|lock| lock.app == *name && lock.op.is_some()) {
+            session.out.say(&format!("{} holds it; `once unlock {name} --force` takes it away", whose(lock)));
+        }
+        return Ok(0);
+    }
+    let word = if args.force { "lock broken" } else { "lock lifted" };
+    let told = format!("{word}: {}", words::listed(&broken));
+    note(session, &at, &*proxy, name, &told).await?;
+    session.out.say(&told);
+    done(session, name, "unlocked")
+}
+
+/// The change that holds a lock, in words.
+fn whose(lock: &LockView) -> String {
+    let since = lock.since.strftime("%H:%M:%SZ");
+    format!("`{}` by {} on {}, since {since}", lock.by.command, lock.by.user, lock.by.host)
 }
 
 /// Writes it to the audit log: who kept others out, and who let them in again.
@@ -109,10 +135,9 @@ fn done(session: &mut Session<'_>, app: &AppName, word: &str) -> Answer {
     Ok(0)
 }
 
-fn unchanged(session: &mut Session<'_>, app: &AppName) -> Answer {
+fn unchanged(session: &mut Session<'_>, app: &AppName) {
     finished(session, app, Outcome::Unchanged);
     session.out.say(&format!("{app} was not locked on purpose; unchanged"));
-    Ok(0)
 }
 
 fn finished(session: &mut Session<'_>, app: &AppName, outcome: Outcome) {

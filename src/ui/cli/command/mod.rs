@@ -18,6 +18,7 @@ pub(crate) mod logs;
 pub(crate) mod proxy;
 pub(crate) mod proxy_config;
 pub(crate) mod proxy_upgrade;
+pub(crate) mod release;
 pub(crate) mod releases;
 pub(crate) mod remove;
 pub(crate) mod rename;

@@ -9,9 +9,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::event::{Envelope, Event, Finished, Outcome};
-use crate::app::{EventSink, Job, OpId, Problem};
+use crate::app::{EventSink, Installation, Job, OpId, Problem};
 use crate::ui::cli::change;
 use crate::ui::cli::session::{Session, installation};
+use crate::ui::hooks::LocalHooks;
 use crate::ui::runner::CANCEL;
 
 use super::Answer;
@@ -35,7 +36,7 @@ pub(crate) async fn run_job(session: &mut Session<'_>) -> Answer {
         () = cancel.cancelled() => Err(nothing_done()),
     };
     let at = match connected {
-        Ok(at) => at,
+        Ok(at) => with_hooks(at, session.global.on.as_deref()),
         Err(problem) => {
             sink.send(last_words(op, 0, &problem)).ok();
             drop((sink, writer));
@@ -56,6 +57,13 @@ pub(crate) async fn run_job(session: &mut Session<'_>) -> Answer {
     drop(writer);
     flush(written).await;
     Ok(code)
+}
+
+fn with_hooks(at: Installation, on: Option<&str>) -> Installation {
+    match LocalHooks::find(on) {
+        Some(hooks) => Installation { hooks: Arc::new(hooks), ..at },
+        None => at,
+    }
 }
 
 fn nothing_done() -> Problem {

@@ -2,7 +2,8 @@
 
 use crate::app::ledger::RunState;
 use crate::app::{AppName, AppView, observe};
-use crate::app::{Field, MASK, MountSource, Settings};
+use crate::app::{Field, MASK, MountSource, ReleaseNumber, Settings};
+use crate::ui::cli::args::ShowArgs;
 use crate::ui::cli::certificates;
 use crate::ui::cli::objects::AppObject;
 use crate::ui::cli::output::{STRONG, styled};
@@ -11,7 +12,11 @@ use crate::ui::{sanitize, words};
 
 use super::Answer;
 
-pub(crate) async fn show(session: &mut Session<'_>, app: &str) -> Answer {
+pub(crate) async fn show(session: &mut Session<'_>, args: &ShowArgs) -> Answer {
+    if let Some(release) = args.release {
+        return super::release::release(session, &args.app, ReleaseNumber(release)).await;
+    }
+    let app = args.app.as_str();
     let at = session.installation().await?;
     let inventory = observe(&at).await?;
     let Some(view) = inventory.find(app) else {
@@ -22,9 +27,9 @@ pub(crate) async fn show(session: &mut Session<'_>, app: &str) -> Answer {
         session.out.object(&AppObject::new(view, at.clock.now()).with_settings(&view.record));
         return Ok(0);
     }
-    let locks = inventory.snapshot.iter().flat_map(|s| &s.locks).find(|l| l.app == view.record.name);
+    let locks = inventory.snapshot.iter().flat_map(|s| &s.locks).filter(|l| l.app == view.record.name);
     let mut pairs = identity(view, at.clock.now());
-    if let Some(lock) = locks {
+    for lock in locks {
         let why = lock.message.as_deref().map(|m| format!(": {m}")).unwrap_or_default();
         pairs.push(("locked", format!("by {} on {} (`{}`){why}", lock.by.user, lock.by.host, lock.by.command)));
     }
@@ -32,12 +37,18 @@ pub(crate) async fn show(session: &mut Session<'_>, app: &str) -> Answer {
     pairs.extend(view.certificates.iter().map(|c| ("certificate", certificates::told(c, now))));
     pairs.extend(traffic(view));
     let settings: Vec<_> = view.record.settings().map(settings).unwrap_or_default();
-    let width = pairs.iter().chain(&settings).map(|(label, _)| label.len()).max().unwrap_or(0);
-    for (label, value) in pairs.iter().chain(&settings) {
+    pairs.extend(settings);
+    print(session, &pairs);
+    Ok(0)
+}
+
+/// Labels and what they say, one a line.
+pub(crate) fn print(session: &mut Session<'_>, pairs: &[(&'static str, String)]) {
+    let width = pairs.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
+    for (label, value) in pairs {
         let label = styled(STRONG, &format!("{label:<width$}"));
         session.out.data(&format!("{label}  {}", sanitize::line(value)));
     }
-    Ok(0)
 }
 
 fn identity(view: &AppView, now: jiff::Timestamp) -> Vec<(&'static str, String)> {
@@ -105,7 +116,7 @@ fn traffic(view: &AppView) -> Vec<(&'static str, String)> {
 }
 
 /// Every setting that says something, by the table of fields.
-fn settings(settings: &Settings) -> Vec<(&'static str, String)> {
+pub(crate) fn settings(settings: &Settings) -> Vec<(&'static str, String)> {
     Field::ALL.iter().filter_map(|field| Some((field.key(), value(settings, *field)?))).collect()
 }
 
@@ -136,6 +147,8 @@ fn value(s: &Settings, field: Field) -> Option<String> {
         Field::Network => joined(s.networks.iter().cloned().collect()),
         Field::Label => joined(s.labels.iter().map(|(k, v)| format!("{k}={v}")).collect()),
         Field::LogMaxSize => Some(s.log_max_size.to_string()),
+        Field::KeepContainers => Some(s.retention.containers.to_string()),
+        Field::KeepImages => Some(s.retention.images.to_string()),
         Field::AutoUpdate => Some(s.auto_update.to_string()),
         Field::Note => s.note.clone(),
         Field::StreamTimeout => s.stream_timeout.map(|t| t.to_string()),

@@ -52,7 +52,7 @@ fn print(session: &mut Session<'_>, apps: &[AppView]) {
         let in_flight: u64 = t.in_flight.iter().map(|f| f.requests + f.upgraded).sum();
         table.row([
             app.record.name.to_string(),
-            app.health.to_string(),
+            super::list::state(app),
             format!("{:.1}", t.rate),
             latency(t.p50_ms),
             latency(t.p95_ms),

@@ -353,6 +353,8 @@ pub(crate) fn text_of(field: Field, settings: &Settings) -> String {
         Field::Memory => opt(s.memory.as_ref()),
         Field::Cpus => opt(s.cpus.as_ref()),
         Field::LogMaxSize => s.log_max_size.to_string(),
+        Field::KeepContainers => s.retention.containers.to_string(),
+        Field::KeepImages => s.retention.images.to_string(),
         Field::AutoUpdate => s.auto_update.to_string(),
         Field::Note => opt(s.note.as_ref()),
         Field::SmtpPassword | Field::Env | Field::Volume | Field::Network | Field::Label => String::new(),

@@ -255,7 +255,7 @@ impl Model {
         let op = OpId(format!("{head}{:04x}", self.counter & 0xffff));
         /// Long enough for somebody else's deploy to end; the holder is shown meanwhile.
         const WAIT_MS: u64 = 600_000;
-        Job { op, by: self.by.clone(), ask, wait_ms: WAIT_MS }
+        Job { op, by: self.by.clone(), ask, wait_ms: WAIT_MS, part_of: None }
     }
 
     /// Whether what is shown of apps is as of now.

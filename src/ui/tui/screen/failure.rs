@@ -4,6 +4,7 @@ use ratatui::layout::Rect;
 
 use crate::app::event::{Finished, Outcome};
 use crate::app::{Change, Problem};
+use crate::ui::plan_words::{self, Told};
 
 use super::super::canvas::Canvas;
 use super::super::model::Watched;
@@ -57,14 +58,14 @@ pub(super) fn problem(c: &mut Canvas<'_>, area: Rect, problem: &Problem) -> u16 
 /// One difference of a plan.
 pub(super) fn change_pieces(change: &Change, arrow: &str) -> Vec<(Role, String)> {
     let field = (Role::Muted, format!("{} ", change.field));
-    match (&change.from, &change.to) {
-        (Some(from), Some(to)) => {
+    match plan_words::told(change) {
+        Told::Changed(from, to) => {
             let (from, to) = shortened(from, to);
             vec![field, (Role::Muted, from), (Role::Faint, format!(" {arrow} ")), (Role::Text, to)]
         }
-        (None, Some(to)) => vec![field, (Role::Ok, format!("+ {to}"))],
-        (Some(from), None) => vec![field, (Role::Fail, format!("- {from}"))],
-        (None, None) => vec![field, (Role::Text, "changed".into())],
+        Told::Added(to) => vec![field, (Role::Ok, format!("+ {to}"))],
+        Told::Removed(from) => vec![field, (Role::Fail, format!("- {from}"))],
+        Told::Replaced => vec![field, (Role::Text, "changed".into())],
     }
 }
 

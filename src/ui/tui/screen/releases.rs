@@ -2,13 +2,14 @@
 
 use ratatui::layout::Rect;
 
-use crate::app::{Field, Release, ReleaseStatus};
+use crate::app::{Release, ReleaseStatus, compare};
 
 use super::super::canvas::Canvas;
 use super::super::format;
-use super::super::model::{AppView, Pane, text_of};
+use super::super::model::{AppView, Pane};
 use super::super::msg::Hit;
 use super::super::theme::Role;
+use super::failure;
 
 pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, app: &AppView) {
     let m = c.m;
@@ -93,48 +94,14 @@ fn changed(c: &mut Canvas<'_>, area: Rect, release: &Release, before: Option<&Re
     match before {
         None => put(c, Role::Muted, "the first release"),
         Some(before) => {
-            let lines = differences(before, release, arrow);
-            if lines.is_empty() {
+            let changes = compare(before, release);
+            if changes.is_empty() {
                 put(c, Role::Muted, "the same image and settings as the release before");
             }
-            for line in lines {
-                put(c, Role::Text, &line);
+            for change in &changes {
+                let text: String = failure::change_pieces(change, arrow).into_iter().map(|(_, text)| text).collect();
+                put(c, Role::Text, &text);
             }
         }
     }
-}
-
-/// Settings that differ, and the image's digest.
-fn differences(old: &Release, new: &Release, arrow: &str) -> Vec<String> {
-    let mut lines = Vec::new();
-    for field in Field::ALL.iter().copied() {
-        let (a, b) = (text_of(field, &old.settings), text_of(field, &new.settings));
-        if a != b {
-            let none = |t: String| if t.is_empty() { "nothing".into() } else { t };
-            lines.push(format!("{}: {} {arrow} {}", field.key(), none(a), none(b)));
-        }
-    }
-    if old.image.identity() != new.image.identity() && old.settings.image == new.settings.image {
-        lines.push(format!("digest: {} {arrow} {}", old.image.short(), new.image.short()));
-    }
-    for (key, value) in &new.settings.env {
-        match old.settings.env.get(key) {
-            None => lines.push(format!("env + {key}")),
-            Some(before) if before != value => lines.push(format!("env {key} changed")),
-            Some(_) => {}
-        }
-    }
-    for key in old.settings.env.keys().filter(|k| !new.settings.env.contains_key(*k)) {
-        lines.push(format!("env - {key}"));
-    }
-    for (what, differs) in [
-        ("volumes", old.settings.volumes != new.settings.volumes),
-        ("networks", old.settings.networks != new.settings.networks),
-        ("labels", old.settings.labels != new.settings.labels),
-    ] {
-        if differs {
-            lines.push(format!("{what} changed"));
-        }
-    }
-    lines
 }

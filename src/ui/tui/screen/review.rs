@@ -2,7 +2,8 @@
 
 use ratatui::layout::Rect;
 
-use crate::app::{Action, Ask, Cost, PlanView};
+use crate::app::{Action, Ask, PlanView};
+use crate::ui::plan_words;
 
 use super::super::canvas::{Canvas, Piece};
 use super::super::model::{Form, Stage};
@@ -30,17 +31,13 @@ pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, form: &Form) {
 }
 
 fn plan_shown(c: &mut Canvas<'_>, area: Rect, form: &Form, plan: &PlanView) {
-    let (role, sentence) = match plan.action {
-        Action::Nothing => (Role::Muted, "Nothing to do: the app is as asked."),
-        Action::Record => (Role::Ok, "This is recorded. Nothing restarts."),
-        Action::Route => (Role::Ok, "The proxy takes this over in place. Nothing restarts."),
-        Action::Swap => {
-            (Role::Warn, "A new container starts beside the old one and takes over when healthy. No request is lost.")
-        }
-        Action::Create => (Role::Warn, "A new app is made. It is reachable once it is healthy."),
+    let role = match plan.action {
+        Action::Nothing => Role::Muted,
+        Action::Record | Action::Route => Role::Ok,
+        Action::Swap | Action::Create => Role::Warn,
     };
     let mut y = area.y + 1;
-    y += c.paragraph(Rect { y, height: 3, ..area }, role, sentence) + 1;
+    y += c.paragraph(Rect { y, height: 3, ..area }, role, plan_words::sum(plan.action)) + 1;
     let arrow = c.glyphs().arrow;
     let room = area.bottom().saturating_sub(5);
     for (i, change) in plan.changes.iter().enumerate() {
@@ -52,13 +49,8 @@ fn plan_shown(c: &mut Canvas<'_>, area: Rect, form: &Form, plan: &PlanView) {
         }
         let pieces = failure::change_pieces(change, arrow);
         let shown: Vec<Piece<'_>> = pieces.iter().map(|(role, text)| (*role, text.as_str())).collect();
-        let cost = match change.cost {
-            Cost::Record => "recorded",
-            Cost::Route => "re-routed",
-            Cost::Swap => "new container",
-        };
         c.line(area.x + 2, y, area.width.saturating_sub(18), &shown);
-        c.right(area.x, y, area.width, Role::Muted, cost);
+        c.right(area.x, y, area.width, Role::Muted, plan_words::cost(change.cost));
         y += 1;
     }
     for remark in &plan.remarks {
