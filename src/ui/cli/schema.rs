@@ -200,6 +200,8 @@ fn objects() {
     for (field, text) in [
         (ProxyField::HttpPort, "8080"),
         (ProxyField::AcmeEabKey, "hunter2-hunter2-hunter2"),
+        (ProxyField::Webhook, "https://hooks.example.com/hunter2"),
+        (ProxyField::WebhookKey, "hunter2-hunter2-hunter2"),
         (ProxyField::TrustedProxies, "10.0.0.0/8"),
         (ProxyField::ConnectionsPerAddress, "3"),
     ] {
