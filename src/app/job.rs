@@ -204,6 +204,11 @@ pub struct Deploy {
     pub canary: Option<CanaryRule>,
     /// `--upgrade-proxy`.
     pub upgrade_proxy: bool,
+    /// `--beside`: apps the guard may not take this one for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<AppName>,
+    /// `--change-image`: another image repository is meant.
+    pub change_image: bool,
     /// `--require-tls`: without a certificate for each of its names nothing is switched.
     pub require_tls: bool,
     /// `--tls-cert` and `--tls-key`.

@@ -16,6 +16,7 @@ pub mod export;
 mod field;
 mod finding;
 mod fold;
+mod guard;
 mod hook;
 mod host;
 mod image;

@@ -32,5 +32,7 @@ mod remote;
 mod renames;
 mod scale;
 mod secrets;
+mod splits;
 mod state;
+mod traps;
 mod watches;

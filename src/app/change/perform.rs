@@ -14,17 +14,18 @@ use super::context::Context;
 use super::{adopt, close, operate, rename, rollback};
 use crate::app::canary::CanaryView;
 use crate::app::event::Outcome;
+use crate::app::guard::{self, Newcomer};
 use crate::app::host::Hostname;
 use crate::app::installation::{HTTP_PORT, HTTPS_PORT, Installation};
 use crate::app::job::{Ask, Deploy, Job};
 use crate::app::journal::Journal;
 use crate::app::ledger::{AppRecord, Claim, Ledger, RunState, Transaction};
-use crate::app::name::{AppId, AppName, ReleaseNumber};
+use crate::app::name::{AppId, AppName, Namespace, ReleaseNumber};
 use crate::app::plan::{Action, Current, PlanView, Wished, plan};
 use crate::app::problem::Problem;
 use crate::app::proxy::{Proxy, ProxyError};
 use crate::app::resolve::{Resolved, resolve};
-use crate::app::select::{existing, guard_new, target};
+use crate::app::select::{existing, target};
 use crate::app::settings::{Settings, Tls};
 use crate::app::shape;
 use crate::app::units::Port;
@@ -157,8 +158,9 @@ async fn dry_run(
         None => None,
     };
     check_revision(record.as_ref(), deploy)?;
-    let settings = merge(records, record.as_ref(), deploy, name)?;
-    let decided = decide(installation, journal, record.as_ref(), settings, deploy).await?;
+    let settings = merge(&installation.namespace, records, record.as_ref(), deploy, name)?;
+    check_image(proxy, record.as_ref(), deploy).await?;
+    let decided = decide(installation, journal, (records, name), record.as_ref(), settings, deploy).await?;
     if deploy.canary.is_some() {
         canary::guard(record.as_ref(), &decided)?;
     }
@@ -175,9 +177,11 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
     context.report.serving = record.as_ref().and_then(|r| r.serving);
     check_revision(record.as_ref(), deploy)?;
     check_sequence(record.as_ref(), deploy)?;
-    let settings = merge(&records, record.as_ref(), deploy, &context.name)?;
+    let settings = merge(&context.installation.namespace, &records, record.as_ref(), deploy, &context.name)?;
+    check_image(Some(&*context.proxy), record.as_ref(), deploy).await?;
     let decided = {
-        let work = decide(context.installation, context.journal, record.as_ref(), settings, deploy);
+        let whose = (&records[..], &context.name);
+        let work = decide(context.installation, context.journal, whose, record.as_ref(), settings, deploy);
         context.until_stopped(work).await?
     };
     if deploy.canary.is_some() {
@@ -271,7 +275,17 @@ pub(crate) struct Decided {
     pub(crate) view: PlanView,
 }
 
+/// Another image on an app that people use has to be meant.
+async fn check_image(proxy: Option<&dyn Proxy>, record: Option<&AppRecord>, deploy: &Deploy) -> Result<(), Problem> {
+    let (Some(proxy), Some(record)) = (proxy, record.filter(|r| r.serving.is_some())) else { return Ok(()) };
+    if deploy.change_image || deploy.draft.image.is_none() {
+        return Ok(());
+    }
+    guard::repository(record, &deploy.draft, &proxy.traffic(&record.id).await?)
+}
+
 fn merge(
+    namespace: &Namespace,
     records: &[AppRecord],
     record: Option<&AppRecord>,
     deploy: &Deploy,
@@ -283,12 +297,12 @@ fn merge(
     };
     let base = record.and_then(AppRecord::settings);
     let settings = deploy.draft.merge(base, Some(&default_host))?;
-    if record.is_none() {
-        guard_new(records, name, &settings.hosts)?;
-    }
     // The ledger decides when it comes to it; a plan, too, says what will be in the way.
     let id = record.map_or_else(|| AppId(String::new()), |record| record.id.clone());
     Ledger::from_records(records.to_vec()).check_claim(&id, &Claim::of(&settings)).map_err(ProxyError::from)?;
+    if record.is_none() {
+        guard::newcomer(records, Newcomer { namespace, name, settings: &settings, beside: &deploy.beside })?;
+    }
     Ok(settings)
 }
 
@@ -302,6 +316,7 @@ fn local_host(name: &AppName) -> Result<Hostname, Problem> {
 async fn decide(
     installation: &Installation,
     journal: &Journal,
+    (records, name): (&[AppRecord], &AppName),
     record: Option<&AppRecord>,
     settings: Settings,
     deploy: &Deploy,
@@ -324,13 +339,20 @@ async fn decide(
         "" => None,
         id => engine.image(id).await?,
     };
+    if let Some(image) = &image {
+        let aliases = record.map(|r| r.aliases.as_slice()).unwrap_or_default();
+        guard::image(records, (name, aliases), &image.labels, &deploy.beside)?;
+    }
     let port = match image {
         Some(image) => shape::port(&settings, &image),
         // Not pulled yet: another image anyway, so the plan is a swap whatever its port.
         None => settings.port.or(serving.map(|r| r.port)).unwrap_or(Port::HTTP),
     };
     let wished = Wished { settings: &settings, image: &resolved.image, port, force: deploy.force };
-    let view = plan(current, wished);
+    let mut view = plan(current, wished);
+    if record.is_none() {
+        view.remarks.extend(guard::same_repository(records, &settings));
+    }
     Ok(Decided { view, settings, resolved })
 }
 

@@ -64,6 +64,9 @@ fn flags(draft: &Draft) -> Vec<String> {
     for host in &draft.hosts {
         flag("host", host.as_str());
     }
+    if let Some(host) = &draft.move_host {
+        flag("move-host", host.as_str());
+    }
     for host in &draft.drop_hosts {
         flag("drop-host", host.as_str());
     }

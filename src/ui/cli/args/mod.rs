@@ -75,6 +75,9 @@ pub struct Global {
     /// The engine to use, as in ssh://user@host; else DOCKER_HOST or the Docker context
     #[arg(long, global = true, value_name = "ADDRESS")]
     pub on: Option<String>,
+    /// Refuse to do anything unless this is the engine's ID; `once status` shows it
+    #[arg(long, global = true, env = "ONCE_EXPECT_ENGINE", hide_env_values = true, value_name = "ID")]
+    pub expect_engine: Option<String>,
     /// One JSON object per line on standard output
     #[arg(long, global = true)]
     pub json: bool,
