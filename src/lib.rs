@@ -21,10 +21,6 @@ pub mod proxy;
 pub mod ui;
 mod wire;
 
-/// Gives pages back that connections no longer need, which glibc's does only where nothing lies behind them.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 use ui::cli::{Cli, Output, Part};
 
 /// Runs what was asked for: a part of the machinery, else the command.

@@ -11,7 +11,7 @@ use super::engine::{Container, EngineInfo, HostUsage};
 use super::finding::{Finding, Kind};
 use super::host::Hostname;
 use super::installation::Installation;
-use super::inventory::{Inventory, join};
+use super::inventory::{Inventory, join, of_namespace};
 use super::ledger::AppRecord;
 use super::problem::Problem;
 use super::reconcile::{Sight, reconcile};
@@ -91,8 +91,7 @@ pub async fn examine(installation: &Installation) -> Result<(Inventory, Vec<Find
         Some(proxy) => Some(proxy.snapshot().await?),
         None => None,
     };
-    let ours = |c: &&Container| c.identity.as_ref().is_some_and(|i| i.namespace == installation.namespace);
-    let mine: Vec<Container> = containers.iter().filter(ours).cloned().collect();
+    let mine = of_namespace(&containers, &installation.namespace, snapshot.as_ref());
     let inventory = join(&mine, snapshot);
     let sight =
         Sight { namespace: &installation.namespace, inventory: &inventory, containers: &containers, volumes: &volumes };
@@ -117,7 +116,8 @@ pub async fn examine(installation: &Installation) -> Result<(Inventory, Vec<Find
 }
 
 async fn drifted(installation: &Installation, record: &AppRecord) -> Result<Option<Finding>, Problem> {
-    let Some(release) = record.serving_release() else { return Ok(None) };
+    // What others made is as they made it.
+    let Some(release) = record.serving_release().filter(|r| !r.adopted) else { return Ok(None) };
     let Some(found) = installation.engine.container(&release.container).await? else { return Ok(None) };
     let owner = Owner::of(&installation.namespace, record);
     let expected =

@@ -15,9 +15,11 @@ use super::name::Namespace;
 
 mod container;
 mod error;
+mod origin;
 
 pub use container::{Container, ContainerDetail, ContainerSpec, Identity, MountSpec, Restart, Role};
 pub use error::{BoxError, EngineError};
+pub use origin::Origin;
 
 type Result<T, E = EngineError> = std::result::Result<T, E>;
 
@@ -221,6 +223,12 @@ pub trait Engine: Send + Sync {
     async fn all_containers(&self) -> Result<Vec<Container>>;
     /// One container by id or name; `None`: there is none.
     async fn container(&self, id: &str) -> Result<Option<ContainerDetail>>;
+    /// How one was made, whoever made it; `None`: there is none.
+    async fn origin(&self, id: &str) -> Result<Option<Origin>>;
+    /// Changes what happens when one ends by itself, while it runs on.
+    async fn set_restart(&self, id: &str, restart: Restart) -> Result<()>;
+    /// A file in a container, running or not, of `most` bytes at most; `None`: there is no such file.
+    async fn read_file(&self, id: &str, path: &str, most: usize) -> Result<Option<Vec<u8>>>;
     /// Makes a container; its id. A name that is taken is [`EngineError::Conflict`].
     async fn create(&self, spec: &ContainerSpec) -> Result<String>;
     /// Starts one; one that runs is fine. A port that is in use is [`EngineError::PortTaken`].
@@ -256,6 +264,8 @@ pub trait Engine: Send + Sync {
     async fn has_network(&self, name: &str) -> Result<bool>;
     /// Adds a container to a network; being in it already is fine.
     async fn join_network(&self, network: &str, container: &str) -> Result<()>;
+    /// Takes a container out of a network; one that is not in it is fine.
+    async fn leave_network(&self, network: &str, container: &str) -> Result<()>;
     /// Removes a network; one that is not there is fine.
     async fn remove_network(&self, name: &str) -> Result<()>;
 

@@ -126,6 +126,7 @@ impl From<Refusal> for Problem {
         match &refusal {
             Refusal::HostTaken { host, owner } => Self::new(Outcome::Refused, "host-taken", message)
                 .hint(format!("to change that app: `once deploy --name {owner} …`"))
+                .hint(format!("if it is to go by another name: `once rename {owner} NEW`"))
                 .hint(format!(
                     "to free the name: `once deploy --name {owner} --drop-host {host}` or `once remove {owner}`"
                 )),

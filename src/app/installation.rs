@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use super::clock::{Clock, Entropy};
 use super::engine::{ContainerSpec, Engine, EngineError, MountSpec, OwnImage, Restart};
+use super::event::Outcome;
 use super::hook::Hooks;
 use super::name::Namespace;
 use super::problem::Problem;
@@ -111,6 +112,13 @@ impl Installation {
     pub async fn proxy(&self) -> Result<Option<Arc<dyn Proxy>>, Problem> {
         match self.engine.container(&self.namespace.proxy()).await? {
             None => Ok(None),
+            Some(container) if container.labels.get("once.role").map(String::as_str) != Some("proxy") => {
+                let message =
+                    format!("the container {} is somebody else's: the proxy cannot have its name", container.name);
+                Err(Problem::new(Outcome::Environment, "proxy-name-taken", message).hint(
+                    "it may be ONCE's own proxy; another namespace stays clear of it: `--namespace NAME` (or ONCE_NAMESPACE)",
+                ))
+            }
             Some(container) => {
                 if !container.running {
                     self.engine.start(&container.id).await?;
@@ -159,32 +167,35 @@ impl Installation {
     /// # Errors
     /// A port is taken, or the engine does not do its part; the proxy is back on its ports then.
     pub async fn move_proxy(&self, to: ProxyPorts) -> Result<Arc<dyn Proxy>, Problem> {
-        let at = |ports: ProxyPorts| Self {
-            http_port: Some(ports.http),
-            https_port: ports.https,
-            metrics_port: ports.metrics,
-            ..self.clone()
-        };
-        let moved = at(to);
         let Some(old) = self.engine.container(&self.namespace.proxy()).await? else {
+            let moved = self.on(to);
             moved.make_proxy().await?;
             return moved.connect().await;
+        };
+        let before = published(&old.ports);
+        let ready = self.without_proxy().await?;
+        match ready.start(self, to).await {
+            Ok(proxy) => Ok(proxy),
+            Err(problem) => {
+                ready.start(self, before).await?;
+                Err(problem)
+            }
+        }
+    }
+
+    /// Takes the proxy's container away; what it takes to start an equal one.
+    pub(super) async fn without_proxy(&self) -> Result<Ready, Problem> {
+        let Some(old) = self.engine.container(&self.namespace.proxy()).await? else {
+            return Err(Problem::new(Outcome::Environment, "no-proxy", "the proxy's container went away"));
         };
         let labels = namespace_labels(&self.namespace).into_iter().chain([
             ("once.role".to_owned(), "proxy".to_owned()),
             ("once.version".to_owned(), old.labels.get("once.version").cloned().unwrap_or_default()),
         ]);
-        let labels: std::collections::BTreeMap<String, String> = labels.collect();
-        let before = published(&old.ports);
+        let ready = Ready { image: old.image_id.clone(), labels: labels.collect() };
         self.engine.stop(&old.id, Duration::from_secs(15)).await?;
         self.engine.remove(&old.id).await?;
-        if let Err(problem) = moved.start_proxy(old.image_id.clone(), labels.clone()).await {
-            let back = at(before);
-            back.start_proxy(old.image_id, labels).await?;
-            back.connect().await?;
-            return Err(problem);
-        }
-        moved.connect().await
+        Ok(ready)
     }
 
     /// Replaces the proxy's container by one of this binary, unless it is already. Its volume, and so its memory,
@@ -218,6 +229,10 @@ impl Installation {
     pub async fn public_ports(&self) -> Result<ProxyPorts, Problem> {
         let container = self.engine.container(&self.namespace.proxy()).await?;
         Ok(container.map_or_else(|| self.wished_ports(), |container| published(&container.ports)))
+    }
+
+    fn on(&self, ports: ProxyPorts) -> Self {
+        Self { http_port: Some(ports.http), https_port: ports.https, metrics_port: ports.metrics, ..self.clone() }
     }
 
     fn wished_ports(&self) -> ProxyPorts {
@@ -351,6 +366,25 @@ impl Installation {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(500));
         }
+    }
+}
+
+/// A proxy that was taken away, and how an equal one is made.
+pub(super) struct Ready {
+    image: String,
+    labels: std::collections::BTreeMap<String, String>,
+}
+
+impl Ready {
+    /// Starts it on these ports; once that has failed nothing of it is left.
+    pub(super) async fn start(&self, at: &Installation, ports: ProxyPorts) -> Result<Arc<dyn Proxy>, Problem> {
+        let at = at.on(ports);
+        at.start_proxy(self.image.clone(), self.labels.clone()).await?;
+        let connected = at.connect().await;
+        if connected.is_err() {
+            at.engine.remove(&at.namespace.proxy()).await?;
+        }
+        connected
     }
 }
 

@@ -5,7 +5,7 @@ use super::certificate::CertificateView;
 use super::engine::{Container, Role};
 use super::installation::Installation;
 use super::ledger::{AppRecord, RunState};
-use super::name::AppName;
+use super::name::{AppName, Namespace};
 use super::problem::Problem;
 use super::proxy::{AppTraffic, Snapshot};
 
@@ -98,7 +98,26 @@ pub async fn observe(installation: &Installation) -> Result<Inventory, Problem> 
         },
         false => None,
     };
-    Ok(join(&containers, snapshot))
+    if !snapshot.as_ref().is_some_and(|s| s.apps.iter().any(has_adopted)) {
+        return Ok(join(&containers, snapshot));
+    }
+    let all = installation.engine.all_containers().await?;
+    Ok(join(&of_namespace(&all, &installation.namespace, snapshot.as_ref()), snapshot))
+}
+
+fn has_adopted(record: &AppRecord) -> bool {
+    record.is_live() && record.releases.iter().any(|r| r.adopted && r.container_kept)
+}
+
+/// Those of the engine's containers that carry the namespace's labels, and those of others that apps of it were taken
+/// over from and still run in.
+pub(crate) fn of_namespace(all: &[Container], namespace: &Namespace, snapshot: Option<&Snapshot>) -> Vec<Container> {
+    let records = || snapshot.iter().flat_map(|s| &s.apps).filter(|r| r.is_live());
+    let ours = |c: &&Container| match &c.identity {
+        Some(identity) => &identity.namespace == namespace,
+        None => records().any(|r| r.has_adopted(&c.name)),
+    };
+    all.iter().filter(ours).cloned().collect()
 }
 
 /// Joins what both sides say. Pure.

@@ -11,7 +11,7 @@ use super::proxy::LockRequest;
 use super::release::Caller;
 use super::route::Notice;
 use super::settings::Secret;
-use super::units::Span;
+use super::units::{Port, Span, UrlPath};
 
 /// A change to be made, complete: what the detached process reads from its standard input. Holds secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,10 +87,14 @@ pub enum Ask {
         /// Which app.
         app: Selector,
     },
-    /// Make the record of an app again from its containers, which go on running as they are.
+    /// Make an app of what runs already, which goes on running as it is: our own containers whose record was lost, or
+    /// a container of others.
     Adopt {
-        /// Name or id of one of them.
+        /// Name or id of one of its containers.
         container: String,
+        /// What is not to be read off a container of others.
+        #[serde(default)]
+        wish: Box<AdoptWish>,
     },
     /// Go by another name. The old one stays an alias.
     Rename {
@@ -142,6 +146,7 @@ impl Ask {
     pub fn is_dry(&self) -> bool {
         match self {
             Self::Deploy(deploy) => deploy.dry_run,
+            Self::Adopt { wish, .. } => wish.dry_run,
             Self::Rename { dry_run, .. } | Self::DropAlias { dry_run, .. } => *dry_run,
             _ => false,
         }
@@ -152,6 +157,22 @@ impl Ask {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Selector(pub String);
+
+/// What an app made of somebody else's container is to have, whatever its maker says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AdoptWish {
+    /// `--name`.
+    pub name: Option<AppName>,
+    /// `--host`; none: those its proxy has for it, else `<name>.localhost`.
+    pub hosts: Vec<Hostname>,
+    /// `--port`.
+    pub port: Option<Port>,
+    /// `--health-path`; `None`: what its proxy asks for, else `/up`, else `/`.
+    pub health_path: Option<UrlPath>,
+    /// `--dry-run`: end after the plan.
+    pub dry_run: bool,
+}
 
 /// A wish for an app.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -183,6 +204,11 @@ pub struct Deploy {
     pub canary: Option<CanaryRule>,
     /// `--upgrade-proxy`.
     pub upgrade_proxy: bool,
+    /// `--beside`: apps the guard may not take this one for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<AppName>,
+    /// `--change-image`: another image repository is meant.
+    pub change_image: bool,
     /// `--require-tls`: without a certificate for each of its names nothing is switched.
     pub require_tls: bool,
     /// `--tls-cert` and `--tls-key`.

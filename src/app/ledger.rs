@@ -227,6 +227,7 @@ impl Ledger {
             let mine = |i: &&mut Intent| i.op == release.op && i.release == release.number;
             let intent = record.intent.as_mut().filter(mine).ok_or(Refusal::NotYours { name })?;
             intent.phase = Phase::Switched;
+            record.note_former_hosts(&release.settings);
             record.replace_serving(release.created_at);
             // A rollback may have taken over the container an older release had kept.
             for older in record.releases.iter_mut().filter(|r| r.container == release.container) {
@@ -246,6 +247,7 @@ impl Ledger {
     fn amend(&mut self, app: &AppId, settings: Settings) -> Result<Applied, Refusal> {
         self.check_claim(app, &Claim::of(&settings))?;
         self.change_live(app, |record| {
+            record.note_former_hosts(&settings);
             let serving = record.serving;
             let name = record.name.clone();
             let release = record.releases.iter_mut().find(|r| Some(r.number) == serving);

@@ -214,6 +214,7 @@ fn flatten(settings: &Settings) -> Flat {
     for (target, source) in &s.volumes {
         let text = match source {
             MountSource::Volume { name } => name.clone(),
+            MountSource::External { name } => format!("docker:{name}"),
             MountSource::Host { path, read_only } => format!("{path}{}", if *read_only { " (read-only)" } else { "" }),
         };
         put(Field::Volume, Some(target.as_str()), text.clone(), text);
@@ -273,6 +274,7 @@ mod tests {
             status: ReleaseStatus::Serving,
             took_ms: 1,
             container_kept: true,
+            adopted: false,
         }
     }
 

@@ -36,6 +36,12 @@ pub struct ProxyConfig {
     /// Port of the host's loopback for metrics; `None`: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics_port: Option<Port>,
+    /// Where to post what is done to the apps; may hold a secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<Secret>,
+    /// What these posts are signed with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook_key: Option<Secret>,
 }
 
 /// The authority that gives certificates, and how it knows us.
@@ -70,6 +76,8 @@ impl Default for ProxyConfig {
             connections_per_address: None,
             access_log: true,
             metrics_port: None,
+            webhook: None,
+            webhook_key: None,
         }
     }
 }
@@ -81,6 +89,9 @@ impl ProxyConfig {
         let mut shown = self.clone();
         if shown.acme.eab_key.is_some() {
             shown.acme.eab_key = Some(Secret::new(MASK.to_owned()));
+        }
+        for secret in [&mut shown.webhook, &mut shown.webhook_key].into_iter().flatten() {
+            *secret = Secret::new(MASK.to_owned());
         }
         shown
     }
@@ -111,6 +122,8 @@ impl ProxyConfig {
                 ProxyField::ConnectionsPerAddress => text(self.connections_per_address.as_ref()),
                 ProxyField::AccessLog => Some(Switch::from(self.access_log).to_string()),
                 ProxyField::MetricsPort => text(self.metrics_port.as_ref()),
+                ProxyField::Webhook => self.webhook.as_ref().map(|_| MASK.to_owned()),
+                ProxyField::WebhookKey => self.webhook_key.as_ref().map(|_| MASK.to_owned()),
             };
             (*field, value)
         });
@@ -151,6 +164,8 @@ fields! {
     ConnectionsPerAddress "connections-per-address"
     AccessLog "access-log"
     MetricsPort "metrics-port"
+    Webhook "webhook"
+    WebhookKey "webhook-key"
 }
 
 impl fmt::Display for ProxyField {
@@ -184,6 +199,8 @@ pub struct ProxyDraft {
     pub connections_per_address: Option<NonZeroU32>,
     pub access_log: Option<bool>,
     pub metrics_port: Option<Port>,
+    pub webhook: Option<Secret>,
+    pub webhook_key: Option<Secret>,
     /// Settings to be set back to their defaults, before anything is given: `acme-contact`, `trusted-proxy`, or one
     /// range as `trusted-proxy.10.0.0.0/8`.
     pub unset: BTreeSet<String>,
@@ -209,6 +226,8 @@ impl ProxyDraft {
             ProxyField::ConnectionsPerAddress => self.connections_per_address = Some(count(text)?),
             ProxyField::AccessLog => self.access_log = Some(parse::<Switch>(field, text)?.into()),
             ProxyField::MetricsPort => self.metrics_port = Some(parse(field, text)?),
+            ProxyField::Webhook => self.webhook = Some(webhook(text)?),
+            ProxyField::WebhookKey => self.webhook_key = Some(key(text)?),
         }
         Ok(())
     }
@@ -261,6 +280,8 @@ impl ProxyDraft {
         put(&mut next.acme.root, &self.acme.root);
         put(&mut next.connections_per_address, &self.connections_per_address);
         put(&mut next.metrics_port, &self.metrics_port);
+        put(&mut next.webhook, &self.webhook);
+        put(&mut next.webhook_key, &self.webhook_key);
         next.trusted_proxies.extend(self.trusted_proxies.iter().copied());
         next.proxy_protocol_from.extend(self.proxy_protocol_from.iter().copied());
         next.access_log = self.access_log.unwrap_or(next.access_log);
@@ -290,6 +311,8 @@ fn unset(next: &mut ProxyConfig, path: &str) {
         ProxyField::ConnectionsPerAddress => next.connections_per_address = None,
         ProxyField::AccessLog => next.access_log = true,
         ProxyField::MetricsPort => next.metrics_port = None,
+        ProxyField::Webhook => next.webhook = None,
+        ProxyField::WebhookKey => next.webhook_key = None,
     }
 }
 
@@ -318,6 +341,28 @@ fn directory(text: &str) -> Result<String, ProxyFieldError> {
     match host {
         Some(host) if !host.is_empty() && !host.contains('@') => word(field, text),
         _ => Err(wrong(field, text, "it must be a URL that starts with https://")),
+    }
+}
+
+/// Its address may be all that protects it, so it is not repeated.
+fn webhook(text: &str) -> Result<Secret, ProxyFieldError> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let host = rest.map(|rest| rest.split(['/', '?']).next().unwrap_or_default());
+    let fine = host.is_some_and(|host| !host.is_empty() && !host.contains('@'));
+    match word(ProxyField::Webhook, text) {
+        Ok(url) if fine => Ok(Secret::new(url)),
+        _ => Err(wrong(
+            ProxyField::Webhook,
+            MASK,
+            "it must be a URL that starts with https:// or http://, without a login",
+        )),
+    }
+}
+
+fn key(text: &str) -> Result<Secret, ProxyFieldError> {
+    match text.len() {
+        16.. => Ok(Secret::new(text.to_owned())),
+        _ => Err(wrong(ProxyField::WebhookKey, MASK, "it must have 16 characters or more")),
     }
 }
 
@@ -381,6 +426,8 @@ mod tests {
             "100",
             "off",
             "9100",
+            "https://hooks.example.com/c2VjcmV0",
+            "c2VjcmV0-0123456789",
         ]) {
             draft.set(*field, text).unwrap();
         }

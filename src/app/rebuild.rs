@@ -108,10 +108,7 @@ fn release(
 ) -> Option<Release> {
     let settings = with_secrets(part.settings.clone()?, &variables(&part.detail), closed, lost);
     let repository = settings.image.repository();
-    let digest = part.image.iter().flat_map(|i| &i.repo_digests).find_map(|full| {
-        let (of, digest) = full.split_once('@')?;
-        (of == repository || repository.ends_with(&format!("/{of}"))).then(|| digest.to_owned())
-    });
+    let digest = part.image.as_ref().and_then(|image| digest_of(image, repository));
     let port = match &part.image {
         Some(image) => shape::port(&settings, image),
         None => settings.port.unwrap_or(super::units::Port::HTTP),
@@ -131,6 +128,15 @@ fn release(
         status: if serves { ReleaseStatus::Serving } else { ReleaseStatus::Replaced { at } },
         took_ms: 1,
         container_kept: true,
+        adopted: false,
+    })
+}
+
+/// The manifest digest an image has in a repository; `None`: it was never there.
+pub(crate) fn digest_of(image: &Image, repository: &str) -> Option<String> {
+    image.repo_digests.iter().find_map(|full| {
+        let (of, digest) = full.split_once('@')?;
+        (of == repository || repository.ends_with(&format!("/{of}"))).then(|| digest.to_owned())
     })
 }
 

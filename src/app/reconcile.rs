@@ -6,6 +6,7 @@ use super::finding::{Finding, Fix, Kind};
 use super::inventory::{AppHealth, AppView, Inventory};
 use super::name::{AppId, AppName, Namespace};
 use super::naming::names;
+use super::shape::has_data;
 
 /// From so many containers without a record on, it is the record that is missing, not the containers that are too many.
 const MASS: usize = 3;
@@ -125,8 +126,9 @@ fn lost_volumes(sight: Sight<'_>) -> Vec<Finding> {
             .any(|v| v.identity.as_ref().is_some_and(|i| i.role == Role::Data && i.id.as_ref() == Some(id)))
     };
     let served = sight.inventory.apps.iter().filter(|a| a.record.serving.is_some());
+    let keeps = |a: &&AppView| a.record.settings().is_some_and(has_data);
     served
-        .filter(|a| !owned(&a.record.id))
+        .filter(|a| keeps(a) && !owned(&a.record.id))
         .map(|a| {
             let name = &a.record.name;
             let volume = sight.namespace.volume(a.record.volumes_of(), None);
@@ -230,7 +232,8 @@ fn set_aside(sight: Sight<'_>) -> Vec<Finding> {
 
 /// Other people's containers that look like web apps: said, never touched.
 fn foreign(sight: Sight<'_>) -> Vec<Finding> {
-    let others = sight.containers.iter().filter(|c| c.identity.is_none() && c.running);
+    let adopted = |c: &Container| sight.inventory.apps.iter().any(|a| a.record.has_adopted(&c.name));
+    let others = sight.containers.iter().filter(|c| c.identity.is_none() && c.running && !adopted(c));
     others
         .filter_map(|c| {
             let tool = FOREIGN_LABELS.iter().find(|(label, _)| c.labels.contains_key(*label)).map(|(_, tool)| *tool);

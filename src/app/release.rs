@@ -52,6 +52,9 @@ pub struct Release {
     /// Whether its container is kept (stopped) for a quick rollback, or runs.
     #[serde(default)]
     pub container_kept: bool,
+    /// Its container was made by somebody else and taken over as it ran: it has none of our labels.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopted: bool,
 }
 
 impl Release {

@@ -1,7 +1,6 @@
-//! Which app is meant (CLI.md, "Which app" and "Guard"). Pure.
+//! Which app is meant (CLI.md, "Which app"). Pure.
 
 use super::draft::Draft;
-use super::event::Outcome;
 use super::host::Hostname;
 use super::job::{Deploy, Selector};
 use super::ledger::AppRecord;
@@ -87,21 +86,6 @@ pub(crate) fn target(records: &[AppRecord], deploy: &Deploy) -> Result<Target, P
     }
 }
 
-/// The guard of CLI.md: a new app may not take what belongs, or lately belonged, to another identity.
-pub(crate) fn guard_new(records: &[AppRecord], name: &AppName, hosts: &[Hostname]) -> Result<(), Problem> {
-    for record in records.iter().filter(|r| &r.name != name && !r.is_live()) {
-        let Some(settings) = record.releases.last().map(|r| &r.settings) else { continue };
-        if let Some(host) = hosts.iter().find(|h| settings.hosts.contains(h)) {
-            let old = &record.name;
-            let message = format!("{host} lately belonged to the app {old}, whose data is kept");
-            return Err(Problem::new(Outcome::Refused, "host-lately-owned", message)
-                .hint(format!("to bring that app back with its data: `--name {old}`"))
-                .hint(format!("to let its data go first: `once remove {old} --data`")));
-        }
-    }
-    Ok(())
-}
-
 /// The name an image suggests.
 fn derived(draft: &Draft) -> Result<AppName, Problem> {
     let Some(image) = &draft.image else {
@@ -152,7 +136,7 @@ fn live(records: &[AppRecord]) -> impl Iterator<Item = &AppRecord> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::app) mod tests {
     use jiff::Timestamp;
 
     use super::super::image::ResolvedImage;
@@ -163,7 +147,7 @@ mod tests {
     use super::super::units::Port;
     use super::*;
 
-    fn app(name: &str, image: &str, hosts: &[&str], removed: bool) -> AppRecord {
+    pub(in crate::app) fn app(name: &str, image: &str, hosts: &[&str], removed: bool) -> AppRecord {
         let generated = Generated {
             secret_key_base: Secret::new("k".into()),
             vapid_public_key: String::new(),
@@ -187,13 +171,14 @@ mod tests {
             status: ReleaseStatus::Serving,
             took_ms: 1,
             container_kept: true,
+            adopted: false,
         });
         record.serving = Some(ReleaseNumber(1));
         record.removed_at = removed.then_some(Timestamp::UNIX_EPOCH);
         record
     }
 
-    fn host_records() -> Vec<AppRecord> {
+    pub(in crate::app) fn host_records() -> Vec<AppRecord> {
         vec![
             app("shop", "acme/shop:1", &["shop.example.com", "www.example.com"], false),
             app("blog", "acme/press:1", &["blog.example.com"], false),
@@ -242,14 +227,5 @@ mod tests {
         assert_eq!(find("WWW.example.com").unwrap(), "shop");
         assert_eq!(find("old").unwrap_err().code, "no-such-app");
         assert!(find("nope\u{1b}[2J").unwrap_err().hints[0].contains("shop, blog"));
-    }
-
-    #[test]
-    fn a_new_app_may_not_take_what_lately_belonged_to_another() {
-        let records = host_records();
-        let guard = |name: &str, host: &str| guard_new(&records, &name.parse().unwrap(), &[host.parse().unwrap()]);
-        assert_eq!(guard("fresh", "old.example.com").unwrap_err().code, "host-lately-owned");
-        assert!(guard("old", "old.example.com").is_ok());
-        assert!(guard("fresh", "fresh.example.com").is_ok());
     }
 }

@@ -34,6 +34,7 @@ impl Shape {
     pub(crate) fn of(settings: &Settings, image: &ResolvedImage, port: Port, generated: &Generated) -> Self {
         let mounts = settings.volumes.iter().map(|(target, source)| match source {
             MountSource::Volume { name } => (name.clone(), target.to_string(), false),
+            MountSource::External { name } => (format!("docker:{name}"), target.to_string(), false),
             MountSource::Host { path, read_only } => (path.clone(), target.to_string(), *read_only),
         });
         Self {
@@ -87,6 +88,14 @@ pub(crate) fn env(settings: &Settings, generated: &Generated) -> Vec<(String, St
         put(key.as_str(), value.value.expose());
     }
     env.into_iter().collect()
+}
+
+/// Whether nobody is to see a variable of the container's environment.
+pub(crate) fn is_secret(settings: &Settings, key: &str) -> bool {
+    match settings.env.iter().find(|(name, _)| name.as_str() == key) {
+        Some((_, value)) => value.secret,
+        None => matches!(key, "SECRET_KEY_BASE" | "VAPID_PRIVATE_KEY" | "SMTP_PASSWORD"),
+    }
 }
 
 /// Whether all of an app's names are for HTTPS; else apps are told to leave redirects and secure cookies alone. It follows
@@ -198,20 +207,34 @@ pub(crate) fn settings_of(labels: &BTreeMap<String, String>) -> Option<Settings>
 pub(crate) fn volume_names(owner: Owner<'_>, settings: &Settings) -> Vec<String> {
     let named = settings.volumes.values().filter_map(|source| match source {
         MountSource::Volume { name } => Some(owner.namespace.volume(owner.volumes, Some(name))),
-        MountSource::Host { .. } => None,
+        MountSource::External { .. } | MountSource::Host { .. } => None,
     });
-    std::iter::once(owner.namespace.volume(owner.volumes, None)).chain(named).collect()
+    let data = has_data(settings).then(|| owner.namespace.volume(owner.volumes, None));
+    data.into_iter().chain(named).collect()
+}
+
+/// Where an app finds its own data volume.
+const DATA: [&str; 2] = ["/storage", "/rails/storage"];
+
+/// Whether the app keeps data in a volume of its own: one that was taken over may keep it where it always was.
+pub(crate) fn has_data(settings: &Settings) -> bool {
+    DATA.iter().any(|target| !is_mounted(settings, target))
+}
+
+fn is_mounted(settings: &Settings, target: &str) -> bool {
+    settings.volumes.keys().any(|mounted| mounted.as_str() == target)
 }
 
 fn mounts(owner: Owner<'_>, settings: &Settings) -> Vec<MountSpec> {
     let data = owner.namespace.volume(owner.volumes, None);
-    let mut mounts: Vec<MountSpec> = ["/storage", "/rails/storage"]
-        .map(|target| MountSpec::Volume { name: data.clone(), target: target.to_owned() })
-        .into();
+    let own = DATA.iter().filter(|target| !is_mounted(settings, target));
+    let mut mounts: Vec<MountSpec> =
+        own.map(|target| MountSpec::Volume { name: data.clone(), target: (*target).to_owned() }).collect();
     mounts.extend(settings.volumes.iter().map(|(target, source)| match source {
         MountSource::Volume { name } => {
             MountSpec::Volume { name: owner.namespace.volume(owner.volumes, Some(name)), target: target.to_string() }
         }
+        MountSource::External { name } => MountSpec::Volume { name: name.clone(), target: target.to_string() },
         MountSource::Host { path, read_only } => {
             MountSpec::Bind { path: path.clone(), target: target.to_string(), read_only: *read_only }
         }

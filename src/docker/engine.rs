@@ -14,7 +14,7 @@ use super::own_image::go_arch;
 use super::{events, labels, logs, stats};
 use crate::app::engine::{
     Container, ContainerDetail, ContainerSpec, Engine, EngineError, EngineEvent, EngineInfo, ExecSession, ExecSpec,
-    HostUsage, Image, LogLine, LogQuery, OwnImage, PullProgress, Usage, Volume,
+    HostUsage, Image, LogLine, LogQuery, Origin, OwnImage, PullProgress, Restart, Usage, Volume,
 };
 use crate::app::{ImageRef, Machine, Namespace};
 
@@ -71,6 +71,18 @@ impl Engine for Docker {
 
     async fn container(&self, id: &str) -> Result<Option<ContainerDetail>> {
         self.look(id).await
+    }
+
+    async fn origin(&self, id: &str) -> Result<Option<Origin>> {
+        self.origin_of(id).await
+    }
+
+    async fn set_restart(&self, id: &str, restart: Restart) -> Result<()> {
+        self.start_again(id, restart).await
+    }
+
+    async fn read_file(&self, id: &str, path: &str, most: usize) -> Result<Option<Vec<u8>>> {
+        self.file_in(id, path, most).await
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<String> {
@@ -136,6 +148,10 @@ impl Engine for Docker {
 
     async fn join_network(&self, network: &str, container: &str) -> Result<()> {
         self.join(network, container).await
+    }
+
+    async fn leave_network(&self, network: &str, container: &str) -> Result<()> {
+        self.leave(network, container).await
     }
 
     async fn remove_network(&self, name: &str) -> Result<()> {

@@ -26,6 +26,7 @@ pub mod labels;
 mod logs;
 mod machine;
 mod networks;
+mod origin;
 mod own_image;
 mod progress;
 mod pull;

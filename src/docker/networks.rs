@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use bollard::models::{Network, NetworkConnectRequest, NetworkCreateRequest};
+use bollard::models::{Network, NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest};
 use bollard::query_parameters::ListNetworksOptionsBuilder;
 
 use tokio::time::{Instant, sleep};
@@ -88,6 +88,20 @@ impl Docker {
             Ok(None) | Err(_) => false,
         };
         if is_in { Ok(()) } else { Err(error) }
+    }
+
+    pub(super) async fn leave(&self, network: &str, container: &str) -> Result<()> {
+        let request = NetworkDisconnectRequest { container: container.to_owned(), force: None };
+        let call = Call::new("leave", format!("network {network} with container {container}"));
+        let Err(error) = self.client.order(call, self.client.api.disconnect_network(network, request)).await else {
+            return Ok(());
+        };
+        let is_in = match self.look(container).await {
+            Ok(Some(detail)) => detail.networks.contains_key(network),
+            Ok(None) => false,
+            Err(_) => true,
+        };
+        if is_in { Err(error) } else { Ok(()) }
     }
 
     pub(super) async fn drop_network(&self, name: &str) -> Result<()> {

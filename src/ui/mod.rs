@@ -3,10 +3,10 @@
 
 pub mod cli;
 pub mod detached;
-mod hooks;
-mod plan_words;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
+mod hooks;
+mod plan_words;
 pub mod runner;
 pub mod sanitize;
 pub mod tui;

@@ -21,6 +21,8 @@ pub struct Place {
     pub namespace: Namespace,
     /// The engine's address as given; `None`: as the environment says.
     pub on: Option<String>,
+    /// The engine's ID that is expected, where one is.
+    pub expect_engine: Option<String>,
     /// How often `-v` was given; with any, the process's log goes to our standard error.
     pub verbose: u8,
 }
@@ -64,6 +66,9 @@ pub async fn spawn(job: &Job, place: &Place) -> Result<RunningJob, RunnerError> 
     command.arg("--namespace").arg(place.namespace.as_str());
     if let Some(on) = &place.on {
         command.arg("--on").arg(on);
+    }
+    if let Some(id) = &place.expect_engine {
+        command.arg("--expect-engine").arg(id);
     }
     command.args(std::iter::repeat_n("-v", usize::from(place.verbose)));
     command.arg("run-job").stdin(Stdio::piped()).stdout(Stdio::piped());

@@ -10,5 +10,6 @@ mod contract;
 mod history;
 mod kill;
 mod support;
+mod webhook;
 mod wire;
 mod worker;

@@ -207,6 +207,7 @@ pub fn release(app: &str, number: u64, change: &str) -> Release {
         status: ReleaseStatus::Serving,
         took_ms: 0,
         container_kept: true,
+        adopted: false,
     }
 }
 

@@ -126,9 +126,14 @@ impl Host {
 
     /// A load on `app.localhost`, until it is stopped.
     pub fn load(&self, connections: usize, mix: Mix) -> Load {
+        Self::load_at(self.port, connections, mix)
+    }
+
+    /// The same, at another port of the loopback.
+    pub fn load_at(port: u16, connections: usize, mix: Mix) -> Load {
         let stop = CancellationToken::new();
         let options = LoadOptions {
-            address: format!("127.0.0.1:{}", self.port),
+            address: format!("127.0.0.1:{port}"),
             host: "app.localhost".into(),
             connections,
             duration: Duration::from_secs(600),

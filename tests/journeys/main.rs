@@ -8,11 +8,13 @@
     reason = "clippy.toml allows these in tests, but does not know that functions tests call are tests"
 )]
 
+mod adopt;
 mod canaries;
 mod certificates;
 mod closed;
 mod concurrency;
 mod deploys;
+mod exports;
 mod failures;
 mod guards;
 mod h2c;
@@ -30,5 +32,7 @@ mod remote;
 mod renames;
 mod scale;
 mod secrets;
+mod splits;
 mod state;
+mod traps;
 mod watches;

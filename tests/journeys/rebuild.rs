@@ -132,7 +132,7 @@ fn what_cannot_be_adopted_is_said_with_the_way_out() {
     let label = format!("once.namespace={}", host.namespace);
     docker(&["create", "--name", &other, "--label", &label, &image]);
     for (container, code) in
-        [("nothing-of-that-name", "no-such-container"), (other.as_str(), "not-ours"), (&host.proxy(), "not-an-app")]
+        [("nothing-of-that-name", "no-such-container"), (other.as_str(), "not-running"), (&host.proxy(), "not-an-app")]
     {
         let said = host.json(&["adopt", container, "--yes"]).expect(2, "rejected");
         assert_eq!(said["code"], code, "{said:#}");

@@ -1,10 +1,12 @@
 //! Taking back what runs already: an app whose record was lost, and what dead processes left behind.
 
 use super::context::Context;
+use super::takeover;
 use crate::app::engine::{Container, Role, Volume};
 use crate::app::event::{Event, Outcome, Step};
 use crate::app::installation::Installation;
-use crate::app::job::Ask;
+use crate::app::job::{AdoptWish, Ask};
+use crate::app::journal::Journal;
 use crate::app::ledger::{AppRecord, Transaction};
 use crate::app::name::AppName;
 use crate::app::naming::{names, volume_name};
@@ -12,16 +14,50 @@ use crate::app::problem::Problem;
 use crate::app::rebuild::{Rebuilt, Remains, rebuild};
 use crate::app::shape::settings_of;
 
-/// The app a container of ours belongs to: by the note of its names, else by the labels of its newest container.
-pub(crate) async fn whose(installation: &Installation, container: &str) -> Result<AppName, Problem> {
+/// The app a container belongs to: by the note of its names, else by the labels of its newest container; or by what is
+/// read off one of others.
+pub(crate) async fn whose(
+    installation: &Installation,
+    records: &[AppRecord],
+    container: &str,
+    wish: &AdoptWish,
+) -> Result<AppName, Problem> {
     let found = find(installation, container).await?;
-    let id = found.identity.as_ref().and_then(|i| i.id.clone());
+    if let Some(record) = owner(records, &found) {
+        return Ok(record.name.clone());
+    }
+    let Some(identity) = &found.identity else {
+        return Ok(takeover::look(installation, &found.id, wish).await?.takeover.name);
+    };
     let containers = installation.engine.containers(&installation.namespace).await?;
     let volumes = installation.engine.volumes(&installation.namespace).await?;
-    id.and_then(|id| names(&id, &containers, &volumes)).map(|names| names.name).ok_or_else(|| {
+    let names = identity.id.as_ref().and_then(|id| names(id, &containers, &volumes));
+    names.map(|names| names.name).ok_or_else(|| {
         let message = format!("the container {} carries no app's name", container.escape_debug());
         Problem::rejected("not-an-app", message)
     })
+}
+
+/// The app that has this container of others taken over.
+fn owner<'a>(records: &'a [AppRecord], container: &Container) -> Option<&'a AppRecord> {
+    records.iter().find(|r| r.is_live() && container.identity.is_none() && r.has_adopted(&container.name))
+}
+
+/// Tells what would be taken over; nothing is done.
+pub(crate) async fn preview(
+    installation: &Installation,
+    journal: &Journal,
+    records: &[AppRecord],
+    container: &str,
+    wish: &AdoptWish,
+) -> Result<Outcome, Problem> {
+    let found = find(installation, container).await?;
+    if found.identity.is_none() && owner(records, &found).is_none() {
+        let found = takeover::look(installation, &found.id, wish).await?;
+        found.guard(records)?;
+        found.announce(journal);
+    }
+    Ok(Outcome::Unchanged)
 }
 
 async fn find(installation: &Installation, container: &str) -> Result<Container, Problem> {
@@ -31,12 +67,9 @@ async fn find(installation: &Installation, container: &str) -> Result<Container,
         all.into_iter().find(|c| c.name == container || (container.len() >= 12 && c.id.starts_with(container)))
     else {
         return Err(Problem::rejected("no-such-container", format!("there is no container `{shown}` on this engine"))
-            .hint("`once doctor` names those that no app knows"));
+            .hint("`once doctor` names those that no app knows, `docker ps` all"));
     };
     match &found.identity {
-        None => Err(Problem::rejected("not-ours", format!("the container `{shown}` was not made by once")).hint(
-            "`once deploy IMAGE --host HOST` makes an app of its image; its volumes can be given with `--volume`",
-        )),
         Some(identity) if identity.namespace != installation.namespace => {
             let other = &identity.namespace;
             Err(Problem::rejected("other-namespace", format!("the container `{shown}` is of the namespace `{other}`"))
@@ -45,14 +78,21 @@ async fn find(installation: &Installation, container: &str) -> Result<Container,
         Some(identity) if identity.role != Role::Web => {
             Err(Problem::rejected("not-an-app", format!("the container `{shown}` is no app's: it cannot be adopted")))
         }
-        Some(_) => Ok(found),
+        _ => Ok(found),
     }
 }
 
 /// Makes the record again. The containers are only looked at.
 pub(crate) async fn adopt(context: &mut Context<'_>) -> Result<Outcome, Problem> {
-    let Ask::Adopt { container } = &context.job.ask else { return Ok(Outcome::Unchanged) };
+    let Ask::Adopt { container, wish } = &context.job.ask else { return Ok(Outcome::Unchanged) };
     let chosen = find(context.installation, container).await?;
+    if chosen.identity.is_none() {
+        if context.record().await?.is_some_and(|record| record.has_adopted(&chosen.name)) {
+            return Ok(Outcome::Unchanged);
+        }
+        let found = takeover::look(context.installation, &chosen.id, wish).await?;
+        return Box::pin(takeover::take_over(context, found)).await;
+    }
     let id = chosen.identity.as_ref().and_then(|i| i.id.clone());
     if let Some(record) = context.proxy.record(&context.name).await?.filter(AppRecord::is_live) {
         if Some(&record.id) == id.as_ref() && record.release_of(&chosen.name).is_some() {

@@ -4,7 +4,9 @@ use super::context::Context;
 use crate::app::canary::CanaryRule;
 use crate::app::engine::EngineError;
 use crate::app::event::{Event, Outcome, Step};
+use crate::app::guard;
 use crate::app::image::ResolvedImage;
+use crate::app::job::Ask;
 use crate::app::ledger::{AppRecord, Claim, RunState, Transaction};
 use crate::app::name::ReleaseNumber;
 use crate::app::problem::Problem;
@@ -83,6 +85,13 @@ impl Context<'_> {
                 .hint("somebody removed it meanwhile; the same command again fetches it")
         })?;
         self.check_platform(&wish.settings, &inspected.os, &inspected.arch).await?;
+        if let Ask::Deploy(deploy) = &self.job.ask
+            && wish.resolved.pull.is_some()
+        {
+            // Nobody could look at it before it was here.
+            let records = self.proxy.snapshot().await?.apps;
+            guard::image(&records, (&record.name, &record.aliases), &inspected.labels, &deploy.beside)?;
+        }
         let port = shape::port(&wish.settings, &inspected);
         self.make_volumes(record, &wish.settings, made).await?;
         let revision = wish.revision.clone().or_else(|| inspected.labels.get(REVISION_LABEL).cloned());
@@ -105,6 +114,7 @@ impl Context<'_> {
                 status: ReleaseStatus::Serving,
                 took_ms: 0,
                 container_kept: true,
+                adopted: false,
             },
             container,
             exposed: inspected.exposed,
@@ -144,7 +154,12 @@ impl Context<'_> {
             .hint(format!("build it with `--platform {}/{}`", engine.os, engine.arch)))
     }
 
-    async fn make_volumes(&self, record: &AppRecord, settings: &Settings, made: &mut Made) -> Result<(), Problem> {
+    pub(super) async fn make_volumes(
+        &self,
+        record: &AppRecord,
+        settings: &Settings,
+        made: &mut Made,
+    ) -> Result<(), Problem> {
         let owner = self.owner(record);
         let engine = &*self.installation.engine;
         for name in shape::volume_names(owner, settings) {
@@ -154,6 +169,7 @@ impl Context<'_> {
                     let message = format!("the volume {name} holds the data of another app");
                     return Err(Problem::new(Outcome::Refused, "volume-of-another-app", message)
                         .hint("give the app another name with `--name`")
+                        .hint("`once doctor` tells whose it is; `once adopt` takes an app back whose record was lost")
                         .hint(format!("if that data may go: `docker volume rm {name}`")));
                 }
                 continue;

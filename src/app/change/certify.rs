@@ -235,3 +235,14 @@ fn address(info: &crate::app::engine::EngineInfo) -> String {
     let host = host.split(['/', ':']).next().unwrap_or_default();
     if host.parse::<IpAddr>().is_ok() { host.to_owned() } else { "ADDRESS-OF-THE-SERVER".to_owned() }
 }
+
+/// It is never replaced unasked.
+pub(crate) fn warn_about_version(journal: &Journal, proxy: &str) {
+    let ours = env!("CARGO_PKG_VERSION");
+    if proxy != ours {
+        let text = format!(
+            "the proxy is version {proxy}, this command {ours}; `once proxy upgrade` brings it up without a gap"
+        );
+        journal.warn("proxy-version", text);
+    }
+}

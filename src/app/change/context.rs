@@ -163,10 +163,17 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Containers of this app: releases and tasks, running or not.
+    /// Containers of this app: releases and tasks, running or not. What was taken over from others is among them.
     pub(crate) async fn containers(&self, record: &AppRecord) -> Result<Vec<Container>, Problem> {
-        let all = self.installation.engine.containers(&self.installation.namespace).await?;
-        let ours = |c: &Container| c.identity.as_ref().is_some_and(|i| i.id.as_ref() == Some(&record.id));
+        let engine = &self.installation.engine;
+        let all = match record.releases.iter().any(|r| r.adopted) {
+            true => engine.all_containers().await?,
+            false => engine.containers(&self.installation.namespace).await?,
+        };
+        let ours = |c: &Container| match &c.identity {
+            Some(identity) => identity.id.as_ref() == Some(&record.id),
+            None => record.has_adopted(&c.name),
+        };
         Ok(all.into_iter().filter(ours).collect())
     }
 

@@ -20,6 +20,7 @@ mod rename;
 mod retire;
 mod rollback;
 mod run;
+mod takeover;
 mod task;
 mod traffic;
 mod watch;

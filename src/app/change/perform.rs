@@ -9,22 +9,23 @@ use super::announce::announce;
 use super::canary;
 use super::candidate::Wish;
 use super::certificate;
-use super::certify::{asks_anyway, warn_about_wildcards};
+use super::certify::{asks_anyway, warn_about_version, warn_about_wildcards};
 use super::context::Context;
 use super::{adopt, close, operate, rename, rollback};
 use crate::app::canary::CanaryView;
 use crate::app::event::Outcome;
+use crate::app::guard::{self, Newcomer};
 use crate::app::host::Hostname;
 use crate::app::installation::Installation;
 use crate::app::job::{Ask, Deploy, Job};
 use crate::app::journal::Journal;
 use crate::app::ledger::{AppRecord, Claim, Ledger, RunState, Transaction};
-use crate::app::name::{AppId, AppName, ReleaseNumber};
+use crate::app::name::{AppId, AppName, Namespace, ReleaseNumber};
 use crate::app::plan::{Action, Current, PlanView, Wished, plan};
 use crate::app::problem::Problem;
 use crate::app::proxy::{Proxy, ProxyError};
 use crate::app::resolve::{Resolved, resolve};
-use crate::app::select::{existing, guard_new, target};
+use crate::app::select::{existing, target};
 use crate::app::settings::Settings;
 use crate::app::shape;
 use crate::app::units::Port;
@@ -57,6 +58,7 @@ pub(crate) async fn perform(
             Some(proxy)
         }
         Ask::Deploy(deploy) if deploy.existing.is_none() => Some(installation.ensure_proxy().await?),
+        Ask::Adopt { wish, .. } if wish.dry_run => installation.proxy().await?,
         Ask::Adopt { .. } => Some(installation.ensure_proxy().await?),
         _ => installation.proxy().await?,
     };
@@ -85,7 +87,7 @@ pub(crate) async fn perform(
         Ask::Remove { app, data: true } => operate::removable(&records, app)?,
         Ask::Rename { app, .. } => existing(&records, app)?.name.clone(),
         Ask::DropAlias { alias, .. } => rename::owner_of(&records, alias)?.name.clone(),
-        Ask::Adopt { container } => adopt::whose(installation, container).await?,
+        Ask::Adopt { container, wish } => adopt::whose(installation, &records, container, wish).await?,
     };
     journal.about(&name);
     // Said also by a change that never gets the lock: what served before serves on.
@@ -96,6 +98,11 @@ pub(crate) async fn perform(
         && deploy.dry_run
     {
         return dry_run(installation, journal, proxy.as_deref(), &records, deploy, &name).await;
+    }
+    if let Ask::Adopt { container, wish } = &job.ask
+        && wish.dry_run
+    {
+        return adopt::preview(installation, journal, &records, container, wish).await;
     }
     if job.ask.is_dry() {
         return rename::preview(&installation.namespace, journal, &records, &name, &job.ask);
@@ -154,8 +161,9 @@ async fn dry_run(
         None => None,
     };
     check_revision(record.as_ref(), deploy)?;
-    let settings = merge(records, record.as_ref(), deploy, name)?;
-    let decided = decide(installation, journal, record.as_ref(), settings, deploy).await?;
+    let settings = merge(&installation.namespace, records, record.as_ref(), deploy, name)?;
+    check_image(proxy, record.as_ref(), deploy).await?;
+    let decided = decide(installation, journal, (records, name), record.as_ref(), settings, deploy).await?;
     if deploy.canary.is_some() {
         canary::guard(record.as_ref(), &decided)?;
     }
@@ -172,9 +180,11 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
     context.report.serving = record.as_ref().and_then(|r| r.serving);
     check_revision(record.as_ref(), deploy)?;
     check_sequence(record.as_ref(), deploy)?;
-    let settings = merge(&records, record.as_ref(), deploy, &context.name)?;
+    let settings = merge(&context.installation.namespace, &records, record.as_ref(), deploy, &context.name)?;
+    check_image(Some(&*context.proxy), record.as_ref(), deploy).await?;
     let decided = {
-        let work = decide(context.installation, context.journal, record.as_ref(), settings, deploy);
+        let whose = (&records[..], &context.name);
+        let work = decide(context.installation, context.journal, whose, record.as_ref(), settings, deploy);
         context.until_stopped(work).await?
     };
     if deploy.canary.is_some() {
@@ -268,7 +278,17 @@ pub(crate) struct Decided {
     pub(crate) view: PlanView,
 }
 
+/// Another image on an app that people use has to be meant.
+async fn check_image(proxy: Option<&dyn Proxy>, record: Option<&AppRecord>, deploy: &Deploy) -> Result<(), Problem> {
+    let (Some(proxy), Some(record)) = (proxy, record.filter(|r| r.serving.is_some())) else { return Ok(()) };
+    if deploy.change_image || deploy.draft.image.is_none() {
+        return Ok(());
+    }
+    guard::repository(record, &deploy.draft, &proxy.traffic(&record.id).await?)
+}
+
 fn merge(
+    namespace: &Namespace,
     records: &[AppRecord],
     record: Option<&AppRecord>,
     deploy: &Deploy,
@@ -280,12 +300,12 @@ fn merge(
     };
     let base = record.and_then(AppRecord::settings);
     let settings = deploy.draft.merge(base, Some(&default_host))?;
-    if record.is_none() {
-        guard_new(records, name, &settings.hosts)?;
-    }
     // The ledger decides when it comes to it; a plan, too, says what will be in the way.
     let id = record.map_or_else(|| AppId(String::new()), |record| record.id.clone());
     Ledger::from_records(records.to_vec()).check_claim(&id, &Claim::of(&settings)).map_err(ProxyError::from)?;
+    if record.is_none() {
+        guard::newcomer(records, Newcomer { namespace, name, settings: &settings, beside: &deploy.beside })?;
+    }
     Ok(settings)
 }
 
@@ -299,6 +319,7 @@ fn local_host(name: &AppName) -> Result<Hostname, Problem> {
 async fn decide(
     installation: &Installation,
     journal: &Journal,
+    (records, name): (&[AppRecord], &AppName),
     record: Option<&AppRecord>,
     settings: Settings,
     deploy: &Deploy,
@@ -321,13 +342,20 @@ async fn decide(
         "" => None,
         id => engine.image(id).await?,
     };
+    if let Some(image) = &image {
+        let aliases = record.map(|r| r.aliases.as_slice()).unwrap_or_default();
+        guard::image(records, (name, aliases), &image.labels, &deploy.beside)?;
+    }
     let port = match image {
         Some(image) => shape::port(&settings, &image),
         // Not pulled yet: another image anyway, so the plan is a swap whatever its port.
         None => settings.port.or(serving.map(|r| r.port)).unwrap_or(Port::HTTP),
     };
     let wished = Wished { settings: &settings, image: &resolved.image, port, force: deploy.force };
-    let view = plan(current, wished);
+    let mut view = plan(current, wished);
+    if record.is_none() {
+        view.remarks.extend(guard::same_repository(records, &settings));
+    }
     Ok(Decided { view, settings, resolved })
 }
 
@@ -360,15 +388,4 @@ async fn create(context: &mut Context<'_>) -> Result<AppRecord, Problem> {
     let record = AppRecord::new(AppId(entropy.id()), context.name.clone(), entropy.secrets(), now);
     let applied = context.apply(Transaction::Create { record: Box::new(record.clone()) }).await?;
     Ok(applied.record.unwrap_or(record))
-}
-
-/// It is never replaced unasked.
-fn warn_about_version(journal: &Journal, proxy: &str) {
-    let ours = env!("CARGO_PKG_VERSION");
-    if proxy != ours {
-        let text = format!(
-            "the proxy is version {proxy}, this command {ours}; `once proxy upgrade` brings it up without a gap"
-        );
-        journal.warn("proxy-version", text);
-    }
 }

@@ -37,6 +37,9 @@ pub struct Draft {
     pub image: Option<ImageRef>,
     pub hosts: Vec<Hostname>,
     pub drop_hosts: Vec<Hostname>,
+    /// The app's address from now on: the first hostname, to which the others redirect until they are dropped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub move_host: Option<Hostname>,
     pub path_prefix: Option<UrlPath>,
     pub tls: Option<Tls>,
     pub port: Option<Port>,
@@ -279,6 +282,9 @@ impl Draft {
         let kept = base.filter(|_| !self.exact || self.hosts.is_empty()).map(|b| b.hosts.clone());
         let mut hosts = kept.unwrap_or_default();
         hosts.extend(self.hosts.iter().cloned());
+        if let Some(first) = &self.move_host {
+            hosts.insert(0, first.clone());
+        }
         if hosts.is_empty() {
             hosts.extend(default_host.cloned());
         }
@@ -298,6 +304,7 @@ impl Draft {
         put(&mut next.stop_timeout, self.stop_timeout.as_ref());
         put(&mut next.watch_time, self.watch_time.as_ref());
         self.web.give(&mut next.web);
+        put_some(&mut next.web.canonical_host, &self.move_host);
         put_some(&mut next.memory, &self.memory);
         put_some(&mut next.cpus, &self.cpus);
         put(&mut next.swap, self.swap.as_ref());
@@ -458,6 +465,17 @@ mod tests {
         let exact = Draft { exact: true, ..draft(&[("env.Z", "9")]) }.merge(Some(&base()), None).unwrap();
         assert_eq!((exact.env.len(), exact.memory), (1, None));
         assert_eq!((&exact.image, &exact.hosts), (&base().image, &base().hosts));
+    }
+
+    #[test]
+    fn a_moved_app_keeps_its_old_address_as_a_redirect() {
+        let wishes = Draft { move_host: Some("new.example.com".parse().unwrap()), ..Draft::default() };
+        let next = wishes.merge(Some(&base()), None).unwrap();
+        let hosts: Vec<_> = next.hosts.iter().map(Hostname::as_str).collect();
+        assert_eq!(hosts, ["new.example.com", "shop.example.com"]);
+        assert_eq!(next.web.canonical_host, wishes.move_host);
+        let dropped = Draft { drop_hosts: base().hosts, ..Draft::default() }.merge(Some(&next), None).unwrap();
+        assert_eq!(dropped.hosts, [next.hosts[0].clone()]);
     }
 
     #[test]

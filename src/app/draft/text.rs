@@ -38,13 +38,16 @@ pub(super) fn word(field: Field, text: &str) -> Result<String, FieldError> {
     if text.contains(char::is_whitespace) { Err(wrong(field, &text, "it holds a space")) } else { Ok(text) }
 }
 
-/// `NAME:/path` or `/host/path:/path[:ro]`.
+/// `NAME:/path`, `/host/path:/path[:ro]`, or `docker:NAME:/path` for a volume of the engine that is there already.
 pub(super) fn volume(text: &str) -> Result<(UrlPath, MountSource), String> {
     const FORM: &str = "a volume is given as NAME:/path or /host/path:/path[:ro]";
     let (rest, read_only) = match text.strip_suffix(":ro") {
         Some(rest) => (rest, true),
         None => (text.strip_suffix(":rw").unwrap_or(text), false),
     };
+    if let Some((name, target)) = rest.strip_prefix("docker:").and_then(|rest| rest.split_once(':')) {
+        return external(name, target, read_only);
+    }
     let (source, target) = rest.split_once(':').ok_or(FORM)?;
     let target: UrlPath = target.parse().map_err(|_| FORM.to_owned())?;
     if matches!(target.as_str(), "/" | "/storage" | "/rails/storage") {
@@ -67,6 +70,18 @@ pub(super) fn volume(text: &str) -> Result<(UrlPath, MountSource), String> {
     }
 }
 
+/// A volume the app did not make. It may stand where the app's own data volume would.
+fn external(name: &str, target: &str, read_only: bool) -> Result<(UrlPath, MountSource), String> {
+    let target: UrlPath = target.parse().map_err(|_| "the path in the container is not one".to_owned())?;
+    let fine = name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
+    match (fine && target.as_str() != "/", read_only) {
+        (false, _) => Err(format!("`{name}` at {target} is no volume of the engine at a path of the container")),
+        (true, true) => Err("only host paths can be mounted read-only".into()),
+        (true, false) => Ok((target, MountSource::External { name: name.to_owned() })),
+    }
+}
+
 pub(super) fn wrong(field: Field, value: &str, reason: impl Into<String>) -> FieldError {
     FieldError { field, value: Some(value.to_owned()), reason: reason.into() }
 }
@@ -81,10 +96,22 @@ mod tests {
 
     #[test]
     fn volumes() {
-        for good in ["cache:/cache", "/srv/a:/b", "/srv/a:/b:ro"] {
+        for good in ["cache:/cache", "docker:old_data:/storage", "docker:/c", "/srv/a:/b", "/srv/a:/b:ro"] {
             assert!(volume(good).is_ok(), "{good}");
         }
-        for bad in ["cache", "cache:rel", "cache:/storage", "Cache:/c", "cache:/c:ro", ":/c", "/a/../b:/c", "-c:/c"] {
+        for bad in [
+            "docker:-x:/c",
+            "docker:x:/c:ro",
+            "docker:x:/",
+            "cache",
+            "cache:rel",
+            "cache:/storage",
+            "Cache:/c",
+            "cache:/c:ro",
+            ":/c",
+            "/a/../b:/c",
+            "-c:/c",
+        ] {
             assert!(volume(bad).is_err(), "{bad}");
         }
     }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::app::canary::Canary;
+use crate::app::host::Hostname;
 use crate::app::name::{AppId, AppName, OpId, ReleaseNumber};
 use crate::app::release::{Caller, Release, ReleaseStatus};
 use crate::app::route::{CanaryRoute, Notice, Route, RouteState, Target};
@@ -18,6 +19,9 @@ pub const SCHEMA: u32 = 1;
 /// Releases kept in a record; older ones move to the app's history. Each is about a kilobyte in every file, snapshot and
 /// change.
 pub(super) const RECENT: usize = 20;
+
+/// Hostnames an app gave up that are remembered.
+const FORMER_HOSTS: usize = 16;
 
 /// Numbers from here on are never given out: what a damaged file may hold, and arithmetic could not bear.
 const LAST_NUMBER: u64 = 1 << 53;
@@ -37,6 +41,9 @@ pub struct AppRecord {
     /// The name its data volumes carry, where that is not its own: the one it had when they were made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume_name: Option<AppName>,
+    /// Hostnames it gave up, the latest last, at most [`FORMER_HOSTS`]: a new app does not get them without a word.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_hosts: Vec<Hostname>,
     /// Goes up by one with every change; a form carries the one it was opened on.
     pub revision: u64,
     /// What the app is meant to do.
@@ -156,6 +163,7 @@ impl AppRecord {
             name,
             aliases: Vec::new(),
             volume_name: None,
+            former_hosts: Vec::new(),
             revision: 0,
             state: RunState::Running,
             serving: None,
@@ -187,6 +195,12 @@ impl AppRecord {
     #[must_use]
     pub fn release_of(&self, container: &str) -> Option<&Release> {
         self.canary_release().into_iter().chain(self.releases.iter().rev()).find(|r| r.container == container)
+    }
+
+    /// Whether a container of others was taken over as a release of this app.
+    #[must_use]
+    pub fn has_adopted(&self, container: &str) -> bool {
+        self.releases.iter().any(|r| r.adopted && r.container == container)
     }
 
     /// The serving release.
@@ -305,6 +319,15 @@ impl AppRecord {
         let needed = |r: &Release| Some(r.number) == self.serving || kept(r);
         let oldest: Vec<_> = self.releases.iter().filter(|r| !needed(r)).map(|r| r.number).take(surplus).collect();
         self.releases.retain(|r| !oldest.contains(&r.number));
+    }
+
+    /// Notes which hostnames are given up when these settings take the place of what holds.
+    pub(super) fn note_former_hosts(&mut self, next: &Settings) {
+        let before = self.settings().map(|s| s.hosts.clone()).unwrap_or_default();
+        self.former_hosts.retain(|host| !next.hosts.contains(host) && !before.contains(host));
+        self.former_hosts.extend(before.into_iter().filter(|host| !next.hosts.contains(host)));
+        let surplus = self.former_hosts.len().saturating_sub(FORMER_HOSTS);
+        self.former_hosts.drain(..surplus);
     }
 
     /// The releases this record has and a later state of it no longer: they belong into the app's history.

@@ -53,6 +53,7 @@ fn release(app: &str, number: u64, change: &str) -> Release {
         status: ReleaseStatus::Serving,
         took_ms: 0,
         container_kept: true,
+        adopted: false,
     }
 }
 

@@ -39,6 +39,7 @@ pub(in crate::app) fn view(name: &str, hosts: &[&str]) -> AppView {
         status: ReleaseStatus::Serving,
         took_ms: 1,
         container_kept: true,
+        adopted: false,
     });
     record.serving = Some(ReleaseNumber(1));
     let container = Some(container(name, 1, true));

@@ -201,6 +201,11 @@ pub enum MountSource {
         /// The name behind the app's.
         name: String,
     },
+    /// A volume of the engine that is not the app's own: it stays where it is, also when the app's data goes.
+    External {
+        /// Its full name.
+        name: String,
+    },
     /// A directory or file of the host.
     Host {
         /// Absolute path on the host.

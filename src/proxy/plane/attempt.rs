@@ -76,7 +76,7 @@ impl Context {
     }
 
     async fn open(&self, upstream: &super::upstream::Upstream) -> Result<Handshaken, NoConnection> {
-        if upstream.outage.is_waited_for() {
+        if upstream.outage.is_waited_for(self.shared.options.timeouts.outage) {
             return Err(NoConnection::Nobody);
         }
         let stream = connect(&upstream.target.address, self.shared.options.timeouts.connect).await?;

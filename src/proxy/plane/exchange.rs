@@ -94,7 +94,8 @@ impl Context {
             return own(secure::moved(&to, request.method()), record);
         }
         let strict = secure::strict(&live.route, peer);
-        if let Some((status, headers)) = rewrite::redirect(&live.route, &request, peer.scheme, host.as_str(), port) {
+        let elsewhere = rewrite::redirect(&live.route, &request, peer.scheme, host.as_str(), port);
+        if let Some((status, headers)) = elsewhere.filter(|_| self.is_met(&live.route, peer)) {
             record.app = Some(app);
             return own((status, headers, bytes::Bytes::new()), record);
         }

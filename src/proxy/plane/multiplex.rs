@@ -33,7 +33,7 @@ impl Context {
         let seat = match rested {
             Some(seat) => seat,
             None => {
-                if upstream.outage.is_waited_for() {
+                if upstream.outage.is_waited_for(options.timeouts.outage) {
                     return Err(Unconnected::new(request, NoConnection::Nobody));
                 }
                 let address = &upstream.target.address;

@@ -64,9 +64,11 @@ impl Outage {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether requests wait for it, so that another one need not try it.
-    pub(super) fn is_waited_for(&self) -> bool {
-        self.marked.load(Ordering::Acquire) && self.state().as_ref().is_some_and(|state| state.tried)
+    /// Whether requests wait for it, so that another one need not try it. Not past the time that anybody waits, even if
+    /// the last try is yet to come.
+    pub(super) fn is_waited_for(&self, longest: Duration) -> bool {
+        let waited = |state: &State| state.tried && state.since.elapsed() < longest;
+        self.marked.load(Ordering::Acquire) && self.state().as_ref().is_some_and(waited)
     }
 
     /// The release took a connection.
@@ -156,7 +158,7 @@ impl Context {
             if !Arc::ptr_eq(live, &app.live()) {
                 return Ok(());
             }
-            if !outage.is_waited_for() {
+            if !outage.is_waited_for(longest) {
                 break;
             }
             if until <= Instant::now() {

@@ -28,6 +28,15 @@ impl Context {
         !same_app || fingerprint(sni) != fingerprint(host)
     }
 
+    /// Whether a visitor who is sent to the canonical host meets a certificate there: until then the app answers under
+    /// the name it was asked for.
+    pub(super) fn is_met(&self, route: &Route, peer: &Peer) -> bool {
+        let canonical = route.web.canonical_host.as_ref();
+        let comes = || route.web.tls_on_demand.is_some();
+        let is_there = |name| self.shared.certificates.find(name).is_some();
+        peer.scheme != "https" || canonical.is_none_or(|host| comes() || is_there(host.as_str()))
+    }
+
     /// Where a plain request is to come again; `None`: it is fine as it is, or there is no certificate to meet it with.
     pub(super) fn secured<B>(&self, route: &Route, peer: &Peer, host: &str, request: &Request<B>) -> Option<String> {
         let port = self.shared.options.https_port?;

@@ -323,7 +323,10 @@ impl Proxy for Service {
     async fn record_activity(&self, activity: Activity) -> Result<()> {
         let _entered = self.shared.gate.enter().await?;
         let mut store = self.shared.store.clone().lock_owned().await;
-        blocking(move || store.append_activity(&activity)).await
+        let kept = activity.clone();
+        blocking(move || store.append_activity(&kept)).await?;
+        self.shared.notify(activity);
+        Ok(())
     }
 
     async fn activity(&self, app: Option<&AppName>, limit: u32) -> Result<Vec<Activity>> {

@@ -7,6 +7,7 @@ mod changes;
 mod gate;
 mod lease;
 mod locks;
+mod notify;
 mod relieved;
 mod routes;
 mod succession;
@@ -24,7 +25,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::app::ProxyConfig;
 use crate::app::ledger::{AppRecord, Ledger};
@@ -66,6 +67,8 @@ struct Shared {
     routes: Arc<dyn Routes>,
     instance: String,
     started_at: Timestamp,
+    /// Places for posts to a web hook that are under way.
+    notices: Arc<Semaphore>,
     set_aside: Vec<(String, String)>,
     certificates: Certificates,
     /// Set once by [`Service::issue`], where certificates are obtained at all.
@@ -110,6 +113,7 @@ impl Service {
             routes,
             instance,
             started_at,
+            notices: Arc::new(Semaphore::new(notify::AT_ONCE)),
             set_aside,
             certificates,
             issuer: OnceLock::new(),

@@ -6,9 +6,9 @@ mod aside;
 mod config;
 mod events;
 pub(in crate::proxy) mod file;
-mod history;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
+mod history;
 mod identity;
 mod records;
 mod unknown;

@@ -160,6 +160,8 @@ async fn dispatch(session: &mut Session<'_>, cli: &Cli) -> command::Answer {
         Command::Proxy(ProxyCommand::Status) => command::proxy::status(session).await,
         Command::Proxy(ProxyCommand::Upgrade(args)) => command::proxy_upgrade::upgrade(session, args).await,
         Command::Proxy(ProxyCommand::Configure(args)) => command::proxy_config::configure(session, args).await,
+        Command::Proxy(ProxyCommand::Takeover(args)) => command::proxy_takeover::takeover(session, args).await,
+        Command::Proxy(ProxyCommand::Handback(args)) => command::proxy_takeover::handback(session, args).await,
         Command::Proxy(ProxyCommand::Routes) => command::proxy::routes(session).await,
         Command::Proxy(ProxyCommand::Logs { follow, lines }) => {
             command::logs::proxy_logs(session, *follow, *lines).await
@@ -169,6 +171,7 @@ async fn dispatch(session: &mut Session<'_>, cli: &Cli) -> command::Answer {
         Command::Unlock(args) => command::locks::unlock(session, args).await,
         Command::Activity { app, lines } => command::activity::activity(session, app.as_deref(), *lines).await,
         Command::Doctor(args) => command::doctor::doctor(session, args).await,
+        Command::Export(args) => command::export::export(session, args).await,
         Command::Adopt(args) => command::adopt::adopt(session, args).await,
         Command::Rename(args) => command::rename::rename(session, args).await,
         Command::Completions { shell } => command::completions::completions(session, *shell),

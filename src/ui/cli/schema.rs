@@ -105,6 +105,7 @@ fn record() -> AppRecord {
         status: ReleaseStatus::Failed { why: "exited with 1".into() },
         took_ms: 12,
         container_kept: false,
+        adopted: false,
     });
     record.serving = Some(ReleaseNumber(1));
     record.aliases.push("kiosk".parse().unwrap());
@@ -200,6 +201,8 @@ fn objects() {
     for (field, text) in [
         (ProxyField::HttpPort, "8080"),
         (ProxyField::AcmeEabKey, "hunter2-hunter2-hunter2"),
+        (ProxyField::Webhook, "https://hooks.example.com/hunter2"),
+        (ProxyField::WebhookKey, "hunter2-hunter2-hunter2"),
         (ProxyField::TrustedProxies, "10.0.0.0/8"),
         (ProxyField::ConnectionsPerAddress, "3"),
     ] {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::app::engine::{Engine, EngineError};
+use crate::app::event::Outcome;
 use crate::app::ledger::AppRecord;
 use crate::app::proxy::{Proxy, Snapshot};
 use crate::app::{Ask, Caller, Clock, Entropy, Installation, Job, NoHooks, OpId, Problem, ProxyLink, Secret, Selector};
@@ -79,7 +80,12 @@ impl Session<'_> {
 
     /// Where the detached process is to run.
     pub(crate) fn place(&self) -> Place {
-        Place { namespace: self.global.namespace.clone(), on: self.global.on.clone(), verbose: self.global.verbose }
+        Place {
+            namespace: self.global.namespace.clone(),
+            on: self.global.on.clone(),
+            expect_engine: self.global.expect_engine.clone(),
+            verbose: self.global.verbose,
+        }
     }
 }
 
@@ -87,6 +93,7 @@ impl Session<'_> {
 pub(crate) async fn installation(global: &Global, wiring: &dyn Wiring) -> Result<Installation, Problem> {
     let (http_port, https_port) = (http_port()?, port_of("ONCE_HTTPS_PORT")?);
     let (engine, link) = wiring.engine(global.on.as_deref()).await?;
+    expect_engine(&*engine, global.expect_engine.as_deref()).await?;
     Ok(Installation {
         namespace: global.namespace.clone(),
         engine,
@@ -98,6 +105,19 @@ pub(crate) async fn installation(global: &Global, wiring: &dyn Wiring) -> Result
         metrics_port: None,
         hooks: Arc::new(NoHooks),
     })
+}
+
+/// The guard against the wrong host: a pipeline names the engine it means.
+async fn expect_engine(engine: &dyn Engine, expected: Option<&str>) -> Result<(), Problem> {
+    let Some(expected) = expected.filter(|id| !id.is_empty()) else { return Ok(()) };
+    let found = engine.info().await?;
+    if found.id == expected {
+        return Ok(());
+    }
+    let message = format!("the engine at {} is {} with the ID {}", found.address, found.name, found.id);
+    Err(Problem::new(Outcome::Refused, "wrong-engine", message)
+        .hint(format!("`{}` was expected; `--on` or DOCKER_HOST name another engine", expected.escape_debug()))
+        .hint(format!("if this is the one: `--expect-engine {}`", found.id)))
 }
 
 /// `ONCE_HTTP_PORT`, where it is set.

@@ -21,6 +21,12 @@ pub(crate) fn draft(image: Option<&str>, variables: &[String], args: &SettingsAr
             Err(reason) => wrong.push(format!("invalid host `{}`: {reason}", host.escape_debug())),
         }
     }
+    if let Some(host) = &args.move_host {
+        match host.parse() {
+            Ok(host) => draft.move_host = Some(host),
+            Err(reason) => wrong.push(format!("invalid host `{}`: {reason}", host.escape_debug())),
+        }
+    }
     for path in &args.unset {
         match path.parse::<FieldPath>() {
             Ok(path) if path.field == Field::Image => wrong.push("an app's image cannot be unset".into()),

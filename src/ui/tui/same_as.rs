@@ -21,7 +21,7 @@ pub(crate) fn command(ask: &Ask) -> String {
         Ask::Tidy { .. } => "once doctor --fix".to_owned(),
         Ask::Rename { app, to, .. } => format!("once rename {} {to}", app.0),
         Ask::DropAlias { alias, .. } => format!("once rename --drop-alias {alias}"),
-        Ask::Adopt { container } => format!("once adopt {}", shell_word(container)),
+        Ask::Adopt { container, .. } => format!("once adopt {}", shell_word(container)),
         Ask::Maintenance { app, notice: None } => format!("once maintenance {} --off", app.0),
         Ask::Maintenance { app, notice: Some(notice) } => {
             let message = notice.message.as_ref().map(|m| format!(" --message {}", shell_word(m)));
@@ -63,6 +63,9 @@ fn flags(draft: &Draft) -> Vec<String> {
     let mut flag = |name: &str, value: &str| all.push(format!("--{name} {}", shell_word(value)));
     for host in &draft.hosts {
         flag("host", host.as_str());
+    }
+    if let Some(host) = &draft.move_host {
+        flag("move-host", host.as_str());
     }
     for host in &draft.drop_hosts {
         flag("drop-host", host.as_str());
@@ -115,6 +118,7 @@ fn flags(draft: &Draft) -> Vec<String> {
     for (target, source) in &draft.volumes {
         match source {
             MountSource::Volume { name } => flag("volume", &format!("{name}:{target}")),
+            MountSource::External { name } => flag("volume", &format!("docker:{name}:{target}")),
             MountSource::Host { path, read_only } => {
                 flag("volume", &format!("{path}:{target}{}", if *read_only { ":ro" } else { "" }));
             }

@@ -124,6 +124,7 @@ fn release(app: &str, number: u64, image: &str, age: i64, status: ReleaseStatus)
         status,
         took_ms: 6_400,
         container_kept: true,
+        adopted: false,
     }
 }
 

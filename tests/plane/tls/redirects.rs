@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use once::app::{Route, Tls, Web};
+use once::app::{Hostname, Route, Tls, Web};
 use once::proxy::plane::PlaneOptions;
 
 use super::{TlsHouse, ask};
@@ -157,4 +157,19 @@ async fn an_apps_own_word_about_it_stays() {
     let reply = ask(house.open("shop.test").await, "shop.test", "/").await;
     assert_eq!(reply.header(STRICT), Some("max-age=5; preload"));
     assert_eq!(reply.head.to_lowercase().matches(STRICT).count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_sent_to_a_name_that_has_no_certificate_yet() {
+    let house = house(Some(443));
+    let demo = house.app("shop", &["old.test"]).await;
+    let hosts = ["new.test", "old.test"].map(|host| host.parse::<Hostname>().unwrap());
+    let web = Web { canonical_host: Some(hosts[0].clone()), ..Web::default() };
+    let route = Route { hosts: hosts.into(), ..route_to(demo.address, Tls::Auto, web) };
+    house.house.plane.set_route(route);
+    assert_eq!(house.get("old.test", "/version").await.status, 200, "it answers under the old name");
+    house.install(&["new.test"]);
+    let moved = house.get("old.test", "/x?y").await;
+    assert_eq!((moved.status, moved.header("location")), (301, Some("https://new.test/x?y")));
+    assert_eq!(house.get("new.test", "/version").await.status, 200);
 }

@@ -8,7 +8,7 @@ use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 use once::app::engine::{
     Container, ContainerDetail, ContainerSpec, Engine, EngineError, EngineEvent, EngineInfo, ExecSession, ExecSpec,
-    HostUsage, Image, LogLine, LogQuery, OwnImage, PullProgress, Usage, Volume,
+    HostUsage, Image, LogLine, LogQuery, Origin, OwnImage, PullProgress, Restart, Usage, Volume,
 };
 use once::app::{ImageRef, Machine, Namespace};
 use once::docker::labels;
@@ -113,6 +113,23 @@ impl Engine for FakeEngine {
 
     async fn container(&self, id: &str) -> Result<Option<ContainerDetail>> {
         self.call("container", |state| Ok(state.container(id).map(state::Held::detailed))).await
+    }
+
+    async fn origin(&self, id: &str) -> Result<Option<Origin>> {
+        self.call("origin", |state| Ok(state.container(id).map(state::Held::origin))).await
+    }
+
+    async fn set_restart(&self, id: &str, restart: Restart) -> Result<()> {
+        self.call("set_restart", |state| {
+            let held = state.container_mut(id).ok_or_else(|| absent("container", id))?;
+            held.spec.restart = restart;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn read_file(&self, _: &str, _: &str, _: usize) -> Result<Option<Vec<u8>>> {
+        self.call("read_file", |_| Ok(None)).await
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<String> {
@@ -296,6 +313,16 @@ impl Engine for FakeEngine {
             let held = state.container_mut(container).ok_or_else(|| absent("container", container))?;
             if !held.networks.iter().any(|joined| joined == network) {
                 held.networks.push(network.to_owned());
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn leave_network(&self, network: &str, container: &str) -> Result<()> {
+        self.call("leave_network", |state| {
+            if let Some(held) = state.container_mut(container) {
+                held.networks.retain(|joined| joined != network);
             }
             Ok(())
         })

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use once::app::engine::{
-    Container, ContainerDetail, ContainerSpec, Identity, Image, LogLine, MountSpec, Restart, Role,
+    Container, ContainerDetail, ContainerSpec, Identity, Image, LogLine, MountSpec, Origin, Restart, Role,
 };
-use once::app::{AppId, Namespace, ReleaseNumber};
+use once::app::{AppId, MountSource, Namespace, ReleaseNumber};
 use once::docker::labels;
 use tokio::sync::broadcast;
 
@@ -196,6 +196,33 @@ impl Held {
             memory: self.spec.memory,
             nano_cpus: self.spec.nano_cpus,
             restart: self.spec.restart,
+        }
+    }
+
+    pub fn origin(&self) -> Origin {
+        let detail = self.detailed();
+        let mounts = self.spec.mounts.iter().map(|mount| match mount {
+            MountSpec::Volume { name, target } => (target.clone(), MountSource::External { name: name.clone() }),
+            MountSpec::Bind { path, target, read_only } => {
+                (target.clone(), MountSource::Host { path: path.clone(), read_only: *read_only })
+            }
+        });
+        Origin {
+            id: detail.id,
+            name: detail.name,
+            image: self.spec.image.clone(),
+            image_id: detail.image_id,
+            running: detail.running,
+            labels: detail.labels,
+            env: self.spec.env.clone(),
+            mounts: mounts.collect(),
+            networks: self.networks.clone(),
+            shared_network: None,
+            memory: detail.memory,
+            nano_cpus: detail.nano_cpus,
+            published: detail.ports,
+            stop_timeout: Some(self.spec.stop_timeout),
+            beyond: vec![],
         }
     }
 

@@ -44,3 +44,22 @@ fn what_serves_is_kept_or_is_tried_out_is_needed() {
     record.serving = None;
     assert_eq!(needs(&record), [false, false, false]);
 }
+
+#[test]
+fn hostnames_that_were_given_up_are_remembered_within_bounds() {
+    let mut ledger = ledger(&[("shop", "a1")]);
+    let hosts = |ledger: &Ledger| -> Vec<String> {
+        ledger.get(&id("shop")).unwrap().former_hosts.iter().map(ToString::to_string).collect()
+    };
+    let amend = |ledger: &mut Ledger, host: &str| {
+        ledger.apply(Transaction::Amend { app: id("shop"), settings: Box::new(settings(host)) }).unwrap();
+    };
+    amend(&mut ledger, "b.test");
+    assert_eq!(hosts(&ledger), [host("shop")]);
+    amend(&mut ledger, &host("shop"));
+    assert_eq!(hosts(&ledger), ["b.test"], "what it has again is not given up");
+    for n in 0..40 {
+        amend(&mut ledger, &format!("n{n}.test"));
+    }
+    assert_eq!((hosts(&ledger).len(), hosts(&ledger).pop()), (16, Some("n38.test".to_owned())));
+}

@@ -23,7 +23,8 @@ pub(crate) const SET_EXAMPLES: &str = "\
 Examples:
   once set shop LOCALE=de FEATURE_X=on       variables of the app's environment
   once set shop --memory 1g --unset cpus
-  once set shop --host www.example.com       one more hostname, nothing restarts";
+  once set shop --host www.example.com       one more hostname, nothing restarts
+  once set shop --move-host shop.example.org another address; the old one redirects until --drop-host";
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct DeployArgs {
@@ -83,6 +84,9 @@ pub(crate) struct SettingsArgs {
     /// Hostname the app answers to; the first is the primary one; may be repeated
     #[arg(long, value_name = "HOST")]
     pub(crate) host: Vec<String>,
+    /// The app's address from now on: its other hostnames redirect to it until they are dropped
+    #[arg(long, value_name = "HOST")]
+    pub(crate) move_host: Option<String>,
     /// Take a hostname away
     #[arg(long, value_name = "HOST")]
     pub(crate) drop_host: Vec<String>,
@@ -209,6 +213,12 @@ pub(crate) struct Behaviour {
     /// Bring the proxy to this command's version first
     #[arg(long)]
     pub(crate) upgrade_proxy: bool,
+    /// The new app is meant to stand beside this one, whose hostname, data or image it was taken for; may be repeated
+    #[arg(long, value_name = "APP")]
+    pub(crate) beside: Vec<AppName>,
+    /// The app is to run another image from now on
+    #[arg(long)]
+    pub(crate) change_image: bool,
     /// Fail, exit 5, and switch nothing unless there is a certificate for each hostname
     #[arg(long)]
     pub(crate) require_tls: bool,

@@ -15,9 +15,9 @@ pub use machinery::{DemoImageArgs, DemoLoadArgs, Machinery};
 pub(crate) use proxy::ConfigureArgs;
 pub use queries::ProxyArgs;
 pub(crate) use queries::{
-    AdoptArgs, AppArg, AppWaitArgs, AppsArg, CanaryArgs, ConfirmArgs, DiffArgs, DoctorArgs, ExecArgs, LockArgs,
-    LogsArgs, MaintenanceArgs, PauseArgs, ProxyCommand, ReleasesArgs, RemoveArgs, RenameArgs, RollbackArgs, ShowArgs,
-    StatusArgs, UnlockArgs, UpgradeArgs, WatchArgs,
+    AdoptArgs, AppArg, AppWaitArgs, AppsArg, CanaryArgs, ConfirmArgs, DiffArgs, DoctorArgs, ExecArgs, ExportArgs,
+    ExportFormat, HandbackArgs, LockArgs, LogsArgs, MaintenanceArgs, PauseArgs, ProxyCommand, ReleasesArgs, RemoveArgs,
+    RenameArgs, RollbackArgs, ShowArgs, StatusArgs, TakeoverArgs, UnlockArgs, UpgradeArgs, WatchArgs,
 };
 
 /// The command line.
@@ -75,6 +75,9 @@ pub struct Global {
     /// The engine to use, as in ssh://user@host; else DOCKER_HOST or the Docker context
     #[arg(long, global = true, value_name = "ADDRESS")]
     pub on: Option<String>,
+    /// Refuse to do anything unless this is the engine's ID; `once status` shows it
+    #[arg(long, global = true, env = "ONCE_EXPECT_ENGINE", hide_env_values = true, value_name = "ID")]
+    pub expect_engine: Option<String>,
     /// One JSON object per line on standard output
     #[arg(long, global = true)]
     pub json: bool,
@@ -191,8 +194,12 @@ pub(crate) enum Command {
     /// What is wrong on this host, and what to do about it; exits 10 when something is
     #[command(after_help = queries::DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),
-    /// Take an app that runs already back under control, after its record was lost
+    /// Make an app of a container that runs already, whoever made it, without touching it
+    #[command(after_help = queries::ADOPT_EXAMPLES)]
     Adopt(AdoptArgs),
+    /// Apps as a plain script of `docker run`, or as a document: what it takes to go on without once
+    #[command(after_help = queries::EXPORT_EXAMPLES)]
+    Export(ExportArgs),
     /// Give an app another name; containers, data and history stay, and the old name goes on meaning it
     #[command(after_help = queries::RENAME_EXAMPLES)]
     Rename(RenameArgs),
@@ -253,6 +260,7 @@ impl Command {
             Self::Activity { .. } => "activity",
             Self::Doctor(_) => "doctor",
             Self::Adopt(_) => "adopt",
+            Self::Export(_) => "export",
             Self::Rename(_) => "rename",
             Self::Completions { .. } => "completions",
             Self::Version => "version",

@@ -49,6 +49,12 @@ pub(crate) struct ConfigureArgs {
     /// Port of the host's loopback for metrics
     #[arg(long, value_name = "PORT")]
     pub(crate) metrics_port: Option<String>,
+    /// Post what is done to the apps to this URL: @FILE, or - for standard input, for it may hold a secret
+    #[arg(long, value_name = "@FILE|-", allow_hyphen_values = true)]
+    pub(crate) webhook: Option<String>,
+    /// The key these posts are signed with, 16 characters or more: @FILE, or - for standard input
+    #[arg(long, value_name = "@FILE|-", allow_hyphen_values = true)]
+    pub(crate) webhook_key: Option<String>,
     /// Set a field back to its default, or take a range away, as in trusted-proxy.10.0.0.0/8; may be repeated
     #[arg(long, value_name = "FIELD")]
     pub(crate) unset: Vec<String>,

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use crate::app::{AppName, PROXY_HTTPS, PROXY_HTTPS_PORT};
+use crate::app::{AppName, Hostname, PROXY_HTTPS, PROXY_HTTPS_PORT, Port, UrlPath};
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AppArg {
@@ -155,14 +155,71 @@ pub(crate) struct DoctorArgs {
     pub(crate) wait: WaitArgs,
 }
 
+pub(crate) const ADOPT_EXAMPLES: &str = "\
+Examples:
+  once adopt wiki --dry-run          what would be taken over, what cannot be, and what it costs
+  once adopt wiki --host wiki.example.com
+  once adopt shop-web-3f2a91c        an app of Kamal's: its hostnames are those Kamal's proxy has
+  once adopt once-shop-3             an app of our own whose record was lost
+
+The container runs on as it is, as release 1 of the app; the next deploy swaps it for one of our own.";
+
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AdoptArgs {
-    /// Name or id of one of its containers
+    /// Name or id of a container: ours, ONCE's, Kamal's, or anybody's with an HTTP port
     pub(crate) container: String,
+    /// The app's name [default: what its maker calls it, else the container's]
+    #[arg(long)]
+    pub(crate) name: Option<AppName>,
+    /// Hostname; may be repeated [default: those its proxy has for it, else <name>.localhost]
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Vec<Hostname>,
+    /// Its HTTP port [default: the only one that is published, else exposed]
+    #[arg(long)]
+    pub(crate) port: Option<Port>,
+    /// Path that answers 2xx [default: what its proxy asks for, else /up, else /]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) health_path: Option<UrlPath>,
+    /// Only say what would be taken over, what cannot be, and what it costs
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) confirm: ConfirmArgs,
     #[command(flatten)]
     pub(crate) wait: WaitArgs,
+}
+
+pub(crate) const EXPORT_EXAMPLES: &str = "\
+Examples:
+  once export > run.sh                     all apps as a script of `docker run`, secrets left out
+  once export shop --secrets shop.env > run.sh && sh run.sh shop.env
+  once export --format toml > once.toml    the settings as a document; format 1
+
+The script runs each app under its own name on a port of 127.0.0.1, with the same image, variables, volumes and limits. In the
+document a secret is `@secret`.";
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ExportArgs {
+    /// The app's name, or any of its hostnames [default: all]
+    pub(crate) app: Option<String>,
+    /// As what
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: ExportFormat,
+    /// Port of the first app in the script; the others have the ones behind it
+    #[arg(long, default_value_t = 8080, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: u16,
+    /// Write the secrets the script needs into a new file that only you can read
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secrets: Option<std::path::PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// A script of `docker run`
+    #[default]
+    Docker,
+    /// A document of the settings
+    Toml,
 }
 
 pub(crate) const LOGS_EXAMPLES: &str = "\
@@ -248,6 +305,11 @@ pub(crate) enum ProxyCommand {
     /// Show or change what holds for the proxy as a whole
     #[command(after_help = super::proxy::EXAMPLES)]
     Configure(Box<super::proxy::ConfigureArgs>),
+    /// Take the host's ports from somebody else's proxy, with a gap that is announced and measured
+    #[command(after_help = TAKEOVER_EXAMPLES)]
+    Takeover(TakeoverArgs),
+    /// Undo a takeover: our proxy goes to other ports, theirs is started
+    Handback(HandbackArgs),
     /// What it writes: the access log of all apps and its own messages
     Logs {
         /// Go on with lines to come
@@ -273,6 +335,42 @@ pub(crate) struct UpgradeArgs {
     /// Replace the container instead, for a proxy too old; a second without any app
     #[arg(long)]
     pub(crate) replace: bool,
+    #[command(flatten)]
+    pub(crate) confirm: ConfirmArgs,
+}
+
+pub(crate) const TAKEOVER_EXAMPLES: &str = "\
+Examples:
+  ONCE_HTTP_PORT=8080 once adopt shop-web-3f2a91c    first the apps, beside the proxy that serves them now
+  once proxy takeover kamal-proxy --dry-run          what will be served, and how long nobody is
+  once proxy takeover kamal-proxy
+
+Where our proxy does not come up, theirs is started again. Afterwards the command that undoes it is printed.";
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TakeoverArgs {
+    /// Name or id of the container that has the ports
+    pub(crate) container: String,
+    /// Seconds it has for requests under way
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=600))]
+    pub(crate) grace: u64,
+    /// Only say what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) confirm: ConfirmArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct HandbackArgs {
+    /// Name or id of the container that gets its ports again
+    pub(crate) container: String,
+    /// Where our proxy goes
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) http_port: u16,
+    /// The same, for HTTPS
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) https_port: Option<u16>,
     #[command(flatten)]
     pub(crate) confirm: ConfirmArgs,
 }

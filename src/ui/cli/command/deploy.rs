@@ -50,6 +50,8 @@ fn wish(mut draft: Draft, settings: &SettingsArgs, behaviour: &Behaviour) -> Res
         start: behaviour.start,
         upgrade_proxy: behaviour.upgrade_proxy,
         require_tls: behaviour.require_tls,
+        beside: behaviour.beside.clone(),
+        change_image: behaviour.change_image,
         ..Deploy::default()
     })
 }

@@ -79,7 +79,7 @@ async fn fix(session: &mut Session<'_>, findings: &[Finding], wait: u64) -> Resu
     let mut tried = false;
     for fix in fixes {
         let ask = match fix {
-            Fix::Adopt { container } => Ask::Adopt { container: container.clone() },
+            Fix::Adopt { container } => Ask::Adopt { container: container.clone(), wish: Box::default() },
             Fix::Start { app } => Ask::Start { app: selector(app.as_str()) },
             Fix::Restart { app } => Ask::Restart { app: selector(app.as_str()) },
             Fix::Tidy { app } => Ask::Tidy { app: selector(app.as_str()) },

@@ -72,9 +72,14 @@ fn draft(args: &ConfigureArgs) -> Result<ProxyDraft, Problem> {
         })?;
         wrong.extend(draft.set(ProxyField::AcmeRoot, &read).err().map(|e| e.to_string()));
     }
-    if let Some(from) = &args.acme_eab_key {
-        let key = secret::text("--acme-eab-key", from, false)?;
-        wrong.extend(draft.set(ProxyField::AcmeEabKey, &key).err().map(|e| e.to_string()));
+    for (field, flag, from) in [
+        (ProxyField::AcmeEabKey, "--acme-eab-key", &args.acme_eab_key),
+        (ProxyField::Webhook, "--webhook", &args.webhook),
+        (ProxyField::WebhookKey, "--webhook-key", &args.webhook_key),
+    ] {
+        let Some(from) = from else { continue };
+        let text = secret::text(flag, from, false)?;
+        wrong.extend(draft.set(field, &text).err().map(|e| e.to_string()));
     }
     if wrong.is_empty() {
         return Ok(draft);

@@ -162,6 +162,7 @@ fn value(s: &Settings, field: Field) -> Option<String> {
 fn mount(source: &MountSource, target: &str) -> String {
     match source {
         MountSource::Volume { name } => format!("{name}:{target}"),
+        MountSource::External { name } => format!("docker:{name}:{target}"),
         MountSource::Host { path, read_only: false } => format!("{path}:{target}"),
         MountSource::Host { path, read_only: true } => format!("{path}:{target}:ro"),
     }

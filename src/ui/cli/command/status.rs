@@ -31,6 +31,10 @@ pub(crate) async fn status(session: &mut Session<'_>, args: &StatusArgs) -> Answ
     } else {
         print(session, &apps);
     }
+    if !session.out.is_json() {
+        let engine = at.engine.info().await?;
+        session.out.say(&format!("engine {} at {}, ID {}", engine.name, engine.address, engine.id));
+    }
     for finding in &findings {
         session.out.tell(&format!("finding: {}", crate::ui::sanitize::line(finding)));
     }

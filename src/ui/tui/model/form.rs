@@ -311,6 +311,7 @@ fn rows_of(field: Field, settings: &Settings) -> Vec<Row> {
         Field::Volume => {
             let source = |s: &MountSource| match s {
                 MountSource::Volume { name } => name.clone(),
+                MountSource::External { name } => format!("docker:{name}"),
                 MountSource::Host { path, .. } => path.clone(),
             };
             settings.volumes.iter().map(|(target, s)| Row::entry(field, target.as_str(), &source(s), false)).collect()

@@ -65,6 +65,7 @@ fn shown(field: Field, s: &Settings, mask: &str) -> Vec<(String, String)> {
             .map(|(target, source)| {
                 let text = match source {
                     MountSource::Volume { name } => format!("volume {name}"),
+                    MountSource::External { name } => format!("volume {name} of the engine"),
                     MountSource::Host { path, read_only } => {
                         format!("{path}{}", if *read_only { " (read-only)" } else { "" })
                     }

@@ -7,6 +7,7 @@ use futures_util::StreamExt as _;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::app::engine::Container;
 use crate::app::event::Outcome;
 use crate::app::proxy::Proxy;
 use crate::app::{Clock, Installation, Namespace, Problem};
@@ -98,10 +99,13 @@ async fn list(
     let mut events = installation.engine.events(&on.namespace);
     let mut heard = true;
     loop {
-        let containers = match patiently(async { Ok(installation.engine.containers(&on.namespace).await?) }).await {
+        let containers = match patiently(async { Ok(installation.engine.all_containers().await?) }).await {
             Ok(containers) => containers,
             Err(problem) => return problem,
         };
+        // Others' too: an app that was taken over runs in one until its next deploy.
+        let here = |c: &Container| c.identity.as_ref().is_none_or(|i| i.namespace == on.namespace);
+        let containers: Vec<Container> = containers.into_iter().filter(here).collect();
         ids.send_replace(containers.iter().filter(|c| c.running).map(|c| c.id.clone()).collect());
         if let Some(msg) = up.take() {
             let _ = on.tx.send(msg).await;

@@ -197,7 +197,7 @@ fn question(m: &Model, app: &AppView, wish: Ask) -> Result<Confirm, String> {
             vec!["What no release needs is removed.".into(), "What serves is not touched.".into()],
             "Tidy up",
         ),
-        Ask::Adopt { container } => (
+        Ask::Adopt { container, .. } => (
             format!("Adopt {container}?"),
             vec!["Its app gets a record again.".into(), "Its containers are not touched.".into()],
             "Adopt",
@@ -269,7 +269,7 @@ pub(super) fn run(m: &mut Model, ask: Ask) -> Vec<Effect> {
         | Ask::Rename { app, .. }
         | Ask::Remove { app, .. } => app.0.clone(),
         Ask::DropAlias { alias, .. } => alias.to_string(),
-        Ask::Adopt { container } => container.clone(),
+        Ask::Adopt { container, .. } => container.clone(),
     };
     let dry = ask.is_dry();
     let job = m.job(ask);

@@ -1,0 +1,245 @@
+//! Making an app of a container of others while it runs on: joined to our network, asked whether it answers, recorded as
+//! release 1. The record is the commit point; before it all is undone.
+
+use futures_util::StreamExt as _;
+
+use super::candidate::Made;
+use super::context::Context;
+use super::healthy::probe_host;
+use crate::app::engine::{EngineError, Restart};
+use crate::app::event::{Event, Outcome, Step};
+use crate::app::image::ResolvedImage;
+use crate::app::installation::Installation;
+use crate::app::job::AdoptWish;
+use crate::app::journal::Journal;
+use crate::app::ledger::{AppRecord, Claim, Ledger, Transaction};
+use crate::app::name::{AppId, ReleaseNumber};
+use crate::app::plan::{Action, Wished, plan};
+use crate::app::problem::Problem;
+use crate::app::proxy::{ProbeAnswer, ProbeRequest, ProxyError};
+use crate::app::rebuild::digest_of;
+use crate::app::release::{Release, ReleaseStatus};
+use crate::app::select::guard_new;
+use crate::app::takeover::{self, ONCE_DATA, Sighting, Takeover, kamal};
+use crate::app::units::{Port, UrlPath};
+
+/// How long what runs already may take to answer on each path that is tried.
+const ANSWER_MS: u64 = 5_000;
+
+/// The state file of a proxy has a kilobyte a service.
+const STATE_MOST: usize = 8 << 20;
+
+/// A container that was looked at, and what is to come of it.
+pub(super) struct Found {
+    pub(super) takeover: Takeover,
+    /// Its name.
+    pub(super) container: String,
+    id: String,
+    image: ResolvedImage,
+    /// It was in our network before.
+    joined: bool,
+}
+
+/// Looks at a container of others.
+pub(super) async fn look(installation: &Installation, id: &str, wish: &AdoptWish) -> Result<Found, Problem> {
+    let engine = &*installation.engine;
+    let absent = || Problem::from(EngineError::Absent { what: format!("container {id}") });
+    let origin = engine.origin(id).await?.ok_or_else(absent)?;
+    let image = engine.image(&origin.image_id).await?.ok_or_else(|| {
+        let message = format!("the image of `{}` is not on the engine any more", origin.name.escape_debug());
+        Problem::rejected("image-gone", message).hint("the next deploy could not go on from it")
+    })?;
+    let data = match origin.mounts.get(ONCE_DATA) {
+        Some(crate::app::settings::MountSource::External { name }) => engine.volume(name).await?,
+        _ => None,
+    };
+    let mut siblings = Vec::new();
+    let mut routes = None;
+    if let Some(service) = origin.labels.get("service") {
+        let all = engine.all_containers().await?;
+        let same = |key: &str, labels: &std::collections::BTreeMap<String, String>| {
+            labels.get(key).map_or("", String::as_str) == origin.labels.get(key).map_or("", String::as_str)
+        };
+        let beside = all.iter().filter(|c| c.running && c.id != origin.id && c.labels.get("service") == Some(service));
+        siblings = beside
+            .filter(|c| same("destination", &c.labels))
+            .filter_map(|c| Some((c.name.clone(), c.labels.get("role")?.clone())))
+            .collect();
+        if let Some(proxy) = all.iter().find(|c| kamal::is_proxy(c)) {
+            routes = engine.read_file(&proxy.id, kamal::STATE, STATE_MOST).await?;
+        }
+    }
+    let seen = Sighting {
+        namespace: &installation.namespace,
+        origin: &origin,
+        image: &image,
+        data: data.as_ref(),
+        routes: routes.as_deref(),
+        siblings: &siblings,
+    };
+    let takeover = takeover::read(seen, wish)?;
+    let digest = digest_of(&image, takeover.settings.image.repository());
+    Ok(Found {
+        container: origin.name.clone(),
+        joined: origin.networks.contains(&installation.namespace.network()),
+        id: origin.id,
+        image: ResolvedImage { digest, id: origin.image_id },
+        takeover,
+    })
+}
+
+impl Found {
+    fn port(&self) -> Port {
+        self.takeover.settings.port.unwrap_or(Port::HTTP)
+    }
+
+    /// Name and hostnames must be nobody else's, now or lately.
+    pub(super) fn guard(&self, records: &[AppRecord]) -> Result<(), Problem> {
+        let (name, settings) = (&self.takeover.name, &self.takeover.settings);
+        if let Some(record) = records.iter().find(|r| r.is_called(name)) {
+            let (what, hint) = match record.is_live() {
+                true => ("belongs to another app", format!("`once show {name}` shows it")),
+                false => ("belonged to an app whose data is kept", format!("`once remove {name} --data` lets it go")),
+            };
+            return Err(Problem::new(Outcome::Refused, "name-taken", format!("the name {name} {what}"))
+                .hint("give another one with `--name`")
+                .hint(hint));
+        }
+        guard_new(records, name, &settings.hosts)?;
+        let nobody = AppId(String::new());
+        Ledger::from_records(records.to_vec()).check_claim(&nobody, &Claim::of(settings)).map_err(ProxyError::from)?;
+        Ok(())
+    }
+
+    /// Tells what is taken over, what is not, and what it costs.
+    pub(super) fn announce(&self, journal: &Journal) {
+        let settings = &self.takeover.settings;
+        let mut view = plan(None, Wished { settings, image: &self.image, port: self.port(), force: false });
+        view.action = Action::Create;
+        view.remarks.clone_from(&self.takeover.remarks);
+        journal.write(Event::Planned {
+            plan: view,
+            host: settings.primary_host().to_string(),
+            from: None,
+            steps: vec![Step::Lock, Step::Healthy, Step::Switch],
+        });
+        for text in &self.takeover.left {
+            journal.warn("not-taken-over", format!("not taken over: {text}"));
+        }
+    }
+}
+
+/// Makes the record. The container runs on as it is, whatever comes of it.
+pub(super) async fn take_over(context: &mut Context<'_>, mut found: Found) -> Result<Outcome, Problem> {
+    let records = context.proxy.snapshot().await?.apps;
+    found.guard(&records)?;
+    found.announce(context.journal);
+    let engine = std::sync::Arc::clone(&context.installation.engine);
+    let now = context.installation.clock.now();
+    let entropy = &context.installation.entropy;
+    let generated = found.takeover.generated.take().unwrap_or_else(|| entropy.secrets());
+    let mut record = AppRecord::new(AppId(entropy.id()), context.name.clone(), generated, now);
+    let network = context.installation.namespace.network();
+    let mut made = Made::default();
+    let work = async {
+        context.make_volumes(&record, &found.takeover.settings, &mut made).await?;
+        engine.join_network(&network, &found.id).await?;
+        found.takeover.settings.health_path = context.find_answer(&found).await?;
+        let release = release(context, &found);
+        record.next_release = release.number.0 + 1;
+        record.serving = Some(release.number);
+        record.releases.push(release);
+        let create = Transaction::Create { record: Box::new(record.clone()) };
+        let switch = async {
+            context.proxy.apply(context.lease.fence(), create).await?;
+            Ok::<_, Problem>(((), format!("requests go to {}, which was running", found.container)))
+        };
+        context.journal.step(Step::Switch, switch).await
+    };
+    if let Err(problem) = work.await {
+        undo(context, &found, &network, &made).await;
+        return Err(problem);
+    }
+    context.report.serving = record.serving;
+    context.report.release = record.serving;
+    context.report.reached = Some(found.takeover.settings.clone());
+    if let Err(error) = engine.set_restart(&found.id, Restart::UnlessStopped).await {
+        context.journal.warn("restart-policy", format!("what the engine does when it ends stays as it was: {error}"));
+    }
+    Ok(Outcome::Created)
+}
+
+fn release(context: &Context<'_>, found: &Found) -> Release {
+    Release {
+        number: ReleaseNumber(1),
+        op: context.job.op.clone(),
+        image: found.image.clone(),
+        settings: found.takeover.settings.clone(),
+        container: found.container.clone(),
+        port: found.port(),
+        created_at: context.installation.clock.now(),
+        by: context.job.by.clone(),
+        revision: None,
+        rollback_to: None,
+        status: ReleaseStatus::Serving,
+        took_ms: context.took_ms(),
+        container_kept: true,
+        adopted: true,
+    }
+}
+
+async fn undo(context: &Context<'_>, found: &Found, network: &str, made: &Made) {
+    let engine = &*context.installation.engine;
+    if !found.joined
+        && let Err(error) = engine.leave_network(network, &found.id).await
+    {
+        context.journal.warn("network-left", format!("{} is still in the network {network}: {error}", found.container));
+    }
+    for volume in &made.volumes {
+        if let Err(error) = engine.remove_volume(volume).await {
+            context.journal.warn("volume-left", format!("the empty volume {volume} could not be removed: {error}"));
+        }
+    }
+}
+
+impl Context<'_> {
+    /// Asks on the way requests will take; the path that answers 2xx.
+    async fn find_answer(&self, found: &Found) -> Result<UrlPath, Problem> {
+        let work = async {
+            let mut told = Vec::new();
+            for path in &found.takeover.health_paths {
+                let answer = self.ask_on(found, path).await?;
+                told.push(format!("GET {path} → {answer}"));
+                if matches!(answer, ProbeAnswer::Healthy { .. }) {
+                    return Ok((path.clone(), told.join(", ")));
+                }
+            }
+            let message = format!("{} does not answer on port {}: {}", found.container, found.port(), told.join(", "));
+            Err(Problem::new(Outcome::Failed, "unhealthy", message)
+                .hint("`--health-path` names a path that answers 2xx, `--port` the port that speaks HTTP")
+                .hint("nothing was changed: it runs on as it did"))
+        };
+        let journal = self.journal;
+        journal.step(Step::Healthy, self.until_stopped(work)).await
+    }
+
+    async fn ask_on(&self, found: &Found, path: &UrlPath) -> Result<ProbeAnswer, Problem> {
+        let mut answers = self.proxy.probe(ProbeRequest {
+            address: format!("{}:{}", found.container, found.port()),
+            path: path.clone(),
+            host: probe_host(&found.takeover.settings),
+            timeout_ms: ANSWER_MS,
+            upstream: found.takeover.settings.web.upstream,
+            other_ports: Vec::new(),
+        });
+        let mut last = ProbeAnswer::NoAddress;
+        while let Some(answer) = answers.next().await {
+            last = answer?;
+            // It has been running for long: a status is its answer, and no other will come.
+            if matches!(last, ProbeAnswer::Healthy { .. } | ProbeAnswer::Status { .. }) {
+                break;
+            }
+        }
+        Ok(last)
+    }
+}
