@@ -168,6 +168,7 @@ fn volumes(record: &AppRecord, new: Newcomer<'_>) -> Result<(), Problem> {
 fn volume_names(namespace: &Namespace, app: &AppName, settings: &Settings) -> Vec<String> {
     let more = settings.volumes.values().filter_map(|source| match source {
         MountSource::Volume { name } => Some(namespace.volume(app, Some(name))),
+        MountSource::External { name } => Some(name.clone()),
         MountSource::Host { .. } => None,
     });
     std::iter::once(namespace.volume(app, None)).chain(more).collect()

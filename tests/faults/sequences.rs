@@ -97,7 +97,7 @@ async fn mend(bed: &Bed) -> usize {
         }
         for finding in found {
             let ask = match finding.fix.clone().unwrap_or_else(|| panic!("nothing mends {finding:#?}")) {
-                Fix::Adopt { container } => Ask::Adopt { container },
+                Fix::Adopt { container } => Ask::Adopt { container, wish: Box::default() },
                 Fix::Start { app } => Ask::Start { app: Selector(app.to_string()) },
                 Fix::Restart { app } => Ask::Restart { app: Selector(app.to_string()) },
                 Fix::Tidy { app } => Ask::Tidy { app: Selector(app.to_string()) },

@@ -54,7 +54,7 @@ pub(crate) async fn preview(
     let found = find(installation, container).await?;
     if found.identity.is_none() && owner(records, &found).is_none() {
         let found = takeover::look(installation, &found.id, wish).await?;
-        found.guard(records)?;
+        found.guard(&installation.namespace, records)?;
         found.announce(journal);
     }
     Ok(Outcome::Unchanged)

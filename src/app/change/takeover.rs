@@ -8,18 +8,18 @@ use super::context::Context;
 use super::healthy::probe_host;
 use crate::app::engine::{EngineError, Restart};
 use crate::app::event::{Event, Outcome, Step};
+use crate::app::guard::{self, Newcomer};
 use crate::app::image::ResolvedImage;
 use crate::app::installation::Installation;
 use crate::app::job::AdoptWish;
 use crate::app::journal::Journal;
 use crate::app::ledger::{AppRecord, Claim, Ledger, Transaction};
-use crate::app::name::{AppId, ReleaseNumber};
+use crate::app::name::{AppId, Namespace, ReleaseNumber};
 use crate::app::plan::{Action, Wished, plan};
 use crate::app::problem::Problem;
 use crate::app::proxy::{ProbeAnswer, ProbeRequest, ProxyError};
 use crate::app::rebuild::digest_of;
 use crate::app::release::{Release, ReleaseStatus};
-use crate::app::select::guard_new;
 use crate::app::takeover::{self, ONCE_DATA, Sighting, Takeover, kamal};
 use crate::app::units::{Port, UrlPath};
 
@@ -94,7 +94,7 @@ impl Found {
     }
 
     /// Name and hostnames must be nobody else's, now or lately.
-    pub(super) fn guard(&self, records: &[AppRecord]) -> Result<(), Problem> {
+    pub(super) fn guard(&self, namespace: &Namespace, records: &[AppRecord]) -> Result<(), Problem> {
         let (name, settings) = (&self.takeover.name, &self.takeover.settings);
         if let Some(record) = records.iter().find(|r| r.is_called(name)) {
             let (what, hint) = match record.is_live() {
@@ -105,7 +105,7 @@ impl Found {
                 .hint("give another one with `--name`")
                 .hint(hint));
         }
-        guard_new(records, name, &settings.hosts)?;
+        guard::newcomer(records, Newcomer { namespace, name, settings, beside: &[] })?;
         let nobody = AppId(String::new());
         Ledger::from_records(records.to_vec()).check_claim(&nobody, &Claim::of(settings)).map_err(ProxyError::from)?;
         Ok(())
@@ -132,7 +132,7 @@ impl Found {
 /// Makes the record. The container runs on as it is, whatever comes of it.
 pub(super) async fn take_over(context: &mut Context<'_>, mut found: Found) -> Result<Outcome, Problem> {
     let records = context.proxy.snapshot().await?.apps;
-    found.guard(&records)?;
+    found.guard(&context.installation.namespace, &records)?;
     found.announce(context.journal);
     let engine = std::sync::Arc::clone(&context.installation.engine);
     let now = context.installation.clock.now();
