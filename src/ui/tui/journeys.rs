@@ -55,7 +55,7 @@ fn keys_typed_before_a_question_was_painted_never_reach_it() {
 
 #[test]
 fn an_app_is_removed_only_by_its_name_and_keeps_its_data() {
-    let to_the_end = "a up enter";
+    let to_the_end = "a down down down down down down down down down down enter";
     let mut m = host();
     let effects = press(&mut m, &format!("{to_the_end} right enter enter"));
     assert!(asked(&effects).is_empty(), "without its name nothing happens");
