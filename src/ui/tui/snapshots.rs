@@ -271,7 +271,7 @@ pub(crate) const SCENES: &[Scene] = &[
     }),
     ("remove", |w, h, o| {
         let mut m = sample::host(w, h, o);
-        press(&mut m, "a down down down down down down down down enter boo");
+        press(&mut m, "a down down down down down down down down down down enter boo");
         m
     }),
     ("help", |w, h, o| {
