@@ -18,10 +18,10 @@ type Result<T> = std::result::Result<T, EngineError>;
 const LOOKS: u32 = 3;
 
 /// From look to look.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+pub(super) const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
 /// For those who made one too many to remove it.
-const SETTLED: Duration = Duration::from_secs(5);
+pub(super) const SETTLED: Duration = Duration::from_secs(5);
 
 impl Docker {
     pub(super) async fn network_or_new(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<()> {

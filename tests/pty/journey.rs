@@ -44,7 +44,7 @@ fn from_an_empty_host_to_an_app_that_was_changed_and_rolled_back() {
     term.send("app.localhost");
     term.wait("app.localhost");
     term.send(REVIEW);
-    term.wait("A new app is made");
+    term.wait("a new app, reachable once it is healthy");
     term.wait("the same as:");
     assert!(host.running().is_empty(), "a review makes nothing");
     term.send(ENTER);

@@ -95,7 +95,7 @@ impl Context {
         }
         let strict = secure::strict(&live.route, peer);
         let elsewhere = rewrite::redirect(&live.route, &request, peer.scheme, host.as_str(), port);
-        if let Some((status, headers)) = elsewhere.filter(|_| self.is_met(&live.route, peer)) {
+        if let Some((status, headers)) = elsewhere.filter(|_| self.is_met(&live.route)) {
             record.app = Some(app);
             return own((status, headers, bytes::Bytes::new()), record);
         }

@@ -30,11 +30,12 @@ impl Context {
 
     /// Whether a visitor who is sent to the canonical host meets a certificate there: until then the app answers under
     /// the name it was asked for.
-    pub(super) fn is_met(&self, route: &Route, peer: &Peer) -> bool {
+    pub(super) fn is_met(&self, route: &Route) -> bool {
         let canonical = route.web.canonical_host.as_ref();
         let comes = || route.web.tls_on_demand.is_some();
         let is_there = |name| self.shared.certificates.find(name).is_some();
-        peer.scheme != "https" || canonical.is_none_or(|host| comes() || is_there(host.as_str()))
+        // Where another proxy speaks TLS with the client, it has the certificates.
+        self.peer.scheme != "https" || canonical.is_none_or(|host| comes() || is_there(host.as_str()))
     }
 
     /// Where a plain request is to come again; `None`: it is fine as it is, or there is no certificate to meet it with.
