@@ -2,8 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::certificate::CertificateView;
-use super::host::Hostname;
+use super::certificate::{CertificateView, served};
 use super::installation::{HTTP_PORT, HTTPS_PORT, ProxyPorts};
 use super::settings::{Settings, Tls};
 
@@ -12,7 +11,8 @@ use super::settings::{Settings, Tls};
 #[must_use]
 pub fn address(settings: &Settings, certificates: &[CertificateView], ports: ProxyPorts, now: Timestamp) -> String {
     let host = settings.primary_host();
-    let secure = settings.tls != Tls::Off && has_certificate(host, certificates, now);
+    let has_certificate = served(host, certificates).is_some_and(|facts| now < facts.not_after);
+    let secure = settings.tls != Tls::Off && has_certificate;
     let (scheme, port) = match ports.https.filter(|_| secure) {
         Some(https) => ("https", Some(https).filter(|port| *port != HTTPS_PORT)),
         None => ("http", Some(ports.http).filter(|port| *port != HTTP_PORT)),
@@ -21,17 +21,6 @@ pub fn address(settings: &Settings, certificates: &[CertificateView], ports: Pro
     let host = if host.as_str().contains(':') { format!("[{host}]") } else { host.to_string() };
     let path = settings.path_prefix.as_ref().map(ToString::to_string).unwrap_or_default();
     format!("{scheme}://{host}{port}{path}")
-}
-
-/// Its own, or that of the wildcard above it, as handshakes are answered.
-fn has_certificate(host: &Hostname, certificates: &[CertificateView], now: Timestamp) -> bool {
-    let above = host.as_str().split_once('.').map(|(_, rest)| format!("*.{rest}"));
-    let is_its = |view: &&CertificateView| view.name == *host || above.as_deref() == Some(view.name.as_str());
-    let good = |view: &CertificateView| view.certificate.as_ref().is_some_and(|facts| now < facts.not_after);
-    let of = |exact: bool| {
-        certificates.iter().filter(is_its).find(|view| (view.name == *host) == exact && view.certificate.is_some())
-    };
-    of(true).or_else(|| of(false)).is_some_and(good)
 }
 
 #[cfg(test)]

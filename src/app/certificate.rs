@@ -183,3 +183,9 @@ fn ordinal(at: usize) -> &'static str {
 fn listed(names: &[String]) -> String {
     if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") }
 }
+
+/// What handshakes for a name are answered with: its own certificate, else that of the wildcard above it.
+pub(crate) fn served<'a>(host: &Hostname, all: &'a [CertificateView]) -> Option<&'a CertificateFacts> {
+    let of = |name: &str| all.iter().find(|view| view.name.as_str() == name)?.certificate.as_ref();
+    of(host.as_str()).or_else(|| of(&format!("*.{}", host.as_str().split_once('.')?.1)))
+}

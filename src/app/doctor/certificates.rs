@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::app::certificate::{CertificateFacts, CertificateSource, CertificateView};
+use crate::app::certificate::{CertificateFacts, CertificateSource, CertificateView, served};
 use crate::app::finding::{Finding, Kind};
 use crate::app::host::Hostname;
 use crate::app::inventory::Inventory;
@@ -38,7 +38,7 @@ fn of_host(
     now: Timestamp,
 ) -> Option<Finding> {
     let view = all.iter().find(|view| view.name == *host);
-    let finding = match serving(host, all) {
+    let finding = match served(host, all) {
         Some(facts) if facts.not_after <= now => over(app, settings, host, facts, view),
         Some(facts) if !facts.names.iter().any(|name| covers(name, host)) => {
             let what = format!("the certificate of {host} is for {}", facts.names.join(", "));
@@ -54,12 +54,6 @@ fn of_host(
         None => missing(app, settings, host, view?)?,
     };
     Some(finding.of(app))
-}
-
-/// The name's own, else that of the wildcard above it, as handshakes are answered.
-fn serving<'a>(host: &Hostname, all: &'a [CertificateView]) -> Option<&'a CertificateFacts> {
-    let of = |name: &str| all.iter().find(|view| view.name.as_str() == name)?.certificate.as_ref();
-    of(host.as_str()).or_else(|| of(&format!("*.{}", host.as_str().split_once('.')?.1)))
 }
 
 fn covers(name: &str, host: &Hostname) -> bool {
