@@ -111,7 +111,7 @@ pub async fn examine(installation: &Installation) -> Result<(Inventory, Vec<Find
     if let Some(machine) = engine.machine().await {
         found.extend(of_machine(&machine, &containers, &info));
     }
-    found.sort_by(|a, b| (a.severity, a.kind, &a.subject).cmp(&(b.severity, b.kind, &b.subject)));
+    found.sort_by(Finding::worst_first);
     Ok((inventory, found))
 }
 

@@ -144,6 +144,11 @@ pub enum Fix {
 }
 
 impl Finding {
+    /// The order in which findings are shown.
+    pub(crate) fn worst_first(&self, other: &Self) -> std::cmp::Ordering {
+        (self.severity, self.kind, &self.subject).cmp(&(other.severity, other.kind, &other.subject))
+    }
+
     /// Something wrong, with nothing said yet about what to do.
     #[must_use]
     pub fn problem(kind: Kind, subject: impl Into<String>, what: impl Into<String>, why: impl Into<String>) -> Self {

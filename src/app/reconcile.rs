@@ -35,7 +35,7 @@ pub fn reconcile(sight: Sight<'_>) -> Vec<Finding> {
     found.extend(unowned(sight));
     found.extend(set_aside(sight));
     found.extend(foreign(sight));
-    found.sort_by(|a, b| (a.severity, a.kind, &a.subject).cmp(&(b.severity, b.kind, &b.subject)));
+    found.sort_by(Finding::worst_first);
     found.dedup();
     found
 }
