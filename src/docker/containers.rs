@@ -10,12 +10,11 @@ use bollard::query_parameters::{
     RemoveContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder, WaitContainerOptions,
 };
 use futures_util::StreamExt;
-use tokio::time::{Instant, sleep};
 
 use super::call::{ANSWER, Call, optional};
 use super::connect::Docker;
 use super::error::taken_port;
-use super::networks::{BETWEEN_LOOKS, SETTLED};
+use super::networks::unambiguous;
 use super::{inspect, labels, spec};
 use crate::app::Namespace;
 use crate::app::engine::{Container, ContainerDetail, ContainerSpec, EngineError, Role};
@@ -87,16 +86,8 @@ impl Docker {
     }
 
     pub(super) async fn run(&self, id: &str) -> Result<()> {
-        let limit = Instant::now() + SETTLED;
-        let started = loop {
-            let request = self.client.api.start_container(id, None::<StartContainerOptions>);
-            match tokio::time::timeout(super::call::DEED, request).await {
-                // Somebody has just made its network a second time, and is about to remove that one.
-                Ok(Err(cause)) if is_ambiguous(&cause) && Instant::now() < limit => sleep(BETWEEN_LOOKS).await,
-                started => break started,
-            }
-        };
-        match started {
+        let request = unambiguous(|| self.client.api.start_container(id, None::<StartContainerOptions>));
+        match tokio::time::timeout(super::call::DEED, request).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(cause)) => Err(self.why_not_started(id, cause).await),
             Err(_) => {
@@ -170,8 +161,4 @@ impl Docker {
             }),
         }
     }
-}
-/// Whether the engine has several networks of the name that is asked for.
-fn is_ambiguous(cause: &Error) -> bool {
-    matches!(cause, Error::DockerResponseServerError { message, .. } if message.contains("is ambiguous"))
 }

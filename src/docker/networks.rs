@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use bollard::errors::Error;
 use bollard::models::{Network, NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest};
 use bollard::query_parameters::ListNetworksOptionsBuilder;
 
@@ -18,10 +19,10 @@ type Result<T> = std::result::Result<T, EngineError>;
 const LOOKS: u32 = 3;
 
 /// From look to look.
-pub(super) const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
 /// For those who made one too many to remove it.
-pub(super) const SETTLED: Duration = Duration::from_secs(5);
+const SETTLED: Duration = Duration::from_secs(5);
 
 impl Docker {
     pub(super) async fn network_or_new(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<()> {
@@ -77,9 +78,10 @@ impl Docker {
     }
 
     pub(super) async fn join(&self, network: &str, container: &str) -> Result<()> {
-        let request = NetworkConnectRequest { container: container.to_owned(), endpoint_config: None };
+        let request = || NetworkConnectRequest { container: container.to_owned(), endpoint_config: None };
+        let asked = || self.client.api.connect_network(network, request());
         let call = Call::new("join", format!("network {network} with container {container}"));
-        let Err(error) = self.client.order(call, self.client.api.connect_network(network, request)).await else {
+        let Err(error) = self.client.order(call, unambiguous(asked)).await else {
             return Ok(());
         };
         // Being in it already is 403 or 409, as is much else.
@@ -108,4 +110,24 @@ impl Docker {
         let call = Call::new("remove", format!("network {name}"));
         optional(self.client.order(call, self.client.api.remove_network(name)).await).map(|_| ())
     }
+}
+
+/// Asks for something by a network's name, again where the engine knows two of it: somebody has just made it a second
+/// time, and is about to remove that one.
+pub(super) async fn unambiguous<T, F>(ask: impl Fn() -> F) -> std::result::Result<T, Error>
+where
+    F: Future<Output = std::result::Result<T, Error>>,
+{
+    let limit = Instant::now() + SETTLED;
+    loop {
+        match ask().await {
+            Err(cause) if is_ambiguous(&cause) && Instant::now() < limit => sleep(BETWEEN_LOOKS).await,
+            answer => return answer,
+        }
+    }
+}
+
+/// Whether the engine has several networks of the name that is asked for.
+fn is_ambiguous(cause: &Error) -> bool {
+    matches!(cause, Error::DockerResponseServerError { message, .. } if message.contains("is ambiguous"))
 }
