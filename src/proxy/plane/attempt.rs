@@ -45,7 +45,7 @@ impl Context {
         let record = &*record;
         let Some(claim) = &record.claim else { return Err(Unconnected::new(request, NoConnection::Other)) };
         let (upstream, timeouts) = (claim.upstream(), &self.shared.options.timeouts);
-        let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) && record.meter.is_none();
+        let safe = is_safe(&request, record);
         let rested = match fresh {
             true => None,
             false => poll_fn(|cx| Poll::Ready(upstream.reuse(self.lane, timeouts.upstream_idle, safe, cx))).await,
@@ -98,10 +98,15 @@ impl Context {
     }
 
     /// How long the app may take until its answer begins.
-    fn head_limit(&self, claim: &Claim) -> Duration {
+    pub(super) fn head_limit(&self, claim: &Claim) -> Duration {
         let own = claim.live.route.web.response_timeout;
         own.map_or(self.shared.options.timeouts.response_head, Span::duration)
     }
+}
+
+/// Whether it may be sent twice: it only asks, and has no body.
+pub(super) fn is_safe<B>(request: &Request<B>, record: &Record) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) && record.meter.is_none()
 }
 
 fn copy_of(request: &Request<RequestBody>) -> Request<RequestBody> {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, EXPECT, HOST, TRANSFER_ENCODING};
 use http::uri::{Authority, Scheme};
-use http::{HeaderMap, Method, Request, Uri, Version};
+use http::{HeaderMap, Request, Uri, Version};
 
-use super::attempt::{Attempt, Unconnected};
+use super::attempt::{Attempt, Unconnected, is_safe};
 use super::body::RequestBody;
 use super::exchange::Context;
 use super::forward::{Failure, NoConnection, Sent, answer};
@@ -46,12 +46,9 @@ impl Context {
                 }
             }
         };
-        let limit = match claim.live.route.web.response_timeout {
-            Some(limit) => limit.duration(),
-            None if is_grpc(request.headers()) => FOR_EVER,
-            None => options.timeouts.response_head,
-        };
-        let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) && record.meter.is_none();
+        let is_endless = is_grpc(request.headers()) && claim.live.route.web.response_timeout.is_none();
+        let limit = if is_endless { FOR_EVER } else { self.head_limit(claim) };
+        let safe = is_safe(&request, record);
         let (mut request, spare) = Spare::of(request);
         readdress(&mut request);
         request.body_mut().go_on();
