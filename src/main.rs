@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use once::ui::cli::{self, Cli, Output, Part};
+use tokio::runtime::Builder;
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 fn main() -> ExitCode {
@@ -18,18 +19,8 @@ fn main() -> ExitCode {
         Err(code) => return ExitCode::from(code),
     };
     start_logging(&cli);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            tracing::error!("no runtime: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
     let mut out = Output::process(&cli.global);
-    let code = runtime.block_on(once::run(&cli, &mut out));
-    // A thread may still wait for standard input, for ever.
-    runtime.shutdown_background();
-    code
+    drive(Builder::new_multi_thread(), once::run(&cli, &mut out))
 }
 
 /// Is the proxy's supervisor or worker: these run for months, so they take along only what they need.
@@ -41,14 +32,19 @@ fn serve(part: Part) -> ExitCode {
         let log = tracing_subscriber::fmt().with_max_level(LevelFilter::ERROR).with_writer(std::io::stderr);
         log.log_internal_errors(false).init();
     }
-    let mut runtime = match part {
+    let runtime = match part {
         // It waits for children and signals, that is all.
-        Part::Supervisor(_) => tokio::runtime::Builder::new_current_thread(),
-        _ => tokio::runtime::Builder::new_multi_thread(),
+        Part::Supervisor(_) => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
     };
+    drive(runtime, once::run_part(part))
+}
+
+fn drive(mut runtime: Builder, all: impl Future<Output = ExitCode>) -> ExitCode {
     match runtime.enable_all().build() {
         Ok(runtime) => {
-            let code = runtime.block_on(once::run_part(part));
+            let code = runtime.block_on(all);
+            // A thread may still wait for standard input, for ever.
             runtime.shutdown_background();
             code
         }
