@@ -41,6 +41,14 @@ async fn hears(stream: &mut TcpStream) -> bool {
     tokio::time::timeout(Duration::from_millis(300), stream.peek(&mut [0])).await.is_ok()
 }
 
+/// Is told to go on, and sends its body.
+async fn goes_on(client: &mut TcpStream) {
+    let mut said = [0; GO_ON.len()];
+    tokio::time::timeout(PATIENCE, client.read_exact(&mut said)).await.unwrap().unwrap();
+    assert_eq!(said, GO_ON);
+    client.write_all(b"hello").await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_but_the_app_says_go_on() {
     let (house, app) = before(PATIENCE * 10).await;
@@ -50,10 +58,7 @@ async fn nobody_but_the_app_says_go_on() {
     assert!(asked.contains("expect: 100-continue\r\n"), "{asked}");
     assert!(!hears(&mut client).await, "told before the app said so");
     stream.write_all(GO_ON).await.unwrap();
-    let mut said = [0; GO_ON.len()];
-    tokio::time::timeout(PATIENCE, client.read_exact(&mut said)).await.unwrap().unwrap();
-    assert_eq!(said, GO_ON);
-    client.write_all(b"hello").await.unwrap();
+    goes_on(&mut client).await;
     let mut body = [0; 5];
     stream.read_exact(&mut body).await.unwrap();
     assert_eq!(&body, b"hello");
@@ -83,10 +88,7 @@ async fn an_app_that_knows_nothing_of_it_gets_the_body_all_the_same() {
     let mut client = TcpStream::connect(house.address).await.unwrap();
     client.write_all(ASK).await.unwrap();
     let (mut stream, _) = head(&app).await;
-    let mut said = [0; GO_ON.len()];
-    tokio::time::timeout(PATIENCE, client.read_exact(&mut said)).await.unwrap().unwrap();
-    assert_eq!(said, GO_ON);
-    client.write_all(b"hello").await.unwrap();
+    goes_on(&mut client).await;
     let mut body = [0; 5];
     stream.read_exact(&mut body).await.unwrap();
     stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
