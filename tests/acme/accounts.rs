@@ -3,7 +3,7 @@
 use once::app::{Acme, Certified};
 
 use super::house::{HERE, House, bounded, secret};
-use super::pebble::Wish;
+use crate::support::pebble::Wish;
 
 const KID: &str = "kid-1";
 const KEY: &str = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";

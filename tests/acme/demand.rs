@@ -20,10 +20,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::dns::Zone;
 use super::front::Front;
 use super::house::{HERE, bounded, host};
-use super::pebble::{Pebble, Wish};
+use crate::support::dns::Zone;
+use crate::support::pebble::{Pebble, Wish};
 
 /// Says yes to all names but those that begin with `no-`, to which it says no, and `ill-`, to which it answers 503.
 struct Asked {

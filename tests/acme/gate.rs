@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::pebble::{Pebble, loopback_pair};
+use crate::support::pebble::{Pebble, loopback_pair};
 
 /// What is said in pebble's place to requests whose path ends like this; `None`: pebble answers.
 type Say = Arc<dyn Fn(&str) -> Option<Response<Full<Bytes>>> + Send + Sync>;

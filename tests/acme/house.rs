@@ -14,10 +14,10 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::dns::Zone;
 use super::front::Front;
 use super::gate::Gate;
-use super::pebble::{Pebble, Wish};
+use crate::support::dns::Zone;
+use crate::support::pebble::{Pebble, Wish};
 
 pub const HERE: [u8; 4] = [127, 0, 0, 1];
 pub const ELSEWHERE: [u8; 4] = [127, 0, 0, 2];

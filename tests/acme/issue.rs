@@ -4,7 +4,7 @@ use once::app::{Certified, IssuingState};
 
 use super::front::{Front, stranger};
 use super::house::{ELSEWHERE, HERE, House, bounded, mode, until};
-use super::pebble::Wish;
+use crate::support::pebble::Wish;
 
 #[tokio::test]
 async fn a_certificate_is_obtained_by_http_01_and_proven_through_the_public_name() {

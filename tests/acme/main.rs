@@ -10,12 +10,10 @@
 mod accounts;
 mod demand;
 mod deploys;
-mod dns;
 mod front;
 mod gate;
 mod house;
 mod issue;
-mod pebble;
 #[path = "../support/mod.rs"]
 mod support;
 mod troubles;

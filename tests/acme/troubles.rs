@@ -7,7 +7,7 @@ use once::app::{Certified, IssuingState};
 
 use super::gate::problem;
 use super::house::{HERE, House, bounded, until};
-use super::pebble::Wish;
+use crate::support::pebble::Wish;
 
 fn failed(came: &Certified) -> (&str, &str) {
     match came {

@@ -2,12 +2,15 @@
 //!
 //! - [`bed`]: a namespace of one's own on the real engine, cleaned up whatever happens.
 //! - [`fake_engine`]: the engine in memory, with faults on demand.
+//! - [`pebble`], [`dns`]: a certificate authority, and the name server it asks.
 //! - [`probe`]: the program that test containers run, built once with the compiler that builds the tests.
 
 #![allow(dead_code, reason = "no test binary uses all of it")]
 
 pub mod bed;
+pub mod dns;
 pub mod fake_engine;
+pub mod pebble;
 pub mod probe;
 
 use std::future::Future;

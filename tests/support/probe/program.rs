@@ -1,7 +1,7 @@
 //! What test containers run: one word of the command line says what to do. Only std, as the compiler alone builds it.
 
 use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, TcpListener, TcpStream, ToSocketAddrs};
 use std::process::exit;
 use std::time::Duration;
 
@@ -36,6 +36,7 @@ fn main() {
         "resolve" => resolve(rest[0]),
         "listen" => listen(rest[0].parse().unwrap()),
         "ask" => ask(rest[0]),
+        "relay" => relay(&rest),
         other => {
             eprintln!("unknown: {other}");
             exit(64);
@@ -101,4 +102,27 @@ fn ask(address: &str) {
     let mut answer = String::new();
     TcpStream::connect(address).unwrap().read_to_string(&mut answer).unwrap();
     println!("{answer}");
+}
+
+/// `80=proxy:8080`: what comes to a port goes on to another one, as a router in front of a host does it.
+fn relay(ways: &[&str]) {
+    for way in ways {
+        let (port, to) = way.split_once('=').unwrap();
+        let (listener, to) = (TcpListener::bind(("0.0.0.0", port.parse().unwrap())).unwrap(), to.to_owned());
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let Ok(server) = TcpStream::connect(&to) else { continue };
+                let (from, back) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                std::thread::spawn(move || carry(from, server));
+                std::thread::spawn(move || carry(back, client));
+            }
+        });
+    }
+    println!("relaying");
+    wait();
+}
+
+fn carry(mut from: TcpStream, mut to: TcpStream) {
+    let _ = io::copy(&mut from, &mut to);
+    let _ = to.shutdown(Shutdown::Write);
 }

@@ -1,10 +1,10 @@
 //! The authority, on ports of its own, ended with the test.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -16,6 +16,8 @@ use tokio_util::task::AbortOnDropHandle;
 pub struct Wish {
     /// Seconds a certificate is valid; 0: as pebble likes.
     pub validity: u64,
+    /// Where it listens, for those who ask from inside of a container; else the loopback.
+    pub at: Option<Ipv4Addr>,
     /// Whether accounts need a binding to another one: key id and key.
     pub binding: Option<(&'static str, &'static str)>,
 }
@@ -24,23 +26,27 @@ pub struct Pebble {
     child: Child,
     config: TempDir,
     zone: Zone,
+    at: Ipv4Addr,
     dns: (SocketAddr, AbortOnDropHandle<()>),
     pub port: u16,
+    management: u16,
     /// PEM: what its own HTTPS certificate is signed by.
     pub root: String,
 }
 
-pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 /// A root, and a certificate below it for `127.0.0.1` with its key, all PEM.
 pub fn loopback_pair() -> (String, String, String) {
+    pair(Ipv4Addr::LOCALHOST)
+}
+
+fn pair(at: Ipv4Addr) -> (String, String, String) {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let root = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
+    let mut params = CertificateParams::new([at.to_string(), "localhost".to_owned()]).unwrap();
+    // Else it is called as its issuer is, and taken for one that signed itself.
+    params.distinguished_name.push(DnType::CommonName, "pebble");
     let leaf = params.signed_by(&key, &root).unwrap();
     (root.pem(), leaf.pem(), key.serialize_pem())
 }
@@ -50,14 +56,17 @@ impl Pebble {
     pub async fn start(zone: &Zone, http: u16, https: u16, wish: Wish) -> Self {
         let dns = zone.serve().await;
         let config = TempDir::new().unwrap();
-        let (root, certificate, key) = loopback_pair();
+        let at = wish.at.unwrap_or(Ipv4Addr::LOCALHOST);
+        let (root, certificate, key) = pair(at);
         let (certificate_path, key_path) = (config.path().join("cert.pem"), config.path().join("key.pem"));
         std::fs::write(&certificate_path, certificate).unwrap();
         std::fs::write(&key_path, key).unwrap();
-        let port = free_port();
+        // Both at a time, or the second may be the first again.
+        let free = [(); 2].map(|()| std::net::TcpListener::bind((at, 0)).unwrap());
+        let [port, management] = free.map(|listener| listener.local_addr().unwrap().port());
         let mut settings = json!({
-            "listenAddress": format!("127.0.0.1:{port}"),
-            "managementListenAddress": "",
+            "listenAddress": format!("{at}:{port}"),
+            "managementListenAddress": format!("{at}:{management}"),
             "certificate": certificate_path,
             "privateKey": key_path,
             "httpPort": http,
@@ -74,7 +83,7 @@ impl Pebble {
         }
         std::fs::write(config.path().join("pebble.json"), json!({ "pebble": settings }).to_string()).unwrap();
         let child = Self::spawn(&config, dns.0);
-        let pebble = Self { child, config, zone: zone.clone(), dns, port, root };
+        let pebble = Self { child, config, zone: zone.clone(), at, dns, port, management, root };
         pebble.wait().await;
         pebble
     }
@@ -97,7 +106,7 @@ impl Pebble {
 
     async fn wait(&self) {
         for _ in 0..600 {
-            if tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() {
+            if tokio::net::TcpStream::connect((self.at, self.port)).await.is_ok() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -106,7 +115,17 @@ impl Pebble {
     }
 
     pub fn directory(&self) -> String {
-        format!("https://127.0.0.1:{}/dir", self.port)
+        format!("https://{}:{}/dir", self.at, self.port)
+    }
+
+    /// PEM: what its certificates are signed by. Another one after each [`Self::restart`].
+    pub fn issuing_root(&self) -> String {
+        let url = format!("https://{}:{}/roots/0", self.at, self.management);
+        let root = self.config.path().join("root.pem");
+        std::fs::write(&root, &self.root).unwrap();
+        let asked = Command::new("curl").args(["-sf", "-m", "10", "--cacert"]).arg(root).arg(url).output().unwrap();
+        assert!(asked.status.success(), "{asked:?}");
+        String::from_utf8(asked.stdout).unwrap()
     }
 
     /// Ends it; nobody answers.
