@@ -120,6 +120,8 @@ pub enum CertifyAsk {
     Obtain,
     /// Shake hands through the public name, and look at what is served there.
     Prove,
+    /// Say whether there is one, or the name leads to this proxy, so that one could be had. Changes nothing.
+    Look,
 }
 
 /// What came of it, one hostname at a time.
@@ -150,6 +152,8 @@ pub enum Certified {
         /// Until when it is valid.
         not_after: Timestamp,
     },
+    /// There is none that is good, and the name leads to this proxy: one may be had.
+    Obtainable,
     /// The name does not lead to this proxy yet.
     Elsewhere {
         /// Where it leads, in words.

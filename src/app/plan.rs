@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::field::{Cost, Field};
+use super::host::Hostname;
 use super::image::ResolvedImage;
 use super::ledger::Generated;
 use super::release::Release;
@@ -44,7 +45,7 @@ impl fmt::Display for Action {
 /// One difference. Secrets are masked; that they change is not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// `memory`, `env.KEY`, `host`, `digest`, …
+    /// `memory`, `env.KEY`, `host`, `digest`, `certificate.HOST`, …
     pub field: String,
     /// What holds; `None`: nothing.
     pub from: Option<String>,
@@ -52,6 +53,19 @@ pub struct Change {
     pub to: Option<String>,
     /// What this alone costs.
     pub cost: Cost,
+}
+
+/// What differs besides settings: certificates, which are the proxy's.
+const CERTIFICATE: &str = "certificate";
+
+impl Change {
+    pub(crate) fn certificate(host: &Hostname, from: Option<String>, to: String) -> Self {
+        Self { field: format!("{CERTIFICATE}.{host}"), from, to: Some(to), cost: Cost::Route }
+    }
+
+    fn is_certificate(&self) -> bool {
+        self.field.split_once('.').is_some_and(|(field, _)| field == CERTIFICATE)
+    }
 }
 
 /// A plan for people and scripts.
@@ -64,6 +78,21 @@ pub struct PlanView {
     /// Remarks that stop nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
+}
+
+impl PlanView {
+    /// The proxy takes certificates over in place, whatever else is done.
+    pub(crate) fn add_certificates(&mut self, changes: Vec<Change>) {
+        if !changes.is_empty() {
+            self.action = self.action.max(Action::Route);
+            self.changes.extend(changes);
+        }
+    }
+
+    /// Whether a setting or the image is another one, or may have to be written down anew.
+    pub(crate) fn changes_settings(&self) -> bool {
+        self.changes.iter().any(|change| !change.is_certificate())
+    }
 }
 
 /// What holds now, as far as a plan needs to know it.

@@ -13,8 +13,8 @@ use once::app::ledger::Generated;
 use once::app::proxy::{AppTraffic, DrainLimits, DrainProgress, ProbeAnswer, ProbeRequest, Proxy, ProxyError};
 use once::app::traffic::TrafficReport;
 use once::app::{
-    Acme, AppId, Ask, Caller, Clock, Deploy, Draft, Entropy, Installation, IssuingState, Job, Namespace, OpId,
-    ProxyConfig, ProxyDraft, ProxyLink, ReleaseNumber, Route, Secret,
+    Acme, Action, AppId, Ask, Caller, Clock, Deploy, Draft, Entropy, Installation, IssuingState, Job, Namespace, OpId,
+    PlanView, ProxyConfig, ProxyDraft, ProxyLink, ReleaseNumber, Route, Secret,
 };
 use once::proxy::acme::IssuerOptions;
 use once::proxy::plane::Plane;
@@ -23,11 +23,11 @@ use once::proxy::tls::Certificates;
 use tempfile::TempDir;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::dns::Zone;
 use super::front::{Front, stranger};
 use super::house::{ELSEWHERE, HERE, bounded, host, until};
-use super::pebble::{Pebble, Wish};
+use crate::support::dns::Zone;
 use crate::support::fake_engine::FakeEngine;
+use crate::support::pebble::{Pebble, Wish};
 
 /// The real data plane, but that candidates of the engine in memory are healthy.
 struct Healthy(Plane);
@@ -113,7 +113,7 @@ struct Bed {
     service: Service,
     installation: Installation,
     ops: AtomicU64,
-    _pebble: Pebble,
+    pebble: Pebble,
     _state: TempDir,
     _stop: DropGuard,
 }
@@ -150,13 +150,27 @@ impl Bed {
             hooks: std::sync::Arc::new(once::app::NoHooks),
         };
         let ops = AtomicU64::new(1);
-        Self { zone, front, service, installation, ops, _pebble: pebble, _state: state, _stop: stop.drop_guard() }
+        Self { zone, front, service, installation, ops, pebble, _state: state, _stop: stop.drop_guard() }
     }
 
     async fn deploy(&self, image: &str, hosts: &[&str], require_tls: bool) -> (Finished, Vec<Event>) {
+        self.ask(image, hosts, Deploy { require_tls, ..Deploy::default() }).await
+    }
+
+    /// What the same deploy would do, and the steps it would take.
+    async fn plan(&self, image: &str, hosts: &[&str]) -> (PlanView, Vec<Step>) {
+        let (_, events) = self.ask(image, hosts, Deploy { dry_run: true, ..Deploy::default() }).await;
+        let planned = events.into_iter().find_map(|event| match event {
+            Event::Planned { plan, steps, .. } => Some((plan, steps)),
+            _ => None,
+        });
+        planned.unwrap()
+    }
+
+    async fn ask(&self, image: &str, hosts: &[&str], wish: Deploy) -> (Finished, Vec<Event>) {
         let mut draft = Draft { image: Some(image.parse().unwrap()), ..Draft::default() };
         draft.hosts = hosts.iter().map(|h| host(h)).collect();
-        let deploy = Deploy { name: Some("shop".parse().unwrap()), draft, require_tls, ..Deploy::default() };
+        let deploy = Deploy { name: Some("shop".parse().unwrap()), draft, ..wish };
         let job = Job {
             op: OpId(format!("{:016x}", self.ops.fetch_add(1, Ordering::Relaxed))),
             by: Caller { user: "ann".into(), host: "desk".into(), command: "deploy".into() },
@@ -268,6 +282,52 @@ async fn a_new_hostname_has_its_certificate_before_its_route() {
         assert!(steps[place(&steps, Step::Certificate)].1.contains("new.once.test until"), "{steps:?}");
         assert!(place(&steps, Step::Certificate) < place(&steps, Step::Proof));
         assert!(bed.has_certificate("new.once.test"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_certificate_that_can_be_had_now_is_a_difference_of_its_own() {
+    bounded(async {
+        let bed = Bed::new().await;
+        let _stranger = stranger((ELSEWHERE, bed.front.http).into());
+        let hosts = &["shop.once.test", "www.once.test"];
+        for name in hosts {
+            bed.zone.point(name, ELSEWHERE);
+        }
+        bed.deploy("shop:1", hosts, false).await;
+        let (plan, steps) = bed.plan("shop:1", hosts).await;
+        assert_eq!((plan.action, plan.changes.len(), steps.len()), (Action::Nothing, 0, 0), "{plan:#?}");
+        assert!(plan.remarks.iter().any(|r| r.starts_with("www.once.test has no certificate yet: ")), "{plan:#?}");
+        assert_eq!(bed.deploy("shop:1", hosts, false).await.0.outcome, Outcome::Unchanged);
+        // One of two.
+        bed.zone.point("www.once.test", HERE);
+        let (plan, steps) = bed.plan("shop:1", hosts).await;
+        let change = &plan.changes[..][0];
+        assert_eq!((plan.action, plan.changes.len(), plan.remarks.len()), (Action::Route, 1, 1), "{plan:#?}");
+        assert_eq!((change.field.as_str(), &change.from), ("certificate.www.once.test", &None));
+        assert_eq!(steps, [Step::Lock, Step::Certificate, Step::Proof]);
+        assert!(!bed.has_certificate("www.once.test"), "a plan orders nothing");
+        let (finished, _) = bed.deploy("shop:1", &[], false).await;
+        assert_eq!((finished.outcome, finished.release), (Outcome::Updated, None), "{finished:#?}");
+        assert!(bed.has_certificate("www.once.test") && !bed.has_certificate("shop.once.test"));
+        assert_eq!(bed.plan("shop:1", hosts).await.0.action, Action::Nothing);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_certificate_that_was_to_be_had_and_was_not_changes_nothing_and_says_so() {
+    bounded(async {
+        let mut bed = Bed::new().await;
+        let _stranger = stranger((ELSEWHERE, bed.front.http).into());
+        bed.zone.point("shop.once.test", ELSEWHERE);
+        bed.deploy("shop:1", &["shop.once.test"], false).await;
+        bed.pebble.stop();
+        bed.zone.point("shop.once.test", HERE);
+        let (finished, _) = bed.deploy("shop:1", &["shop.once.test"], false).await;
+        assert_eq!(finished.outcome, Outcome::Unchanged, "{finished:#?}");
+        assert!(finished.warnings.join("\n").contains("tried again by itself"), "{finished:#?}");
     })
     .await;
 }

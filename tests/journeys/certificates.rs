@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::crypto::ring;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::host::{Host, Said, bounded, docker};
@@ -51,27 +51,31 @@ impl Authority {
         }
     }
 
-    /// Status, body, and the certificate that was shown.
     fn get(&self, port: u16, name: &str, path: &str) -> (u16, String, Vec<u8>) {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.root.der().clone()).unwrap();
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let server = ServerName::try_from(name.to_owned()).unwrap();
-        let connection = ClientConnection::new(Arc::new(config), server).unwrap();
-        let socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        socket.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
-        let mut stream = StreamOwned::new(connection, socket);
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-        let body = answer.split_once("\r\n\r\n").unwrap().1.to_owned();
-        (status, body, stream.conn.peer_certificates().unwrap()[0].to_vec())
+        get(self.root.der(), port, name, path)
     }
+}
+
+/// Status, body, and the certificate that was shown, which has to be signed by this root.
+pub fn get(root: &CertificateDer<'static>, port: u16, name: &str, path: &str) -> (u16, String, Vec<u8>) {
+    let mut roots = RootCertStore::empty();
+    roots.add(root.clone()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let server = ServerName::try_from(name.to_owned()).unwrap();
+    let connection = ClientConnection::new(Arc::new(config), server).unwrap();
+    let socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    socket.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
+    let mut stream = StreamOwned::new(connection, socket);
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    let body = answer.split_once("\r\n\r\n").unwrap().1.to_owned();
+    (status, body, stream.conn.peer_certificates().unwrap()[0].to_vec())
 }
 
 fn run(host: &Host, https: u16, args: &[&str]) -> Said {
@@ -121,10 +125,25 @@ fn a_certificate_of_ones_own_is_checked_served_replaced_and_told_to_nobody() {
     assert_eq!(host.get("www.app.test", "/version").0, 301);
     deploy(&first.chain, &first.key).expect(0, "unchanged");
 
-    // Another one costs no new release.
+    // Another one is a difference of its own, and costs no new release.
+    let plan = |expected: i32| {
+        let files = ["--tls-cert", &second.chain, "--tls-key", &second.key];
+        let args = [&["plan", "--name", "app", "--detailed-exitcode", "--json"][..], &files].concat();
+        let said = run(&host, https, &args);
+        assert_eq!(said.code, expected, "{said:#?}");
+        let planned = said.json().into_iter().find(|event| event["event"] == "planned").unwrap();
+        planned["plan"]["changes"].clone()
+    };
+    let until = "until 2090-01-01, custom";
+    let change = |name: &str| {
+        let field = format!("certificate.{name}");
+        serde_json::json!({ "field": field, "from": until, "to": until, "cost": "route" })
+    };
+    assert_eq!(plan(10), serde_json::json!([change("app.test"), change("www.app.test")]));
     let replaced = run(&host, https, &["set", "app", "--tls-cert", &second.chain, "--tls-key", &second.key, "--json"]);
     replaced.expect(0, "updated");
     assert_eq!(authority.get(https, "www.app.test", "/version").2, second.der);
+    assert_eq!(plan(0), serde_json::json!([]));
     assert_eq!(host.once(&["releases", "app", "--json"]).json().len(), 1);
 
     // It comes through a restart of the proxy, and nobody else may read it.

@@ -9,6 +9,7 @@
 )]
 
 mod adopt;
+mod authority;
 mod canaries;
 mod certificates;
 mod closed;
@@ -34,5 +35,7 @@ mod scale;
 mod secrets;
 mod splits;
 mod state;
+#[path = "../support/mod.rs"]
+mod support;
 mod traps;
 mod watches;

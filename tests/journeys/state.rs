@@ -33,6 +33,13 @@ fn a_stopped_app_stays_stopped_until_it_is_started() {
     host.json(&["stop", "app"]).expect(0, "updated");
     host.json(&["set", "app", "A=2", "--start"]).expect(0, "updated");
     assert_eq!(host.get("app.localhost", "/env?key=A"), (200, "2".to_owned()));
+
+    // Also where the change itself would start nothing.
+    for change in [&["--host", "late.localhost"][..], &["--note", "open"]] {
+        host.json(&["stop", "app"]).expect(0, "updated");
+        host.json(&[&["set", "app"][..], change, &["--start"]].concat()).expect(0, "updated");
+        assert_eq!(host.get("app.localhost", "/env?key=A"), (200, "2".to_owned()), "{change:?}");
+    }
 }
 
 #[test]

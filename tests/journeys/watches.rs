@@ -2,7 +2,7 @@
 
 use once::demo::load::Mix;
 
-use crate::host::Host;
+use crate::host::{Host, Said};
 
 const ONE: &str = "DEMO_VERSION=1";
 const TWO: &str = "DEMO_VERSION=2";
@@ -65,8 +65,11 @@ fn a_good_release_is_watched_and_stays() {
     let watched = said.json().into_iter().find(|e| e["event"] == "step-finished" && e["step"] == "watch").unwrap();
     assert!(watched["detail"].as_str().unwrap().starts_with("3s: release 2 failed 0 of"), "{watched:#}");
     assert_eq!((host.version().as_str(), host.running().len()), ("2", 1));
-    // A rollback is a way back already: it is not watched.
+    let planned = |said: &Said| said.json().into_iter().find(|e| e["event"] == "planned").unwrap()["steps"].to_string();
+    assert!(planned(&said).contains("watch"), "{said:#?}");
+    // A rollback is a way back already: it is not watched, and nobody is told that it will be.
     let said = host.json(&["rollback", "app"]);
     said.expect(0, "updated");
     assert!(said.json().iter().all(|e| e["step"] != "watch"), "{said:#?}");
+    assert!(!planned(&said).contains("watch"), "{said:#?}");
 }

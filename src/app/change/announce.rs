@@ -3,6 +3,7 @@
 use super::certify::certifiable;
 use super::perform::Decided;
 use crate::app::event::{Event, Step};
+use crate::app::job::Deploy;
 use crate::app::journal::Journal;
 use crate::app::ledger::AppRecord;
 use crate::app::plan::Action;
@@ -10,11 +11,26 @@ use crate::app::problem::Problem;
 use crate::app::proxy::Proxy;
 use crate::app::settings::{Settings, Swap};
 
+/// What a swap is for: it decides about its steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Deploy,
+    Canary,
+    /// It is not watched.
+    Rollback,
+}
+
+impl Kind {
+    pub(crate) fn of(deploy: &Deploy) -> Self {
+        if deploy.canary.is_some() { Self::Canary } else { Self::Deploy }
+    }
+}
+
 pub(crate) async fn announce(
     journal: &Journal,
     record: Option<&AppRecord>,
     decided: &Decided,
-    canary: bool,
+    kind: Kind,
     proxy: Option<&dyn Proxy>,
 ) -> Result<(), Problem> {
     let certificates = match decided.view.action {
@@ -22,11 +38,11 @@ pub(crate) async fn announce(
         Action::Route | Action::Swap | Action::Create => !certifiable(proxy, &decided.settings).await?.is_empty(),
     };
     let steps = match decided.view.action {
-        _ if canary => canary_steps(&decided.settings),
+        _ if kind == Kind::Canary => canary_steps(&decided.settings),
         Action::Nothing => vec![],
         Action::Route if certificates => vec![Step::Lock, Step::Certificate, Step::Proof],
         Action::Record | Action::Route => vec![Step::Lock],
-        Action::Swap | Action::Create => steps(record, &decided.settings, certificates),
+        Action::Swap | Action::Create => steps(record, &decided.settings, certificates, kind),
     };
     journal.write(Event::Planned {
         plan: decided.view.clone(),
@@ -37,7 +53,7 @@ pub(crate) async fn announce(
     Ok(())
 }
 
-fn steps(record: Option<&AppRecord>, settings: &Settings, certificates: bool) -> Vec<Step> {
+fn steps(record: Option<&AppRecord>, settings: &Settings, certificates: bool, kind: Kind) -> Vec<Step> {
     let replaces = record.is_some_and(|r| r.serving.is_some() && r.state.runs());
     let hands_over = replaces && settings.swap == Swap::Handover;
     let certificate = certificates.then_some(Step::Certificate);
@@ -51,7 +67,7 @@ fn steps(record: Option<&AppRecord>, settings: &Settings, certificates: bool) ->
     steps.extend(certificate.filter(|_| !hands_over));
     steps.push(Step::Switch);
     steps.extend(certificates.then_some(Step::Proof));
-    if replaces && !settings.watch_time.is_zero() {
+    if replaces && kind != Kind::Rollback && !settings.watch_time.is_zero() {
         steps.push(Step::Watch);
     }
     if replaces && settings.swap == Swap::Overlap {

@@ -1,38 +1,53 @@
-//! Certificates of one's own: looked at before anything changes, installed when the change is sure to be made.
+//! Certificates as part of a plan. Those of one's own are looked at before anything changes, and installed when the change
+//! is sure to be made.
 
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use jiff::Timestamp;
 
+use super::certify::day;
 use super::context::Context;
-use crate::app::certificate::{CertificateOffer, CertificateView};
+use super::perform::Decided;
+use crate::app::certificate::{self, CertificateFacts, CertificateOffer, CertificateView};
+use crate::app::host::Hostname;
+use crate::app::issuing::{Certified, CertifyAnswer, CertifyAsk, CertifyRequest};
 use crate::app::job::Deploy;
 use crate::app::journal::Journal;
+use crate::app::plan::{Change, PlanView};
 use crate::app::problem::Problem;
-use crate::app::proxy::Proxy;
+use crate::app::proxy::{Proxy, ProxyError};
 use crate::app::settings::{Settings, Tls};
 
 /// Who renews by hand wants to know so much earlier.
 const SOON: Duration = Duration::from_hours(14 * 24);
 
-/// The certificate that is to be installed; `None`: nothing is, or it is what is served already.
+/// Adds to a plan what becomes of the certificates. The one that is to be installed; `None`: nothing is, or it is what is
+/// served already.
 ///
 /// # Errors
 /// It cannot be used, or hostnames that were given have none.
-pub(super) async fn offer(
+pub(super) async fn weigh(
     proxy: &dyn Proxy,
     journal: &Journal,
     now: Timestamp,
     deploy: &Deploy,
-    settings: &Settings,
+    serving: Option<&Settings>,
+    decided: &mut Decided,
 ) -> Result<Option<CertificateOffer>, Problem> {
-    if settings.tls != Tls::Custom {
-        return match &deploy.certificate {
-            Some(_) => Err(Problem::rejected("unused-certificate", "a certificate goes with `--tls custom` only")),
-            None => Ok(None),
-        };
+    let settings = &decided.settings;
+    if settings.tls != Tls::Custom && deploy.certificate.is_some() {
+        return Err(Problem::rejected("unused-certificate", "a certificate goes with `--tls custom` only"));
+    }
+    if settings.tls == Tls::Off {
+        return Ok(None);
     }
     let served = proxy.snapshot().await?.certificates;
+    if settings.tls == Tls::Auto {
+        let lacking = serving.map(|serving| lacking_still(&served, serving, settings, now)).unwrap_or_default();
+        look(proxy, &served, lacking, &mut decided.view).await?;
+        return Ok(None);
+    }
     let Some(pair) = &deploy.certificate else {
         let asked = deploy.draft.tls.is_some() || !deploy.draft.hosts.is_empty();
         return lacking(&served, settings, asked, journal).map(|()| None);
@@ -46,9 +61,66 @@ pub(super) async fn offer(
             format!("the certificate for {} expires on {}, in {days} days", settings.primary_host(), facts.not_after);
         journal.warn("certificate-expires-soon", text);
     }
-    let same = |view: &CertificateView| view.certificate.as_ref().is_some_and(|c| c.fingerprint == facts.fingerprint);
-    let all = settings.hosts.iter().all(|host| served.iter().any(|view| view.name == *host && same(view)));
-    Ok((!all).then_some(offer))
+    let mut changes = Vec::new();
+    for host in &settings.hosts {
+        let before = facts_of(host, &served);
+        if before.is_none_or(|before| before.fingerprint != facts.fingerprint) {
+            changes.push(Change::certificate(host, before.map(shown), shown(&facts)));
+        }
+    }
+    let news = !changes.is_empty();
+    decided.view.add_certificates(changes);
+    Ok(news.then_some(offer))
+}
+
+/// Names that the app has already and an authority vouches for, without a certificate that is good. A new name's comes
+/// with its route.
+fn lacking_still(served: &[CertificateView], serving: &Settings, wished: &Settings, now: Timestamp) -> Vec<Hostname> {
+    let has = |host: &Hostname| certificate::served(host, served).is_some_and(|facts| now < facts.not_after);
+    wished.hosts.iter().filter(|host| serving.hosts.contains(host) && !has(host)).cloned().collect()
+}
+
+/// A certificate that could be had now is a difference, though no setting is one. Where a name leads elsewhere there is
+/// nothing to do yet, and the plan says so.
+async fn look(
+    proxy: &dyn Proxy,
+    served: &[CertificateView],
+    hosts: Vec<Hostname>,
+    view: &mut PlanView,
+) -> Result<(), Problem> {
+    if hosts.is_empty() {
+        return Ok(());
+    }
+    let mut changes = Vec::new();
+    let mut answers = proxy.certify(CertifyRequest { hosts, ask: CertifyAsk::Look });
+    while let Some(answer) = answers.next().await {
+        let CertifyAnswer { host, came } = match answer {
+            Ok(answer) => answer,
+            // A proxy that does not know the question goes on as it is.
+            Err(ProxyError::Failed { .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        match came {
+            Certified::Obtainable => {
+                let before = facts_of(&host, served).map(|facts| format!("expired {}", day(facts.not_after)));
+                changes.push(Change::certificate(&host, before, "from the authority".to_owned()));
+            }
+            Certified::Elsewhere { leads } => view
+                .remarks
+                .push(format!("{host} has no certificate yet: it does not lead to this proxy, it leads to {leads}")),
+            _ => {}
+        }
+    }
+    view.add_certificates(changes);
+    Ok(())
+}
+
+fn facts_of<'a>(host: &Hostname, served: &'a [CertificateView]) -> Option<&'a CertificateFacts> {
+    served.iter().find(|view| view.name == *host)?.certificate.as_ref()
+}
+
+fn shown(facts: &CertificateFacts) -> String {
+    format!("until {}, {}", day(facts.not_after), facts.source)
 }
 
 /// Hostnames without a certificate: an error for who gives hostnames or asks for TLS, a warning for who changes
@@ -67,11 +139,10 @@ fn lacking(served: &[CertificateView], settings: &Settings, asked: bool, journal
 }
 
 impl Context<'_> {
-    /// Before the commit, so that what fails still changes nothing else.
-    pub(super) async fn install_certificate(&mut self) -> Result<(), Problem> {
-        if let Some(offer) = self.certificate.take() {
-            self.proxy.install_certificate(offer).await?;
-        }
-        Ok(())
+    /// Before the commit, so that what fails still changes nothing else. Whether there was one.
+    pub(super) async fn install_certificate(&mut self) -> Result<bool, Problem> {
+        let Some(offer) = self.certificate.take() else { return Ok(false) };
+        self.proxy.install_certificate(offer).await?;
+        Ok(true)
     }
 }

@@ -49,20 +49,24 @@ pub(crate) fn warn_about_wildcards(journal: &Journal, settings: &Settings) {
 }
 
 impl Context<'_> {
-    /// Gets the certificates of the names before visitors are sent there. What cannot be had yet is a warning, or the
-    /// end of the change with `--require-tls`.
-    pub(crate) async fn obtain_certificates(&self, settings: &Settings) -> Result<(), Problem> {
+    /// Gets the certificates of the names before visitors are sent there; whether there was a new one. What cannot be had
+    /// yet is a warning, or the end of the change with `--require-tls`.
+    pub(crate) async fn obtain_certificates(&self, settings: &Settings) -> Result<bool, Problem> {
         let hosts = certifiable(Some(&*self.proxy), settings).await?;
         self.insist_on_tls(settings, &hosts)?;
         if hosts.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
+        let mut news = false;
         let work = async {
             let (mut good, mut missing) = (Vec::new(), Vec::new());
             for (host, came) in self.ask(&hosts, CertifyAsk::Obtain, Step::Certificate).await? {
                 match came {
                     Certified::Kept { not_after } => good.push(format!("{host} until {}", day(not_after))),
-                    Certified::Obtained { not_after } => good.push(format!("{host} until {}, new", day(not_after))),
+                    Certified::Obtained { not_after } => {
+                        news = true;
+                        good.push(format!("{host} until {}, new", day(not_after)));
+                    }
                     other => missing.push((host, other)),
                 }
             }
@@ -81,7 +85,7 @@ impl Context<'_> {
             let (code, text) = warning(self.installation, &host, &came).await?;
             self.journal.warn(code, text);
         }
-        Ok(())
+        Ok(news)
     }
 
     /// Looks through the public names at what is served there now. The change is made; what is wrong is a warning.
@@ -178,7 +182,7 @@ pub(crate) const fn asks_anyway(deploy: &Deploy) -> bool {
     deploy.require_tls
 }
 
-fn day(at: Timestamp) -> String {
+pub(super) fn day(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d").to_string()
 }
 

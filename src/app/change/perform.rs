@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::announce::announce;
+use super::announce::{Kind, announce};
 use super::canary;
 use super::candidate::Wish;
 use super::certificate;
@@ -163,14 +163,15 @@ async fn dry_run(
     check_revision(record.as_ref(), deploy)?;
     let settings = merge(&installation.namespace, records, record.as_ref(), deploy, name)?;
     check_image(proxy, record.as_ref(), deploy).await?;
-    let decided = decide(installation, journal, (records, name), record.as_ref(), settings, deploy).await?;
+    let mut decided = decide(installation, journal, (records, name), record.as_ref(), settings, deploy).await?;
     if deploy.canary.is_some() {
         canary::guard(record.as_ref(), &decided)?;
     }
     if let Some(proxy) = proxy {
-        certificate::offer(proxy, journal, installation.clock.now(), deploy, &decided.settings).await?;
+        let (now, serving) = (installation.clock.now(), record.as_ref().and_then(AppRecord::settings));
+        certificate::weigh(proxy, journal, now, deploy, serving, &mut decided).await?;
     }
-    announce(journal, record.as_ref(), &decided, deploy.canary.is_some(), proxy).await?;
+    announce(journal, record.as_ref(), &decided, Kind::of(deploy), proxy).await?;
     Ok(Outcome::Unchanged)
 }
 
@@ -182,7 +183,7 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
     check_sequence(record.as_ref(), deploy)?;
     let settings = merge(&context.installation.namespace, &records, record.as_ref(), deploy, &context.name)?;
     check_image(Some(&*context.proxy), record.as_ref(), deploy).await?;
-    let decided = {
+    let mut decided = {
         let whose = (&records[..], &context.name);
         let work = decide(context.installation, context.journal, whose, record.as_ref(), settings, deploy);
         context.until_stopped(work).await?
@@ -191,9 +192,12 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
         canary::guard(record.as_ref(), &decided)?;
     }
     let now = context.installation.clock.now();
-    context.certificate = certificate::offer(&*context.proxy, context.journal, now, deploy, &decided.settings).await?;
-    let canary = deploy.canary.is_some();
-    announce(context.journal, record.as_ref(), &decided, canary, Some(&*context.proxy)).await?;
+    let serving = record.as_ref().and_then(AppRecord::settings);
+    context.certificate = {
+        let work = certificate::weigh(&*context.proxy, context.journal, now, deploy, serving, &mut decided);
+        context.until_stopped(work).await?
+    };
+    announce(context.journal, record.as_ref(), &decided, Kind::of(deploy), Some(&*context.proxy)).await?;
     if context.variables.is_none() && context.before(record.as_ref(), &decided).await? {
         // What was planned rests on an app that is another one now.
         return Box::pin(deploy_locked(context, deploy)).await;
@@ -216,34 +220,22 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
     let state = if deploy.start { RunState::Running } else { record.state.clone() };
     let app = record.id.clone();
     match decided.view.action {
-        Action::Nothing if state == record.state && context.certificate.is_none() && record.canary.is_none() => {
+        Action::Nothing if state == record.state && record.canary.is_none() => {
             if asks_anyway(deploy) {
                 context.obtain_certificates(&decided.settings).await?;
             }
             return Ok(Outcome::Unchanged);
         }
-        Action::Nothing if state == record.state => {
-            context.install_certificate().await?;
-            end_canary(context, &record).await?;
-        }
-        Action::Nothing => {
-            context.install_certificate().await?;
-            end_canary(context, &record).await?;
-            return operate::start(context).await;
-        }
-        Action::Route => {
-            context.install_certificate().await?;
-            // A new name's certificate comes first, so that its visitors are never refused a handshake.
-            context.obtain_certificates(&decided.settings).await?;
-            let settings = decided.settings.clone();
-            context.apply(Transaction::Amend { app, settings: Box::new(decided.settings) }).await?;
-            context.prove_certificates(&settings).await;
-            end_canary(context, &record).await?;
-        }
-        Action::Record => {
-            context.install_certificate().await?;
-            context.apply(Transaction::Amend { app, settings: Box::new(decided.settings) }).await?;
-            end_canary(context, &record).await?;
+        action @ (Action::Nothing | Action::Record | Action::Route) => {
+            let changed = in_place(context, app, action, decided).await?;
+            let ended = end_canary(context, &record).await?;
+            if state != record.state {
+                return operate::start(context).await;
+            }
+            // A certificate was to be had, and then was not.
+            if !changed && !ended {
+                return Ok(Outcome::Unchanged);
+            }
         }
         Action::Swap | Action::Create => {
             let wish = Wish {
@@ -262,13 +254,31 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
     Ok(if created { Outcome::Created } else { Outcome::Updated })
 }
 
+/// What needs no other container; whether anything is other than before.
+async fn in_place(context: &mut Context<'_>, app: AppId, action: Action, decided: Decided) -> Result<bool, Problem> {
+    let Decided { settings, view, .. } = decided;
+    let mut changed = context.install_certificate().await?;
+    if action == Action::Route {
+        // A new name's certificate comes first, so that its visitors are never refused a handshake.
+        changed |= context.obtain_certificates(&settings).await?;
+    }
+    if view.changes_settings() {
+        context.apply(Transaction::Amend { app, settings: Box::new(settings.clone()) }).await?;
+        changed = true;
+    }
+    if action == Action::Route {
+        context.prove_certificates(&settings).await;
+    }
+    Ok(changed)
+}
+
 /// A canary is resolved by the next deploy of its app: what was tried out rests on settings that hold no longer.
-async fn end_canary(context: &mut Context<'_>, record: &AppRecord) -> Result<(), Problem> {
-    let Some(canary) = &record.canary else { return Ok(()) };
+async fn end_canary(context: &mut Context<'_>, record: &AppRecord) -> Result<bool, Problem> {
+    let Some(canary) = &record.canary else { return Ok(false) };
     let number = canary.release.number;
     context.end_canary(record, canary, format!("{} changed the app", context.job.by.command)).await?;
     context.journal.warn("canary-ended", format!("the canary, release {number}, ended with this change"));
-    Ok(())
+    Ok(true)
 }
 
 /// A wish that was turned into settings, an image, and a plan.

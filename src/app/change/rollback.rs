@@ -1,6 +1,6 @@
 //! Back to an earlier release: image and settings, as a new release number.
 
-use super::announce::announce;
+use super::announce::{Kind, announce};
 use super::candidate::Wish;
 use super::context::Context;
 use super::operate::serving;
@@ -22,7 +22,7 @@ pub(crate) async fn rollback(context: &mut Context<'_>, to: Option<ReleaseNumber
     }
     let release = find(context, &record, to).await?;
     let decided = decide(context, &record, &release).await?;
-    announce(context.journal, Some(&record), &decided, false, Some(&*context.proxy)).await?;
+    announce(context.journal, Some(&record), &decided, Kind::Rollback, Some(&*context.proxy)).await?;
     if context.variables.is_none() && context.before(Some(&record), &decided).await? {
         // What was planned rests on an app that is another one now.
         return Box::pin(rollback(context, to)).await;

@@ -238,6 +238,22 @@ impl Issuer {
         came
     }
 
+    /// Whether a name has a good certificate, or could have one. Nothing is ordered, and nothing noted.
+    pub async fn look(&self, name: &Hostname) -> Certified {
+        let desk = self.desk();
+        if let Err(why) = name.certifiable(desk.is_default()) {
+            return Certified::NotWanted { why: why.to_string() };
+        }
+        self.sync(&desk, name);
+        if let Some(validity) = desk.schedule(|schedule| schedule.fresh(name, self.now())) {
+            return Certified::Kept { not_after: validity.not_after };
+        }
+        match self.inner.outside.look(name, &self.inner.certificates).await {
+            Reach::Here => Certified::Obtainable,
+            reach => Certified::Elsewhere { leads: reach.text().unwrap_or_default().to_owned() },
+        }
+    }
+
     /// Whether an authority would be asked for a name, and there is no certificate that is good and not to be renewed.
     pub(super) fn lacks(&self, name: &Hostname) -> bool {
         let desk = self.desk();

@@ -93,6 +93,7 @@ impl Shared {
                 let came = match (issuer, ask) {
                     (None, _) => Certified::NotWanted { why: "this proxy asks no authority".to_owned() },
                     (Some(issuer), CertifyAsk::Prove) => issuer.prove(&host).await,
+                    (Some(issuer), CertifyAsk::Look) => issuer.look(&host).await,
                     (Some(issuer), CertifyAsk::Obtain) => {
                         let progress = |text| {
                             let came = Certified::Progress { text };
