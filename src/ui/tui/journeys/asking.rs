@@ -1,0 +1,146 @@
+//! What changes an app asks first.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use crate::app::ledger::RunState;
+use crate::app::traffic::{Compared, ReleaseTraffic};
+use crate::app::{Ask, Canary, Notice, ReleaseNumber, ReleaseStatus, Span};
+
+use super::super::console::ConsoleOptions;
+use super::super::model::{Model, Overlay, View};
+use super::super::msg::{Effect, Msg};
+use super::super::sample::{self, feed, select};
+use super::super::snapshots::press;
+use super::{asked, host, shown};
+
+#[test]
+fn nothing_changes_an_app_without_a_yes() {
+    for keys in ["r", "r enter", "r esc", "b enter", "a down down enter enter", "d", "e", "n", "r y", "a y"] {
+        let mut m = host();
+        let effects = press(&mut m, keys);
+        assert!(asked(&effects).is_empty(), "{keys}");
+    }
+    let mut m = host();
+    assert_eq!(asked(&press(&mut m, "r right enter")).len(), 1);
+    assert!(matches!(m.view, View::Deploy(_)), "the change opens by itself");
+}
+
+#[test]
+fn keys_typed_before_a_question_was_painted_never_reach_it() {
+    let mut m = host();
+    let key = |code| Msg::Key(KeyEvent::new(code, KeyModifiers::NONE));
+    let mut effects = Vec::new();
+    for code in [KeyCode::Char('r'), KeyCode::Right, KeyCode::Enter] {
+        effects.extend(feed(&mut m, key(code)));
+    }
+    assert!(asked(&effects).is_empty());
+    assert!(matches!(m.overlays.last(), Some(Overlay::Confirm(c)) if !c.armed));
+    feed(&mut m, Msg::Painted(Vec::new()));
+    assert_eq!(asked(&press(&mut m, "right enter")).len(), 1);
+}
+
+#[test]
+fn an_app_is_removed_only_by_its_name_and_keeps_its_data() {
+    let to_the_end = "a down down down down down down down down down down enter";
+    let mut m = host();
+    let effects = press(&mut m, &format!("{to_the_end} right enter enter"));
+    assert!(asked(&effects).is_empty(), "without its name nothing happens");
+    let mut m = host();
+    let effects = press(&mut m, &format!("{to_the_end} books enter enter"));
+    assert!(matches!(asked(&effects)[..], [Ask::Remove { data: false, .. }]), "{effects:?}");
+    let mut m = host();
+    let effects = press(&mut m, &format!("{to_the_end} ^d books enter enter"));
+    assert!(matches!(asked(&effects)[..], [Ask::Remove { data: true, .. }]), "{effects:?}");
+}
+
+#[test]
+fn a_read_only_console_changes_nothing() {
+    for keys in ["r", "b", "d", "e", "n", "s", "a down enter", "5 enter", ": restart enter", "4 enter"] {
+        let mut m = sample::host(120, 36, ConsoleOptions { read_only: true, ..ConsoleOptions::default() });
+        let effects = press(&mut m, keys);
+        assert!(!effects.iter().any(|e| matches!(e, Effect::Run(_) | Effect::Shell(_) | Effect::Cancel(_))), "{keys}");
+        assert!(m.form.is_none(), "{keys}");
+        assert!(!m.overlays.iter().any(|o| matches!(o, Overlay::Confirm(_))), "{keys}");
+    }
+}
+
+#[test]
+fn every_action_has_a_command_that_can_be_copied() {
+    let mut m = host();
+    press(&mut m, "a");
+    let Some(Overlay::Menu(menu)) = m.overlays.last() else { panic!() };
+    assert!(menu.items.iter().all(|i| i.command.starts_with("once ")));
+    let effects = press(&mut m, "down down y");
+    assert_eq!(effects, [Effect::Copy("once restart books".into())]);
+    press(&mut m, "esc");
+    assert_eq!(press(&mut m, "o"), [Effect::Copy("http://books.example.com".into())]);
+    select(&mut m, "books");
+    assert_eq!(press(&mut m, "4 down y"), [Effect::Copy("once rollback books 6".into())]);
+}
+
+#[test]
+fn a_canary_is_shown_with_both_sides_and_can_be_promoted_or_aborted() {
+    let mut snapshot = sample::snapshot();
+    let books = snapshot.apps.iter_mut().find(|r| r.name.as_str() == "books").unwrap();
+    let mut release = books.releases.last().unwrap().clone();
+    (release.number, release.status, release.container) =
+        (ReleaseNumber(8), ReleaseStatus::Canary, "once-books-8".into());
+    let since = release.created_at;
+    books.canary = Some(Box::new(Canary { release, rule: "10%".parse().unwrap(), since }));
+    let compared = Some(Compared { requests: 200, errors: 3, p95_ms: Some(12.0), ..Compared::default() });
+    let seen = ReleaseTraffic { requests: 200, errors: 3, compared, ..ReleaseTraffic::none(ReleaseNumber(8)) };
+    snapshot.traffic.iter_mut().find(|(id, _)| id.0 == "id-books").unwrap().1.releases = vec![seen];
+    let with_canary = || {
+        let mut m = host();
+        feed(&mut m, Msg::Snapshot(Box::new(snapshot.clone())));
+        select(&mut m, "books");
+        m
+    };
+    let screen = shown(&with_canary());
+    assert!(screen.contains("release 8, 200 requests, 1.5% errors") && screen.contains("beside"), "{screen}");
+    let mut m = with_canary();
+    assert!(matches!(asked(&press(&mut m, "a enter right enter"))[..], [Ask::Promote { .. }]));
+    let mut m = with_canary();
+    press(&mut m, "a down enter");
+    assert!(shown(&m).contains("1.5% errors"), "who decides sees the figures: {}", shown(&m));
+    assert!(matches!(asked(&press(&mut m, "right enter"))[..], [Ask::Abort { .. }]));
+}
+
+#[test]
+fn an_app_is_closed_with_a_message_and_opened_again_paused_and_resumed() {
+    let state = |state: RunState| {
+        let mut snapshot = sample::snapshot();
+        snapshot.apps.iter_mut().find(|r| r.name.as_str() == "books").unwrap().state = state;
+        let mut m = host();
+        feed(&mut m, Msg::Snapshot(Box::new(snapshot)));
+        select(&mut m, "books");
+        m
+    };
+    let choose = |m: &mut Model, label: &str| {
+        press(m, "a");
+        let Some(Overlay::Menu(menu)) = m.overlays.last() else { panic!("no menu") };
+        let at = menu.items.iter().position(|item| item.label == label).unwrap_or_else(|| panic!("no {label}"));
+        assert_eq!(menu.items[at].off, None, "{label}");
+        press(m, &"down ".repeat(at));
+        press(m, "enter");
+    };
+    let mut m = state(RunState::Running);
+    choose(&mut m, "Maintenance…");
+    press(&mut m, "B a c k space a t space 9");
+    assert!(shown(&m).contains("once maintenance books --message 'Back at 9'"), "{}", shown(&m));
+    let effects = press(&mut m, "enter enter");
+    let asked_for = asked(&effects);
+    let [Ask::Maintenance { notice: Some(notice), .. }] = &asked_for[..] else { panic!("{asked_for:?}") };
+    assert_eq!(notice.message.as_deref(), Some("Back at 9"));
+    let mut m = state(RunState::Maintenance(Notice::default()));
+    choose(&mut m, "Restart");
+    press(&mut m, "esc");
+    choose(&mut m, "End maintenance");
+    assert!(matches!(asked(&press(&mut m, "right enter"))[..], [Ask::Maintenance { notice: None, .. }]));
+    let mut m = state(RunState::Running);
+    choose(&mut m, "Pause");
+    assert!(matches!(asked(&press(&mut m, "right enter"))[..], [Ask::Pause { .. }]));
+    let mut m = state(RunState::Paused { max_wait: Span::seconds(30) });
+    choose(&mut m, "Resume");
+    assert!(matches!(asked(&press(&mut m, "right enter"))[..], [Ask::Resume { .. }]));
+}

@@ -1,0 +1,93 @@
+//! What is shown, and what is never shown.
+
+use super::super::console::ConsoleOptions;
+use super::super::model::{Overlay, Pane, RowKey};
+use super::super::msg::{Effect, Msg};
+use super::super::sample::{self, feed, select};
+use super::super::screen;
+use super::super::snapshots::press;
+use super::{host, shown};
+
+#[test]
+fn a_dead_engine_keeps_the_list_and_an_empty_one_says_how_to_begin() {
+    let mut m = host();
+    feed(&mut m, Msg::EngineDown(sample::problem(), sample::ago(-4)));
+    let screen = shown(&m);
+    assert!(screen.contains("books.example.com") && screen.contains("next try in 4 s"), "{screen}");
+    feed(&mut m, Msg::Tick(sample::ago(-2)));
+    assert!(shown(&m).contains("next try in 2 s"));
+
+    let mut m = sample::fresh(100, 30, ConsoleOptions::default());
+    feed(&mut m, Msg::EngineDown(sample::problem(), sample::ago(-4)));
+    assert!(!shown(&m).contains("No app here yet"), "a failure is not an empty host");
+    feed(&mut m, sample::engine_up());
+    feed(&mut m, Msg::ProxyAbsent);
+    assert!(shown(&m).contains("No app here yet"));
+}
+
+#[test]
+fn errors_stay_until_they_were_seen() {
+    let mut m = host();
+    feed(&mut m, Msg::Problem(sample::problem()));
+    for _ in 0..100 {
+        feed(&mut m, Msg::Tick(sample::now()));
+    }
+    assert!(shown(&m).contains("press ! to see it"));
+    press(&mut m, "! esc");
+    assert!(!shown(&m).contains("press ! to see it"));
+    press(&mut m, "!");
+    assert!(shown(&m).contains("Connection refused"), "and can be seen again");
+}
+
+#[test]
+fn logs_belong_to_the_app_that_is_shown() {
+    let mut m = host();
+    let effects = press(&mut m, "l");
+    let request =
+        |effects: &[Effect]| effects.iter().find_map(|e| if let Effect::Logs(r) = e { Some(r.clone()) } else { None });
+    let first = request(&effects).unwrap();
+    assert_eq!((first.container.as_str(), first.access.is_none()), ("books-7", true));
+    select(&mut m, "chat");
+    let second = request(&feed(&mut m, Msg::Tick(sample::now()))).unwrap();
+    assert_eq!(second.container, "chat-41");
+    feed(&mut m, Msg::Log(first.generation, sample::log_lines()));
+    assert_eq!(m.logs.lines().0.len(), 0, "lines of the log before are dropped");
+    feed(&mut m, Msg::Log(second.generation, sample::log_lines()));
+    assert_eq!(m.logs.lines().0.len(), 10);
+    let access = request(&press(&mut m, "p")).unwrap();
+    assert_eq!((access.container.as_str(), access.access.is_some()), ("once-proxy", true));
+    let effects = press(&mut m, "y");
+    assert!(effects.is_empty(), "there is no line to copy yet");
+}
+
+#[test]
+fn hostile_text_never_reaches_a_cell() {
+    let mut m = host();
+    press(&mut m, "l");
+    let generation = m.logs.generation;
+    let line = crate::app::engine::LogLine { at: None, stderr: false, text: "a\u{1b}[2Jb\u{202e}c\u{7}".into() };
+    feed(&mut m, Msg::Log(generation, vec![line]));
+    let mut problem = sample::problem();
+    problem.message = "x\u{1b}]52;c;AAAA\u{7}\u{9b}31m".into();
+    feed(&mut m, Msg::Problem(problem));
+    let drawn = screen::draw(&m);
+    for cell in &drawn.buffer.content {
+        assert!(!cell.symbol().chars().any(|c| c.is_control() || c == '\u{202e}'), "{:?}", cell.symbol());
+    }
+    let effects = press(&mut m, "y");
+    let [Effect::Copy(text)] = &effects[..] else { panic!("{effects:?}") };
+    assert!(!text.contains('\u{1b}'));
+}
+
+#[test]
+fn the_filter_narrows_and_the_palette_goes_anywhere() {
+    let mut m = host();
+    press(&mut m, "/cha enter");
+    assert_eq!(m.rows(), [RowKey::App("chat".parse().unwrap())]);
+    press(&mut m, "esc");
+    assert!(m.rows().len() > 5);
+    press(&mut m, ":old enter");
+    assert_eq!((m.selected.clone(), m.pane), (Some(RowKey::App("old".parse().unwrap())), Pane::Detail));
+    press(&mut m, ":restart enter");
+    assert!(matches!(m.overlays.last(), Some(Overlay::Confirm(_))));
+}
