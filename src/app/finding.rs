@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::job::{Ask, Selector};
 use super::name::AppName;
 
 /// One thing that somebody should know, with why it matters and what mends it.
@@ -141,6 +142,20 @@ pub enum Fix {
         /// Which app.
         app: AppName,
     },
+}
+
+impl Fix {
+    /// The change that does it.
+    #[must_use]
+    pub fn ask(&self) -> Ask {
+        let selector = |app: &AppName| Selector(app.to_string());
+        match self {
+            Self::Adopt { container } => Ask::Adopt { container: container.clone(), wish: Box::default() },
+            Self::Start { app } => Ask::Start { app: selector(app) },
+            Self::Restart { app } => Ask::Restart { app: selector(app) },
+            Self::Tidy { app } => Ask::Tidy { app: selector(app) },
+        }
+    }
 }
 
 impl Finding {

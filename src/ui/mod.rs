@@ -3,6 +3,7 @@
 
 pub mod cli;
 pub mod detached;
+mod examination;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
 mod hooks;

@@ -13,5 +13,6 @@
 mod host;
 mod journey;
 mod life;
+mod mending;
 mod quiet;
 mod term;

@@ -28,6 +28,8 @@ pub(crate) enum Ctx {
     Review,
     /// A list of things to choose from.
     Menu,
+    /// The host.
+    Host,
     /// A question.
     Confirm,
     /// A page to read: help, errors, activity.
@@ -41,9 +43,9 @@ pub(crate) enum Ctx {
 #[rustfmt::skip]
 pub(crate) enum Cmd {
     Up, Down, PageUp, PageDown, Top, Bottom, Right, NextPane, NextTab, PrevTab, Tab(usize), Open, Back,
-    Filter, NextMatch, PrevMatch, Palette, Help, Problems, Activity, Quit, Interrupt, Suspend, Repaint, Sort,
+    Filter, NextMatch, PrevMatch, Palette, Help, Problems, Activity, Host, Quit, Interrupt, Suspend, Repaint, Sort,
     New, Edit, Deploy, Logs, Shell, Actions, CopyAddress, Copy, Restart, Start, Stop, Remove, Rollback, Promote, Abort,
-    Close, Reopen, Pause, Resume,
+    Close, Reopen, Pause, Resume, Mend, MendAll, Again,
     Follow, Wrap, Times, Source, Cancel, Retry, Submit, NextField, PrevField, AddRow, DropRow, Secret, Toggle,
 }
 
@@ -153,6 +155,8 @@ table! {
         [c('4')] Cmd::Tab(3), "", "Releases";
         [c('5')] Cmd::Tab(4), "", "Settings";
         [c('/')] Cmd::Filter, "filter", "filter the apps by name, host or image";
+        [c('H')] Cmd::Host, "host", "the host: engine, proxy, locks, what is wrong and what mends it";
+        [c('A')] Cmd::Activity, "activity", "who did what, when";
     Deploy:
         [k(Esc), k(Backspace), c('q')] Cmd::Back, "leave it running", "back to the list; the deploy goes on";
         [ctrl('c')] Cmd::Back, "", "the same";
@@ -191,6 +195,19 @@ table! {
         [ctrl('d')] Cmd::Toggle, "", "the data too, or not";
         [c('y')] Cmd::Copy, "copy command", "copy the command; never confirms";
         [k(Esc)] Cmd::Back, "close", "do nothing";
+    Host:
+        [UP, c('k')] Cmd::Up, "", "the finding above";
+        [DOWN, c('j')] Cmd::Down, "select", "the finding below";
+        [c('f')] Cmd::Mend, "mend…", "mend the marked finding (asks)", changes;
+        [c('F')] Cmd::MendAll, "mend all…", "mend all that `once doctor --fix` mends (asks)", changes;
+        [k(Enter)] Cmd::Open, "open", "open the change that mends it, or the app it is about";
+        [k(Esc), k(Backspace), c('q')] Cmd::Back, "back", "back to the apps";
+        [c('r')] Cmd::Again, "look again", "examine the host again";
+        [c('y')] Cmd::Copy, "copy", "copy the command that mends it";
+        [k(Home), c('g')] Cmd::Top, "", "the first finding";
+        [k(End), c('G')] Cmd::Bottom, "", "the last finding";
+        [k(PageUp)] Cmd::PageUp, "", "a page up";
+        [k(PageDown)] Cmd::PageDown, "", "a page down";
     Page:
         [UP, c('k')] Cmd::Up, "", "up";
         [DOWN, c('j')] Cmd::Down, "scroll", "down";
@@ -208,6 +225,7 @@ table! {
         [c('?')] Cmd::Help, "help", "the keys of this screen";
         [c('!')] Cmd::Problems, "", "errors seen so far";
         [c('A')] Cmd::Activity, "", "who did what, when";
+        [c('H')] Cmd::Host, "", "the host: engine, proxy, locks, what is wrong and what mends it";
         [ctrl('l')] Cmd::Repaint, "", "draw everything anew";
         [ctrl('z')] Cmd::Suspend, "", "back to the shell; `fg` returns";
         [c('q')] Cmd::Quit, "quit", "quit; deploys go on";

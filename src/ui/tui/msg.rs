@@ -14,7 +14,7 @@ use crate::app::traffic::TrafficReport;
 use crate::app::{AppId, AppName, Hostname, Job, OpId, Problem, ProxyPorts, Upstream, UrlPath};
 
 use super::keymap::Cmd;
-use super::model::{RowKey, Tab};
+use super::model::{Examined, RowKey, Tab};
 
 /// Something happened.
 #[derive(Debug, Clone)]
@@ -63,6 +63,8 @@ pub(crate) enum Msg {
     Lost(OpId, Problem),
     /// The audit log.
     Activity(Vec<Activity>),
+    /// The host was examined, or could not be.
+    Examined(Result<Box<Examined>, Problem>),
     /// Something in the background went wrong.
     Problem(Problem),
 }
@@ -99,6 +101,8 @@ pub(crate) enum Effect {
     Inspect(Inspect),
     /// Load an app's traffic over time.
     Traffic(AppName, AppId),
+    /// Examine the host.
+    Examine,
     /// Load the audit log.
     Activity(Option<AppName>),
     /// Put text into the clipboard.

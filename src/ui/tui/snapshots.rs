@@ -284,6 +284,38 @@ pub(crate) const SCENES: &[Scene] = &[
         press(&mut m, ":ro");
         m
     }),
+    ("host", |w, h, o| {
+        let mut m = sample::host(w, h, o);
+        feed(&mut m, Msg::Examined(Ok(Box::new(sample::examined()))));
+        press(&mut m, "H down");
+        m
+    }),
+    ("host_clean", |w, h, o| {
+        let mut m = sample::host(w, h, o);
+        feed(&mut m, Msg::Examined(Ok(Box::new(sample::clean()))));
+        press(&mut m, "H");
+        m
+    }),
+    ("host_unknown", |w, h, o| {
+        let mut m = sample::fresh(w, h, o);
+        feed(&mut m, sample::engine_up());
+        feed(&mut m, Msg::ProxyDown(sample::problem(), sample::ago(-4)));
+        feed(&mut m, Msg::Examined(Err(sample::problem())));
+        press(&mut m, "H");
+        m
+    }),
+    ("host_mend", |w, h, o| {
+        let mut m = sample::host(w, h, o);
+        feed(&mut m, Msg::Examined(Ok(Box::new(sample::examined()))));
+        press(&mut m, "H F");
+        m
+    }),
+    ("host_mending", |w, h, o| {
+        let mut m = sample::host(w, h, o);
+        feed(&mut m, Msg::Examined(Ok(Box::new(sample::examined()))));
+        press(&mut m, "H F right enter");
+        m
+    }),
     ("activity", |w, h, o| {
         let mut m = sample::host(w, h, o);
         press(&mut m, "A");
@@ -336,6 +368,14 @@ fn every_tab_fits_a_phone() {
         m.tab = tab;
         insta::assert_snapshot!(format!("phone_{}", tab.name().to_lowercase()), text(&screen::draw(&m)));
     }
+}
+
+#[test]
+fn the_host_fits_a_phone() {
+    let mut m = sample::host(40, 15, ConsoleOptions::default());
+    feed(&mut m, Msg::Examined(Ok(Box::new(sample::examined()))));
+    press(&mut m, "H");
+    insta::assert_snapshot!("phone_host", text(&screen::draw(&m)));
 }
 
 #[test]

@@ -1,22 +1,15 @@
 //! `doctor`: what is wrong on this host, why it matters, which command mends it. Exits 10 when something is.
 
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
-
-use tokio::net::{UdpSocket, lookup_host};
-
 use crate::app::event::Outcome;
-use crate::app::{Ask, Finding, Fix, Hostname, Lookup, Problem, Severity, examine, names, public_names};
+use crate::app::{Finding, Fix, Problem, Severity};
 use crate::ui::cli::args::DoctorArgs;
 use crate::ui::cli::change;
 use crate::ui::cli::output::{BAD, GOOD, STRONG, styled};
-use crate::ui::cli::session::{Session, selector};
+use crate::ui::cli::session::Session;
+use crate::ui::examination::findings;
 use crate::ui::{sanitize, words};
 
 use super::{Answer, FINDINGS};
-
-/// A resolver that says nothing for this long has no answer.
-const LOOKUP: Duration = Duration::from_secs(5);
 
 /// Findings of one `--fix` may uncover others: an orphan's app, once adopted, may have strays.
 const ROUNDS: usize = 3;
@@ -37,35 +30,7 @@ pub(crate) async fn doctor(session: &mut Session<'_>, args: &DoctorArgs) -> Answ
 }
 
 async fn find(session: &Session<'_>) -> Result<Vec<Finding>, Problem> {
-    let at = session.installation().await?;
-    let (inventory, mut findings) = examine(&at).await?;
-    let lookups = futures_util::future::join_all(public_names(&inventory).into_iter().map(look_up)).await;
-    findings.extend(names(&inventory, &lookups));
-    findings.sort_by_key(|f| f.severity);
-    Ok(findings)
-}
-
-async fn look_up(host: Hostname) -> Lookup {
-    let asked = tokio::time::timeout(LOOKUP, lookup_host((host.to_string(), 0))).await;
-    let found = match asked {
-        Err(_) => Err("the resolver does not answer".to_owned()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Ok(Ok(addresses)) => {
-            let mut all = Vec::new();
-            for ip in addresses.map(|address| address.ip()) {
-                all.push((ip, is_ours(ip).await));
-            }
-            Ok(all)
-        }
-    };
-    Lookup { host, found }
-}
-
-/// Whether the kernel takes an address for this machine's own. Nothing is sent.
-async fn is_ours(ip: IpAddr) -> bool {
-    let any: SocketAddr = if ip.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() };
-    let Ok(socket) = UdpSocket::bind(any).await else { return false };
-    socket.connect((ip, 9)).await.is_ok() && socket.local_addr().is_ok_and(|local| local.ip() == ip)
+    findings(&session.installation().await?).await
 }
 
 /// Mends what needs nobody's judgement, each through the app's own lock. Whether anything was tried.
@@ -78,13 +43,7 @@ async fn fix(session: &mut Session<'_>, findings: &[Finding], wait: u64) -> Resu
     }
     let mut tried = false;
     for fix in fixes {
-        let ask = match fix {
-            Fix::Adopt { container } => Ask::Adopt { container: container.clone(), wish: Box::default() },
-            Fix::Start { app } => Ask::Start { app: selector(app.as_str()) },
-            Fix::Restart { app } => Ask::Restart { app: selector(app.as_str()) },
-            Fix::Tidy { app } => Ask::Tidy { app: selector(app.as_str()) },
-        };
-        let ended = change::run(session, ask, wait).await?;
+        let ended = change::run(session, fix.ask(), wait).await?;
         // One that could not be mended is found again, and told with its reason above.
         tried |= matches!(ended.finished.outcome, Outcome::Created | Outcome::Updated);
     }

@@ -4,6 +4,7 @@ mod anything;
 mod asking;
 mod deploys;
 mod forms;
+mod mending;
 mod moving;
 mod reading;
 

@@ -2,7 +2,7 @@
 
 use tui_input::Input;
 
-use crate::app::{AppName, Ask, OpId};
+use crate::app::{AppName, Ask, Fix, OpId};
 
 use super::super::keymap::Cmd;
 use super::super::same_as;
@@ -71,6 +71,8 @@ pub(crate) enum Then {
     Cancel(OpId),
     /// A form is closed.
     DropForm,
+    /// Findings are mended, one after another.
+    Mend(Vec<Fix>),
 }
 
 /// A question that names the thing, the consequence and the host.

@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use ratatui::layout::Rect;
 
 use crate::app::engine::{Container, EngineInfo, HostUsage, Role};
+use crate::app::event::LockView;
 use crate::app::proxy::{Activity, ProxyInfo};
 use crate::app::{AppName, Ask, Caller, Job, Namespace, OpId, Problem, ProxyPorts};
 
@@ -15,83 +16,10 @@ use super::super::glyph::{ASCII, Glyphs, UNICODE};
 use super::super::keymap::{Cmd, Ctx};
 use super::super::msg::Hit;
 use super::super::theme::Theme;
-use super::{AppView, Deploys, Form, Link, LogView, Overlay, RowKey, Series, Settled, Standing, State, UsageSeries};
-
-/// Which half of the main screen has the keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pane {
-    /// The apps.
-    List,
-    /// The selected app.
-    Detail,
-}
-
-/// What of the selected app is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub(crate) enum Tab {
-    Overview,
-    Traffic,
-    Logs,
-    Releases,
-    Settings,
-}
-
-impl Tab {
-    /// In order.
-    pub(crate) const ALL: [Self; 5] = [Self::Overview, Self::Traffic, Self::Logs, Self::Releases, Self::Settings];
-
-    /// Its name.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Overview => "Overview",
-            Self::Traffic => "Traffic",
-            Self::Logs => "Logs",
-            Self::Releases => "Releases",
-            Self::Settings => "Settings",
-        }
-    }
-
-    /// The same where room is short.
-    pub(crate) const fn short(self) -> &'static str {
-        match self {
-            Self::Overview => "Over",
-            Self::Traffic => "Traf",
-            Self::Logs => "Logs",
-            Self::Releases => "Rel",
-            Self::Settings => "Set",
-        }
-    }
-
-    /// The one `by` further, around the end.
-    pub(crate) fn step(self, by: usize) -> Self {
-        let at = Self::ALL.iter().position(|t| *t == self).unwrap_or(0);
-        Self::ALL[(at + by) % Self::ALL.len()]
-    }
-}
-
-/// What fills the screen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum View {
-    /// List and detail.
-    Main,
-    /// A change.
-    Deploy(OpId),
-    /// The form in [`Model::form`].
-    Form,
-    /// The audit log.
-    Activity,
-}
-
-/// What the list is sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub(crate) enum Sort {
-    Host,
-    Requests,
-    Cpu,
-    Memory,
-}
+use super::{
+    AppView, Deploys, Form, HostView, Link, LogView, Overlay, Pane, RowKey, Series, Settled, Sort, Standing, State,
+    Tab, UsageSeries, View,
+};
 
 /// A problem and whether it was looked at.
 #[derive(Debug, Clone)]
@@ -148,6 +76,10 @@ pub(crate) struct Model {
     pub host_cpu: Series,
     /// The apps, by name.
     pub apps: BTreeMap<AppName, AppView>,
+    /// All locks, those taken on purpose included.
+    pub locks: Vec<LockView>,
+    /// What the host was found to be.
+    pub host_view: HostView,
     /// Changes.
     pub deploys: Deploys,
     /// The marked row.
@@ -170,6 +102,8 @@ pub(crate) struct Model {
     pub logs: LogView,
     /// What fills the screen.
     pub view: View,
+    /// What a change that fills it goes back to.
+    pub under: View,
     /// The form.
     pub form: Option<Box<Form>>,
     /// Lines the log in the deploy view is scrolled back by.
@@ -217,6 +151,8 @@ impl Model {
             host: None,
             host_cpu: Series::default(),
             apps: BTreeMap::new(),
+            locks: Vec::new(),
+            host_view: HostView::default(),
             deploys: Deploys::default(),
             selected: None,
             list_top: 0,
@@ -228,6 +164,7 @@ impl Model {
             settled: Settled::default(),
             logs: LogView::default(),
             view: View::Main,
+            under: View::Main,
             form: None,
             deploy_scroll: 0,
             overlays: Vec::new(),
@@ -381,6 +318,12 @@ impl Model {
                 let all = matches!(form.kind, super::FormKind::Settings(_));
                 all || !matches!(cmd, Cmd::PageDown | Cmd::AddRow | Cmd::DropRow | Cmd::Secret)
             }
+            (View::Host, _) => match cmd {
+                Cmd::Mend => self.host_view.marked().is_some_and(|f| f.fix.is_some()),
+                Cmd::MendAll => self.host_view.fixes().count() > 0,
+                Cmd::Up | Cmd::Down | Cmd::Copy | Cmd::Open => self.host_view.marked().is_some(),
+                _ => true,
+            },
             (View::Main, _) => match cmd {
                 Cmd::Down | Cmd::Open | Cmd::NextPane | Cmd::Filter => {
                     self.selected.is_some() || !self.filter.is_empty()
@@ -412,6 +355,7 @@ impl Model {
                 _ => vec![Ctx::Review],
             },
             View::Activity => vec![Ctx::Page, Ctx::Global],
+            View::Host => vec![Ctx::Host, Ctx::Global],
             View::Main => match (self.pane, self.tab) {
                 (Pane::List, _) => vec![Ctx::List, Ctx::App, Ctx::Global],
                 (Pane::Detail, Tab::Logs) => vec![Ctx::Logs, Ctx::Detail, Ctx::App, Ctx::Global],

@@ -3,6 +3,7 @@
 mod apps;
 mod deploy;
 mod engine;
+mod host;
 mod proxy;
 
 use jiff::Timestamp;
@@ -19,6 +20,7 @@ use super::update::update;
 pub(crate) use apps::records;
 pub(crate) use deploy::{deploy, plan};
 pub(crate) use engine::{containers, detail, engine_up, log_lines, usage};
+pub(crate) use host::{clean, examined};
 pub(crate) use proxy::{activity, report, snapshot};
 
 /// 20 November 2026, 18:42:07 UTC.

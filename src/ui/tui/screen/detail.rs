@@ -125,9 +125,12 @@ fn orphan(c: &mut Canvas<'_>, area: Rect, id: &str) {
         image,
         state,
         String::new(),
-        "It was left by a change that was cut off, or its app was removed while the engine was away. The next deploy of its app tidies it up.".into(),
+        "Either the record of its app was lost, or a change that was cut off left it behind. Nothing is done about it by itself.".into(),
         String::new(),
-        format!("The same by hand: docker rm -f {}", container.name),
+        format!("If it is to be an app again:  once adopt {}", container.name),
+        format!("If nobody needs it:  docker rm -f {}", container.name),
+        String::new(),
+        "H shows everything that is wrong here, and mends what can be mended.".into(),
     ];
     let mut y = inner.y;
     for text in &texts {

@@ -5,7 +5,9 @@ use tui_input::Input;
 
 use super::super::canvas::{Canvas, columns};
 use super::super::format;
+use super::super::keymap::Cmd;
 use super::super::model::{Link, Model};
+use super::super::msg::Hit;
 use super::super::theme::Role;
 use super::super::widget::{chart, field};
 
@@ -33,10 +35,27 @@ pub(super) fn header(c: &mut Canvas<'_>, area: Rect) {
         }
         x += c.line(x, area.y, room, &[(Role::Faint, " · "), (Role::Muted, name), (Role::Muted, " "), (role, glyph)]);
     }
+    x += wrong(c, x, limit, area.y);
     if m.options.read_only && limit.saturating_sub(x) > 12 {
         x += c.line(x, area.y, limit - x, &[(Role::Faint, " · "), (Role::Warn, "read-only")]);
     }
     gauges(c, x + 2, limit, area.y);
+}
+
+/// How much is wrong with the host, and the key that shows it. Nothing while nothing is.
+fn wrong(c: &mut Canvas<'_>, x: u16, limit: u16, y: u16) -> u16 {
+    let (problems, _) = c.m.host_view.counts();
+    if problems == 0 {
+        return 0;
+    }
+    let long = format!("{} {}", c.glyphs().down, format::many(problems as u64, "problem"));
+    let short = format!("{} {problems}", c.glyphs().down);
+    let width = |text: &str| (columns(text) + 5) as u16;
+    let Some(text) = [&long, &short].into_iter().find(|text| width(text) <= limit.saturating_sub(x)) else { return 0 };
+    let own = width(text);
+    let pieces = [(Role::Faint, " · "), (Role::Fail, text.as_str()), (Role::Muted, " H")];
+    c.hits.push((Rect { x, y, width: own, height: 1 }, Hit::Command(Cmd::Host)));
+    c.line(x, y, own, &pieces)
 }
 
 /// From the right: disk, memory, processor; what does not fit is left out.

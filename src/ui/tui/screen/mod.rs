@@ -10,6 +10,8 @@ mod failure;
 mod form;
 mod frame;
 mod help;
+mod host;
+mod lock;
 mod logs;
 mod menu;
 mod overview;
@@ -67,6 +69,7 @@ fn whole(c: &mut Canvas<'_>, area: Rect) {
         (View::Deploy(op), _) if m.deploys.get(op).is_some() => deploy::draw(c, parts.body, op),
         (View::Form, Some(form)) => form::draw(c, parts.body, form),
         (View::Activity, _) => activity::draw(c, parts.body),
+        (View::Host, _) => host::draw(c, parts.body),
         _ => main(c, parts.body),
     }
     if !m.overlays.is_empty() {

@@ -2,6 +2,7 @@
 //! loop never waits for any of it.
 
 mod access;
+mod examine;
 mod links;
 mod usage;
 
@@ -38,6 +39,7 @@ enum Key {
     Inspect,
     Traffic,
     Activity,
+    Examine,
 }
 
 /// Tasks under way. Dropping it ends them; changes go on by themselves.
@@ -86,6 +88,13 @@ impl Tasks {
                     let Some(proxy) = current(proxy).await else { return };
                     let report = proxy.traffic_report(&app).await.map(Box::new).map_err(Into::into);
                     let _ = tx.send(Msg::Traffic(name, report)).await;
+                });
+            }
+            Effect::Examine => {
+                let (tx, at) = (self.tx.clone(), self.at.clone());
+                self.replace(Key::Examine, async move {
+                    let Some(at) = current(at).await else { return };
+                    let _ = tx.send(Msg::Examined(examine::examine(&at).await.map(Box::new))).await;
                 });
             }
             Effect::Activity(app) => {

@@ -288,6 +288,7 @@ pub(super) fn in_deploy(m: &mut Model, op: &OpId, cmd: Cmd) -> Option<Vec<Effect
         return Some(Vec::new());
     };
     match cmd {
+        Cmd::Back if m.under != View::Main => m.view = std::mem::replace(&mut m.under, View::Main),
         Cmd::Back => {
             m.view = View::Main;
             let row = watched.view.app.clone().map(super::super::model::RowKey::App);

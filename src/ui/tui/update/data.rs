@@ -41,6 +41,7 @@ pub(super) fn take(m: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::ProxyAbsent => {
             m.proxy = Link::Absent;
             m.apps.clear();
+            m.locks.clear();
         }
         Msg::ProxyDown(reason, retry_at) => m.proxy = Link::Down { reason: Box::new(reason), retry_at },
         Msg::Snapshot(snapshot) => return snapshot_taken(m, *snapshot),
@@ -75,6 +76,7 @@ pub(super) fn take(m: &mut Model, msg: Msg) -> Vec<Effect> {
                 None => report(m, problem),
             }
         }
+        Msg::Examined(answer) => m.host_view.take(m.now, answer.map(|examined| *examined)),
         Msg::Activity(entries) => m.activity = Some(entries),
         Msg::Problem(problem) => report(m, problem),
         Msg::Key(_) | Msg::Paste(_) | Msg::Mouse(_) | Msg::Resize(..) | Msg::Painted(_) => {}
@@ -95,7 +97,10 @@ fn snapshot_taken(m: &mut Model, snapshot: Snapshot) -> Vec<Effect> {
     let certificates = snapshot.certificates;
     m.proxy_info = Some(snapshot.info);
     let mut traffic: HashMap<_, _> = snapshot.traffic.into_iter().collect();
-    let mut locks: HashMap<AppName, _> = snapshot.locks.into_iter().map(|l| (l.app.clone(), l)).collect();
+    // A change goes on beside a lock that was taken on purpose meanwhile: that one is what others will meet.
+    let (held, purpose): (Vec<_>, Vec<_>) = snapshot.locks.iter().cloned().partition(|l| l.op.is_some());
+    let mut locks: HashMap<AppName, _> = held.into_iter().chain(purpose).map(|l| (l.app.clone(), l)).collect();
+    m.locks = snapshot.locks;
     m.apps = snapshot
         .apps
         .into_iter()

@@ -8,7 +8,7 @@ use tui_input::backend::crossterm::EventHandler;
 use super::super::keymap::{self, Cmd, Ctx};
 use super::super::model::{Model, Overlay, Pane, Stage, Tab, View};
 use super::super::msg::{Effect, Hit};
-use super::{actions, forms, nav, overlays};
+use super::{actions, forms, host, nav, overlays};
 
 /// Rows a turn of the wheel moves.
 const WHEEL: isize = 3;
@@ -179,6 +179,11 @@ pub(super) fn command(m: &mut Model, cmd: Cmd) -> Vec<Effect> {
                 return effects;
             }
         }
+        View::Host => {
+            if let Some(effects) = host::command(m, cmd) {
+                return effects;
+            }
+        }
         View::Activity => {
             if let Some(effects) = overlays::activity(m, cmd) {
                 return effects;
@@ -262,6 +267,7 @@ fn main(m: &mut Model, cmd: Cmd) -> Vec<Effect> {
             m.activity_scroll = 0;
             return vec![Effect::Activity(None)];
         }
+        Cmd::Host => host::open(m),
         Cmd::Quit | Cmd::Interrupt => return vec![Effect::Quit],
         Cmd::Suspend => return vec![Effect::Suspend],
         Cmd::Repaint => return vec![Effect::Repaint],

@@ -3,12 +3,14 @@
 mod actions;
 mod data;
 mod forms;
+mod host;
 mod keys;
 mod menu;
 mod nav;
 mod overlays;
 
 pub(crate) use actions::command_of;
+pub(crate) use host::words as words_of_fix;
 
 use super::model::{Model, View};
 use super::msg::{Effect, Msg};
@@ -37,6 +39,8 @@ pub(crate) fn update(m: &mut Model, msg: Msg) -> Vec<Effect> {
         m.detail_at = 0;
     }
     nav::keep_in_view(m);
+    effects.extend(host::go_on(m));
+    effects.extend(host::look(m));
     if matches!(m.view, View::Main) {
         effects.extend(data::look_closer(m));
     }

@@ -41,8 +41,12 @@ pub(super) fn open(m: &mut Model) {
     }
 }
 
-/// Shows a change.
+/// Shows a change; leaving it leads back to here.
 pub(super) fn show_deploy(m: &mut Model, op: crate::app::OpId) {
+    m.under = match m.view {
+        View::Host | View::Activity => m.view.clone(),
+        _ => View::Main,
+    };
     m.view = View::Deploy(op);
     m.deploy_scroll = 0;
 }

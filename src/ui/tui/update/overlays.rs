@@ -6,7 +6,7 @@ use super::super::keymap::{self, Cmd};
 use super::super::model::{Confirm, Model, Overlay, Palette, PaletteItem, Pane, RowKey, Then, View};
 use super::super::msg::Effect;
 use super::super::report;
-use super::{actions, forms, keys, nav};
+use super::{actions, forms, host, keys, nav};
 
 /// Edits the line of text in focus.
 pub(super) fn edit(m: &mut Model, change: impl FnOnce(&mut Input)) {
@@ -120,6 +120,10 @@ fn answer(m: &mut Model, mut confirm: Confirm, cmd: Cmd) -> Vec<Effect> {
             return match confirm.then {
                 Then::Run(ask) => actions::run(m, *ask),
                 Then::Cancel(op) => vec![Effect::Cancel(op)],
+                Then::Mend(fixes) => {
+                    host::begin(m, fixes);
+                    Vec::new()
+                }
                 Then::DropForm => {
                     m.form = None;
                     m.view = View::Main;
@@ -160,6 +164,10 @@ pub(super) fn entry(m: &mut Model, n: usize) -> Vec<Effect> {
         Some(_) => Vec::new(),
         None if m.view == View::Form => {
             forms::focus(m, n);
+            Vec::new()
+        }
+        None if m.view == View::Host => {
+            m.host_view.at = n;
             Vec::new()
         }
         None => {
