@@ -167,6 +167,15 @@ pub struct HostUsage {
     pub disk_total: u64,
 }
 
+/// What the engine keeps on its disk.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// Bytes by image ID; a layer that several images have counts in each of them.
+    pub images: BTreeMap<String, u64>,
+    /// Bytes that containers have written outside of volumes, by container id.
+    pub containers: BTreeMap<String, u64>,
+}
+
 /// Something that happened to a container of a namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineEvent {
@@ -287,6 +296,8 @@ pub trait Engine: Send + Sync {
     /// What these containers use, without a call to the engine, where it is local; else empty. CPU is the share since
     /// the last call.
     async fn usage(&self, containers: &[String]) -> HashMap<String, Usage>;
+    /// What is kept on its disk. It has to be counted, which takes its time.
+    async fn stored(&self) -> Result<Stored>;
     /// The machine the engine runs on, where that is this one.
     async fn machine(&self) -> Option<Machine>;
     /// What the host uses, where the engine is local.

@@ -23,6 +23,9 @@ pub struct Finding {
     pub what: String,
     /// What may come of it.
     pub why: String,
+    /// What it is made up of, line by line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
     /// Commands, the likeliest first. Empty: nothing has to be done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mend: Vec<String>,
@@ -88,6 +91,14 @@ pub enum Kind {
     Certificate,
     /// A container's log has no bound.
     Log,
+    /// A port of the web is held by somebody else.
+    Port,
+    /// Somebody may do more than is meant.
+    Permissions,
+    /// Something could not be looked at.
+    Unseen,
+    /// The web hook is not told.
+    Webhook,
 }
 
 impl fmt::Display for Kind {
@@ -114,6 +125,10 @@ impl fmt::Display for Kind {
             Self::Dns => "dns",
             Self::Certificate => "certificate",
             Self::Log => "log",
+            Self::Port => "port",
+            Self::Permissions => "permissions",
+            Self::Unseen => "not looked at",
+            Self::Webhook => "web hook",
         })
     }
 }
@@ -174,6 +189,7 @@ impl Finding {
             subject: subject.into(),
             what: what.into(),
             why: why.into(),
+            details: Vec::new(),
             mend: Vec::new(),
             fix: None,
         }
@@ -189,6 +205,13 @@ impl Finding {
     #[must_use]
     pub fn of(mut self, app: &AppName) -> Self {
         self.app = Some(app.clone());
+        self
+    }
+
+    /// Says what it is made up of.
+    #[must_use]
+    pub fn detail(mut self, lines: impl IntoIterator<Item = String>) -> Self {
+        self.details.extend(lines);
         self
     }
 

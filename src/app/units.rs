@@ -113,6 +113,24 @@ impl fmt::Display for ByteSize {
     }
 }
 
+impl ByteSize {
+    /// For people, rounded: `12 GiB`, `1.5 MiB`, `512 B`.
+    #[must_use]
+    pub fn about(self) -> String {
+        let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
+        let Some((shift, unit)) = units.into_iter().find(|(shift, _)| self.0 >= 1 << shift) else {
+            return format!("{} B", self.0);
+        };
+        let number = self.0 as f64 / (1_u64 << shift) as f64;
+        // Whole numbers say no more with a zero behind them, nor do those of two digits with a fraction.
+        if number >= 9.95 || self.0.is_multiple_of(1 << shift) {
+            format!("{number:.0} {unit}")
+        } else {
+            format!("{number:.1} {unit}")
+        }
+    }
+}
+
 impl FromStr for ByteSize {
     type Err = UnitError;
 
@@ -331,6 +349,21 @@ mod tests {
         }
         for bad in ["", "s", "-1", "1d", "1 s", "inf", "nan", "1e3", "25h", "99999999999999999999"] {
             assert!(bad.parse::<Span>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes_for_people() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1 << 20, "1 MiB"),
+            (3 << 19, "1.5 MiB"),
+            (12_345_678_901, "11 GiB"),
+            (10_737_418_239, "10 GiB"),
+            (u64::MAX, "16777216 TiB"),
+        ] {
+            assert_eq!(ByteSize(bytes).about(), text);
         }
     }
 

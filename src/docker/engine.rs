@@ -14,7 +14,7 @@ use super::own_image::go_arch;
 use super::{events, labels, logs, stats};
 use crate::app::engine::{
     Container, ContainerDetail, ContainerSpec, Engine, EngineError, EngineEvent, EngineInfo, ExecSession, ExecSpec,
-    HostUsage, Image, LogLine, LogQuery, Origin, OwnImage, PullProgress, Restart, Usage, Volume,
+    HostUsage, Image, LogLine, LogQuery, Origin, OwnImage, PullProgress, Restart, Stored, Usage, Volume,
 };
 use crate::app::{ImageRef, Machine, Namespace};
 
@@ -200,6 +200,10 @@ impl Engine for Docker {
 
     async fn host_usage(&self) -> Option<HostUsage> {
         self.measure_host().await
+    }
+
+    async fn stored(&self) -> Result<Stored> {
+        self.count().await
     }
 
     async fn machine(&self) -> Option<Machine> {

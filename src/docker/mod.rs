@@ -10,6 +10,7 @@ mod cgroup;
 mod connect;
 mod containers;
 mod credentials;
+mod disk;
 mod engine;
 mod environment;
 mod error;

@@ -12,7 +12,19 @@ const APPS: [&str; 3] = ["app", "blog", "shop"];
 /// Findings about this namespace's things: the machine's own (disk, memory, clock) are not the test's.
 fn findings(host: &Host) -> (i32, Vec<Value>) {
     let said = host.once(&["doctor", "--json"]);
-    let machine = ["disk", "memory", "clock", "foreign", "log", "engine", "engine-exposed", "database-published"];
+    let machine = [
+        "disk",
+        "memory",
+        "clock",
+        "foreign",
+        "log",
+        "engine",
+        "engine-exposed",
+        "database-published",
+        "port",
+        "unseen",
+        "permissions",
+    ];
     let ours = said.json().into_iter().filter(|f| !machine.contains(&f["kind"].as_str().unwrap())).collect();
     (said.code, ours)
 }

@@ -8,7 +8,7 @@ use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 use once::app::engine::{
     Container, ContainerDetail, ContainerSpec, Engine, EngineError, EngineEvent, EngineInfo, ExecSession, ExecSpec,
-    HostUsage, Image, LogLine, LogQuery, Origin, OwnImage, PullProgress, Restart, Usage, Volume,
+    HostUsage, Image, LogLine, LogQuery, Origin, OwnImage, PullProgress, Restart, Stored, Usage, Volume,
 };
 use once::app::{ImageRef, Machine, Namespace};
 use once::docker::labels;
@@ -437,6 +437,16 @@ impl Engine for FakeEngine {
         let state = self.lock();
         let running = containers.iter().filter_map(|id| Some((id, state.containers.get(id)?)));
         running.filter(|(_, held)| held.runs()).map(|(id, held)| (id.clone(), usage_of(held))).collect()
+    }
+
+    async fn stored(&self) -> Result<Stored> {
+        self.call("stored", |state| {
+            Ok(Stored {
+                images: state.images.iter().map(|image| (image.id.clone(), image.size)).collect(),
+                containers: state.containers.keys().map(|id| (id.clone(), 0)).collect(),
+            })
+        })
+        .await
     }
 
     async fn machine(&self) -> Option<Machine> {

@@ -64,6 +64,9 @@ fn tell(session: &mut Session<'_>, findings: &[Finding]) {
         };
         let kind = styled(STRONG, &finding.kind.to_string());
         session.out.data(&format!("{mark} {kind}: {}", sanitize::line(&finding.what)));
+        for line in &finding.details {
+            session.out.data(&format!("    {}", sanitize::line(line)));
+        }
         session.out.data(&format!("    why: {}", sanitize::line(&finding.why)));
         for command in &finding.mend {
             session.out.data(&format!("    try: {}", sanitize::line(command)));

@@ -1,0 +1,189 @@
+//! What the apps take on the disk: images, volumes, logs, by app. Pure.
+
+use std::collections::BTreeSet;
+
+use super::machine::Machine;
+use crate::app::engine::{Stored, Volume};
+use crate::app::finding::{Finding, Kind};
+use crate::app::inventory::{AppView, Inventory};
+use crate::app::units::ByteSize;
+
+/// Share of the disk in use from which on it is said; the last tenth goes fast.
+const DISK_FULL: f64 = 0.9;
+
+/// Apps that are told one by one, the largest first.
+const LARGEST: usize = 10;
+
+/// What one app takes. `None`: it could not be counted.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Share {
+    images: Option<u64>,
+    data: Option<u64>,
+    logs: Option<u64>,
+    written: Option<u64>,
+}
+
+impl Share {
+    fn sum(&self) -> u64 {
+        self.parts().map(|(_, bytes)| bytes.unwrap_or_default()).iter().sum()
+    }
+
+    fn parts(&self) -> [(&'static str, Option<u64>); 4] {
+        [("images", self.images), ("data", self.data), ("logs", self.logs), ("written beside", self.written)]
+    }
+}
+
+impl std::fmt::Display for Share {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let words = self.parts().map(|(what, bytes)| match bytes {
+            Some(bytes) => format!("{what} {}", ByteSize(bytes).about()),
+            None => format!("{what} not counted"),
+        });
+        f.write_str(&words.join(", "))
+    }
+}
+
+/// One finding: how much room is left, and which app takes how much of what.
+pub(super) fn of_apps(
+    inventory: &Inventory,
+    volumes: &[Volume],
+    stored: Option<&Stored>,
+    machine: Option<&Machine>,
+) -> Finding {
+    let mut shares: Vec<(&AppView, Share)> =
+        inventory.apps.iter().map(|app| (app, share(app, inventory, volumes, stored, machine))).collect();
+    shares.sort_by(|(one, a), (other, b)| b.sum().cmp(&a.sum()).then(one.record.name.cmp(&other.record.name)));
+    let lines = shares.iter().take(LARGEST).map(|(app, share)| format!("{}: {share}", app.record.name));
+    let more = shares.len().saturating_sub(LARGEST);
+    let more = (more > 0).then(|| format!("and {more} smaller ones"));
+    let details: Vec<String> = lines.chain(more).collect();
+    let usage = machine.and_then(|m| m.usage).filter(|usage| usage.disk_total > 0);
+    let left = usage.map(|usage| ByteSize(usage.disk_total.saturating_sub(usage.disk)).about());
+    let all = all_images(inventory, stored);
+    let apps = match all {
+        Some(bytes) => format!("the images of all releases that are kept have {}", ByteSize(bytes).about()),
+        None => "the images could not be counted".to_owned(),
+    };
+    let what = match left {
+        Some(left) => format!("{left} are left where the engine keeps its data; {apps}"),
+        None => apps,
+    };
+    let why = "a full disk stops deploys, logs and databases";
+    let full = usage.is_some_and(|usage| usage.disk as f64 / usage.disk_total as f64 > DISK_FULL);
+    let found = match full {
+        true => Finding::problem(Kind::Disk, "disk", what, why)
+            .mend("docker system df -v")
+            .mend("docker image prune")
+            .mend("once set APP --keep-images 1 --keep-containers 0, then deploy it"),
+        false => Finding::remark(Kind::Disk, "disk", what, why),
+    };
+    found.detail(details)
+}
+
+fn share(
+    app: &AppView,
+    inventory: &Inventory,
+    volumes: &[Volume],
+    stored: Option<&Stored>,
+    machine: Option<&Machine>,
+) -> Share {
+    let id = Some(&app.record.id);
+    let containers: Vec<_> =
+        inventory.containers.iter().filter(|c| c.identity.as_ref().is_some_and(|i| i.id.as_ref() == id)).collect();
+    let images = images(app);
+    let data = volumes.iter().filter(|v| v.identity.as_ref().is_some_and(|i| i.id.as_ref() == id));
+    Share {
+        images: stored.map(|s| images.iter().filter_map(|image| s.images.get(*image)).sum()),
+        written: stored.map(|s| containers.iter().filter_map(|c| s.containers.get(&c.id)).sum()),
+        logs: machine
+            .filter(|m| containers.is_empty() || containers.iter().any(|c| m.logs.contains_key(&c.id)))
+            .map(|m| containers.iter().filter_map(|c| m.logs.get(&c.id)).sum()),
+        // One volume that could not be counted makes the sum a guess.
+        data: machine.and_then(|m| data.map(|volume| m.volumes.get(&volume.name).copied()).sum()),
+    }
+}
+
+/// Of the releases that can be gone back to. An image that is not on the engine any more takes nothing.
+fn images(app: &AppView) -> BTreeSet<&str> {
+    app.record.releases.iter().map(|release| release.image.id.as_str()).collect()
+}
+
+/// Each image once, whoever has it.
+fn all_images(inventory: &Inventory, stored: Option<&Stored>) -> Option<u64> {
+    let all: BTreeSet<&str> = inventory.apps.iter().flat_map(images).collect();
+    Some(all.into_iter().filter_map(|image| stored?.images.get(image)).sum()).filter(|_| stored.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::tests::container;
+    use super::*;
+    use crate::app::engine::{Container, HostUsage, Identity, Role};
+    use crate::app::finding::Severity;
+
+    fn identity(app: &AppView, role: Role) -> Option<Identity> {
+        let (name, id) = (Some(app.record.name.clone()), Some(app.record.id.clone()));
+        Some(Identity { namespace: "once".parse().unwrap(), role, app: name, id, release: None })
+    }
+
+    /// Two apps with a container, a volume and an image each; the first one's are larger.
+    fn scene() -> (Inventory, Vec<Volume>, Stored, Machine) {
+        let apps = ["shop", "blog"].map(|name| crate::app::reconcile::tests::view(name, &["x.test"]));
+        let (mut containers, mut volumes, mut stored, mut machine) =
+            (Vec::new(), Vec::new(), Stored::default(), Machine::default());
+        for (n, app) in apps.iter().enumerate() {
+            let (name, size) = (app.record.name.to_string(), if n == 0 { 3 << 30 } else { 1 << 20 });
+            containers.push(Container { identity: identity(app, Role::Web), ..container(&name, &[]) });
+            let labels = BTreeMap::new();
+            let role = identity(app, Role::Data);
+            volumes.push(Volume { name: name.clone(), identity: role, mountpoint: String::new(), labels });
+            for image in images(app) {
+                stored.images.insert(image.to_owned(), 5 << 20);
+            }
+            stored.containers.insert(format!("id-{name}"), 1 << 10);
+            machine.volumes.insert(name.clone(), size);
+            machine.logs.insert(format!("id-{name}"), 2 << 20);
+        }
+        let inventory = Inventory { apps: apps.into(), snapshot: None, proxy: None, strays: Vec::new(), containers };
+        (inventory, volumes, stored, machine)
+    }
+
+    #[test]
+    fn each_app_is_told_with_its_images_data_and_logs_the_largest_first() {
+        let (inventory, volumes, stored, machine) = scene();
+        let found = of_apps(&inventory, &volumes, Some(&stored), Some(&machine));
+        assert_eq!(found.severity, Severity::Remark);
+        assert_eq!(
+            found.details,
+            [
+                "shop: images 5 MiB, data 3 GiB, logs 2 MiB, written beside 1 KiB",
+                "blog: images 5 MiB, data 1 MiB, logs 2 MiB, written beside 1 KiB"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_full_disk_is_a_problem_and_still_says_who_fills_it() {
+        let (inventory, volumes, stored, mut machine) = scene();
+        for (disk, severity) in [(95, Severity::Problem), (50, Severity::Remark)] {
+            machine.usage = Some(HostUsage { cpu: 0.0, memory: 1, memory_total: 2, disk, disk_total: 100 });
+            let found = of_apps(&inventory, &volumes, Some(&stored), Some(&machine));
+            assert_eq!((found.severity, found.details.len()), (severity, 2), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_counted_is_not_told_as_nothing() {
+        let (inventory, volumes, stored, mut machine) = scene();
+        machine.volumes.remove("shop");
+        machine.logs.clear();
+        let found = of_apps(&inventory, &volumes, Some(&stored), Some(&machine));
+        let shop = found.details.iter().find(|line| line.starts_with("shop")).unwrap();
+        assert!(shop.contains("data not counted") && shop.contains("logs not counted"), "{shop}");
+        let found = of_apps(&inventory, &volumes, None, None);
+        assert!(found.what.contains("could not be counted"), "{found:?}");
+        assert!(found.details[0].contains("images not counted, data not counted"), "{found:?}");
+    }
+}
