@@ -34,6 +34,7 @@ mod naming;
 mod plan;
 mod port_handover;
 mod problem;
+mod processes;
 pub mod proxy;
 mod proxy_config;
 mod proxy_upgrade;
@@ -48,6 +49,7 @@ mod shape;
 mod takeover;
 pub mod traffic;
 mod units;
+mod untold;
 mod watch;
 
 pub use address::address;
@@ -89,4 +91,5 @@ pub use settings::{
     Retention, Secret, Settings, Smtp, Swap, Switch, Tls, Upstream, UserName, Web, WebError, WordError, defaults,
 };
 pub use units::{ByteSize, Cpus, Port, Span, UnitError, UrlPath, normalised_path};
+pub use untold::Untold;
 pub use watch::percent;

@@ -19,6 +19,9 @@ use super::release::{Caller, Release};
 use super::settings::{Secret, Upstream};
 use super::traffic::{ReleaseTraffic, TrafficReport};
 use super::units::UrlPath;
+use super::untold::Untold;
+
+pub use super::processes::{ProxyProcesses, WorkerView};
 
 /// Why the proxy did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -101,39 +104,9 @@ pub struct ProxyInfo {
     pub set_aside: Vec<(String, String)>,
     /// Bytes of resident memory of the worker.
     pub memory: u64,
-}
-
-/// The processes of the proxy.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProxyProcesses {
-    /// What the first process, which owns the sockets, speaks with the others; `None`: it is too old for
-    /// [`Proxy::upgrade`].
+    /// What the web hook was not told, since it was told something last; `None`: all of it, or there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub supervisor: Option<u32>,
-    /// Why another program serves than should; `None`: all is well.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
-    /// The serving worker first, then those that only finish what they have under way.
-    pub workers: Vec<WorkerView>,
-}
-
-/// A worker of the proxy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WorkerView {
-    /// Its process in the container.
-    pub pid: u32,
-    /// Its binary's version.
-    pub version: String,
-    /// Its binary's SHA-256, in hex.
-    pub hash: String,
-    /// Its start.
-    pub started_at: Timestamp,
-    /// Whether it serves; else another one has taken over.
-    pub serving: bool,
-    /// Requests under way.
-    pub requests: u64,
-    /// Upgraded connections open.
-    pub upgraded: u64,
+    pub untold: Option<Untold>,
 }
 
 /// Everything at one moment, in one call, however many apps there are.

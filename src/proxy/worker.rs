@@ -180,6 +180,7 @@ pub async fn serve(options: WorkerOptions, stop: CancellationToken) -> Result<()
     if let Err(error) = issuing.await {
         tracing::warn!(%error, "what gets certificates ended badly");
     }
+    service.finish().await;
     Ok(())
 }
 

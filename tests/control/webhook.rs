@@ -3,6 +3,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use once::app::proxy::{Activity, Proxy};
 use once::app::{ProxyDraft, ProxyField};
+use once::proxy::service::Service;
 use serde_json::Value;
 use sha2::Sha256;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -100,4 +101,64 @@ async fn one_that_is_not_there_fails_nothing_and_is_told_of() {
         }
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     }
+    // Whoever asks the proxy how it is hears of it too, unless there is nobody to be told any more.
+    let untold = rig.proxy.info().await.unwrap().untold.unwrap();
+    assert_eq!((untold.count, untold.why.as_str()), (1, "it cannot be reached"));
+    let mut none = ProxyDraft::default();
+    none.unset("webhook").unwrap();
+    rig.proxy.configure(none).await.unwrap();
+    assert_eq!(rig.proxy.info().await.unwrap().untold, None);
+}
+
+#[tokio::test]
+async fn what_was_not_told_is_known_after_a_restart_until_it_is_told_again() {
+    bounded(async {
+        let rig = Rig::in_process();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        hook_at(&*rig.proxy, listener.local_addr().unwrap().port()).await;
+        let Rig { proxy, other, routes, dir, .. } = rig;
+        drop((proxy, other));
+        // As the log is after five minutes of trying.
+        let lost = "{\"at\":\"2026-01-31T12:00:00Z\",\"by\":{\"user\":\"\",\"host\":\"\",\"command\":\"webhook\"},\"app\":null,\
+                    \"op\":null,\"outcome\":\"failed\",\"text\":\"the web hook was not told of `deploy release 1`: it answers 500\"}\n";
+        std::fs::write(dir.path().join("activity.jsonl"), lost).unwrap();
+        let proxy = Service::open(dir.path(), routes).unwrap();
+        let untold = proxy.info().await.unwrap().untold.unwrap();
+        assert_eq!((untold.count, untold.why.as_str()), (1, "it answers 500"));
+        proxy.record_activity(done("deploy release 2")).await.unwrap();
+        hear(&listener, 204).await;
+        while proxy.info().await.unwrap().untold.is_some() {
+            tokio::task::yield_now().await;
+        }
+        // Written down by whoever noticed, so that the next start knows it as well.
+        loop {
+            let log = proxy.activity(None, 10).await.unwrap();
+            if log[0].by.command == "webhook" && log[0].outcome == "updated" {
+                assert!(log[0].text.contains("told again; 1 entry"), "{log:#?}");
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_proxy_that_ends_lets_what_is_under_way_arrive() {
+    bounded(async {
+        let (dir, routes) = (tempfile::tempdir().unwrap(), std::sync::Arc::new(FakeRoutes::default()));
+        let proxy = Service::open(dir.path(), routes).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        hook_at(&proxy, listener.local_addr().unwrap().port()).await;
+        proxy.record_activity(done("teardown")).await.unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut end = std::pin::pin!(proxy.finish());
+        let early = tokio::time::timeout(std::time::Duration::from_millis(50), end.as_mut()).await;
+        assert!(early.is_err(), "it is not told yet");
+        read(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 204 X\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        end.await;
+        assert_eq!(proxy.info().await.unwrap().untold, None);
+    })
+    .await;
 }

@@ -68,6 +68,37 @@ fn they_run_around_a_deploy_and_know_no_secret() {
 }
 
 #[test]
+fn what_is_done_with_a_canary_runs_them_and_nothing_keeps_an_abort_back() {
+    let host = Host::new();
+    let image = host.image("1", &[]);
+    host.deploy(&image, &[]).expect(0, "created");
+    let config = hooks(&[("pre-deploy", ""), ("post-deploy", ""), ("on-failure", "")]);
+    let at = config.path();
+    let canary = ["deploy", "--name", "app", "--canary", "10%", "-e"];
+    let begin = |variable: &str| once(&host, at, &[&canary[..], &[variable]].concat()).expect(0, "updated");
+    begin("A=1");
+    assert_eq!(told(at), ["pre-deploy:app:app.localhost:swap::", "post-deploy:app:app.localhost:swap:updated:2"]);
+    once(&host, at, &["canary", "app", "--share", "50%"]).expect(0, "updated");
+    assert_eq!(told(at), ["pre-deploy:app:app.localhost:share::", "post-deploy:app:app.localhost:share:updated:"]);
+    once(&host, at, &["canary", "app", "--share", "50%"]).expect(0, "unchanged");
+    assert_eq!(told(at), [""; 0], "nothing to do, nothing to run");
+    once(&host, at, &["promote", "app"]).expect(0, "updated");
+    assert_eq!(told(at), ["pre-deploy:app:app.localhost:promote::", "post-deploy:app:app.localhost:promote:updated:2"]);
+
+    begin("A=2");
+    told(at);
+    hook(at, "pre-deploy", "exit 1");
+    let said = once(&host, at, &["promote", "app"]).expect(5, "failed");
+    assert_eq!((said["code"].as_str(), said["serving"].as_u64()), (Some("pre-deploy-failed"), Some(2)), "{said:#}");
+    let failed = ["pre-deploy:app:app.localhost:promote::", "on-failure:app:app.localhost:promote:failed:"];
+    assert_eq!(told(at), failed);
+    // Who takes a bad release away is not asked whether it is Friday.
+    once(&host, at, &["abort", "app"]).expect(0, "updated");
+    assert_eq!(told(at), ["post-deploy:app:app.localhost:abort:updated:3"]);
+    assert_eq!(host.get("app.localhost", "/env?key=A").1, "1");
+}
+
+#[test]
 fn what_they_start_shares_the_lock_and_nobody_else_does() {
     let host = Host::new();
     let image = host.image("1", &[]);

@@ -10,6 +10,7 @@ use crate::app::plan::Action;
 use crate::app::problem::Problem;
 use crate::app::proxy::Proxy;
 use crate::app::settings::{Settings, Swap};
+use crate::app::untold::Untold;
 
 /// What a swap is for: it decides about its steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,4 +82,12 @@ fn canary_steps(settings: &Settings) -> Vec<Step> {
     let command = settings.release_command.as_ref().map(|_| Step::ReleaseCommand);
     let before = [Step::Lock, Step::Pull].into_iter().chain(command);
     before.chain([Step::Start, Step::Healthy, Step::Switch]).collect()
+}
+
+/// Whoever counts on the web hook learns here, too, that it is deaf: how this change fares with it is known only later.
+pub(crate) fn warn_about_webhook(journal: &Journal, untold: Option<&Untold>) {
+    if let Some(untold) = untold {
+        let way = "`once proxy configure --webhook @FILE` gives another one";
+        journal.warn("webhook-untold", format!("{untold}; {way}"));
+    }
 }

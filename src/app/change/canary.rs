@@ -77,6 +77,10 @@ pub(crate) async fn deploy(
 /// `once canary APP --share`.
 pub(crate) async fn share(context: &mut Context<'_>, rule: &CanaryRule) -> Result<Outcome, Problem> {
     let (record, canary) = required(context).await?;
+    if canary.rule != *rule && context.variables.is_none() && context.before_canary(&record, &canary, "share").await? {
+        // What was asked for rests on an app that is another one now.
+        return Box::pin(share(context, rule)).await;
+    }
     move_requests(context, &record, &canary, rule).await
 }
 
@@ -96,6 +100,9 @@ async fn move_requests(
 /// The canary serves, the release before it is watched against, drained and retired as after any switch.
 pub(crate) async fn promote(context: &mut Context<'_>) -> Result<Outcome, Problem> {
     let (record, canary) = required(context).await?;
+    if context.variables.is_none() && context.before_canary(&record, &canary, "promote").await? {
+        return Box::pin(promote(context)).await;
+    }
     let release = canary.release;
     context.report.release = Some(release.number);
     context.report.reached = Some(release.settings.clone());
@@ -111,6 +118,7 @@ pub(crate) async fn promote(context: &mut Context<'_>) -> Result<Outcome, Proble
 /// The canary goes; the serving release gets all requests again.
 pub(crate) async fn abort(context: &mut Context<'_>) -> Result<Outcome, Problem> {
     let (record, canary) = required(context).await?;
+    context.without_asking(&record, &canary, "abort");
     context.report.release = Some(canary.release.number);
     let why = format!("the canary was aborted by {}", context.job.by.user);
     context.end_canary(&record, &canary, why).await?;

@@ -4,14 +4,25 @@ use std::sync::Mutex;
 
 use super::context::Context;
 use super::perform::Decided;
+use crate::app::canary::Canary;
 use crate::app::event::{Event, Outcome};
 use crate::app::hook::Hook;
+use crate::app::image::ResolvedImage;
 use crate::app::ledger::AppRecord;
 use crate::app::plan::Action;
 use crate::app::problem::Problem;
+use crate::app::settings::Settings;
 
 /// Lines of a failed hook that go with the answer.
 const LINES: usize = 25;
+
+/// What a hook is told of.
+#[derive(Clone, Copy)]
+struct About<'a> {
+    settings: &'a Settings,
+    image: &'a ResolvedImage,
+    action: &'a str,
+}
 
 type Variables = Vec<(&'static str, String)>;
 
@@ -22,7 +33,38 @@ impl Context<'_> {
         if decided.view.action == Action::Nothing {
             return Ok(false);
         }
-        self.variables = Some(self.variables(record, decided));
+        let action = decided.view.action.to_string();
+        self.announced(record, About { settings: &decided.settings, image: &decided.resolved.image, action: &action });
+        self.ask_first(record).await
+    }
+
+    /// The same for what is done with a canary. Whether the app is another one since.
+    pub(crate) async fn before_canary(
+        &mut self,
+        record: &AppRecord,
+        canary: &Canary,
+        action: &str,
+    ) -> Result<bool, Problem> {
+        self.announced(
+            Some(record),
+            About { settings: &canary.release.settings, image: &canary.release.image, action },
+        );
+        self.ask_first(Some(record)).await
+    }
+
+    /// Tells hooks of a canary that goes, without asking them: nothing is to keep it.
+    pub(crate) fn without_asking(&mut self, record: &AppRecord, canary: &Canary, action: &str) {
+        self.announced(
+            Some(record),
+            About { settings: &canary.release.settings, image: &canary.release.image, action },
+        );
+    }
+
+    fn announced(&mut self, record: Option<&AppRecord>, about: About<'_>) {
+        self.variables = Some(self.variables(record, about));
+    }
+
+    async fn ask_first(&mut self, record: Option<&AppRecord>) -> Result<bool, Problem> {
         if !self.installation.hooks.has(Hook::PreDeploy) {
             return Ok(false);
         }
@@ -52,8 +94,8 @@ impl Context<'_> {
         }
     }
 
-    fn variables(&self, record: Option<&AppRecord>, decided: &Decided) -> Variables {
-        let settings = &decided.settings;
+    fn variables(&self, record: Option<&AppRecord>, about: About<'_>) -> Variables {
+        let settings = about.settings;
         let hosts: Vec<_> = settings.hosts.iter().map(ToString::to_string).collect();
         let mut variables = vec![
             ("ONCE_NAMESPACE", self.installation.namespace.to_string()),
@@ -61,9 +103,9 @@ impl Context<'_> {
             ("ONCE_OP", self.job.op.to_string()),
             ("ONCE_BY", self.job.by.user.clone()),
             ("ONCE_COMMAND", self.job.by.command.clone()),
-            ("ONCE_ACTION", decided.view.action.to_string()),
+            ("ONCE_ACTION", about.action.to_owned()),
             ("ONCE_IMAGE", settings.image.to_string()),
-            ("ONCE_DIGEST", decided.resolved.image.identity().to_owned()),
+            ("ONCE_DIGEST", about.image.identity().to_owned()),
             ("ONCE_HOSTS", hosts.join(" ")),
         ];
         variables.extend(record.and_then(|r| r.serving).map(|n| ("ONCE_SERVING", n.to_string())));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::announce::{Kind, announce};
+use super::announce::{Kind, announce, warn_about_webhook};
 use super::canary;
 use super::candidate::Wish;
 use super::certificate;
@@ -66,6 +66,9 @@ pub(crate) async fn perform(
         Some(proxy) => {
             let snapshot = proxy.snapshot().await?;
             warn_about_version(journal, &snapshot.info.version);
+            if !job.ask.is_dry() {
+                warn_about_webhook(journal, snapshot.info.untold.as_ref());
+            }
             snapshot.apps
         }
         None => Vec::new(),

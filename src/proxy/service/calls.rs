@@ -19,7 +19,7 @@ use crate::app::proxy::{
 use crate::app::traffic::TrafficReport;
 use crate::app::{
     AppId, AppName, CertificateFacts, CertificateOffer, CertificateSource, CertifyAnswer, CertifyRequest, OpId,
-    ProxyConfig, ProxyDraft, Release, ReleaseNumber,
+    ProxyConfig, ProxyDraft, Release, ReleaseNumber, Untold,
 };
 use crate::proxy::control::PROTOCOL;
 use crate::proxy::tls::InstallError;
@@ -113,6 +113,12 @@ impl Service {
         }
     }
 
+    /// Nothing is untold where nobody is to be told.
+    fn untold(&self) -> Option<Untold> {
+        self.shared.config.load().webhook.as_ref()?;
+        self.shared.untold.load().as_deref().cloned()
+    }
+
     fn resident(&self, app: &AppId) -> Result<Arc<crate::app::ledger::Ledger>> {
         let ledger = self.shared.ledger.load_full();
         match ledger.get(app) {
@@ -132,6 +138,7 @@ impl Proxy for Service {
             started_at: self.shared.started_at,
             set_aside: self.shared.set_aside.clone(),
             memory: view::resident_memory(),
+            untold: self.untold(),
         })
     }
 

@@ -23,13 +23,13 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use tokio::sync::{Mutex, Semaphore};
 
-use crate::app::ProxyConfig;
 use crate::app::ledger::{AppRecord, Ledger};
 use crate::app::proxy::ProxyError;
+use crate::app::{ProxyConfig, Untold};
 use crate::proxy::acme::{Demand, Issuer};
 use crate::proxy::binaries::Binaries;
 use crate::proxy::store::{Opened, Store, StoreError};
@@ -69,6 +69,8 @@ struct Shared {
     started_at: Timestamp,
     /// Places for posts to a web hook that are under way.
     notices: Arc<Semaphore>,
+    /// What the web hook was not told.
+    untold: ArcSwapOption<Untold>,
     set_aside: Vec<(String, String)>,
     certificates: Certificates,
     /// Set once by [`Service::issue`], where certificates are obtained at all.
@@ -98,6 +100,7 @@ impl Service {
         for op in surplus {
             store.drop_events(&op)?;
         }
+        let untold = notify::untold(&store.activity(None, notify::LOOKED_AT)?);
         let started_at = Timestamp::now();
         let (ledger, config) = (ArcSwap::from_pointee(ledger), ArcSwap::from_pointee(config));
         let store = Arc::new(Mutex::new(store));
@@ -114,12 +117,18 @@ impl Service {
             instance,
             started_at,
             notices: Arc::new(Semaphore::new(notify::AT_ONCE)),
+            untold: ArcSwapOption::from_pointee(untold),
             set_aside,
             certificates,
             issuer: OnceLock::new(),
             demand: OnceLock::new(),
         };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Before the end of the process: what a web hook is being told arrives, or a few seconds pass.
+    pub async fn finish(&self) {
+        self.shared.finish_notices().await;
     }
 }
 

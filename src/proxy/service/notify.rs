@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::Shared;
 use super::transact::blocking;
 use crate::app::proxy::Activity;
-use crate::app::{Caller, Secret};
+use crate::app::{AppName, Caller, OpId, Secret, Untold};
 
 /// Posts under way at once; what is done beyond that is told to be untold.
 pub(super) const AT_ONCE: usize = 64;
@@ -38,6 +38,15 @@ const LIMIT: Duration = Duration::from_mins(5);
 
 /// Who is named where a post was not delivered.
 const COMMAND: &str = "webhook";
+
+/// The outcome of such an entry.
+const FAILED: &str = "failed";
+
+/// Entries of the log that are looked at for what is untold at the start.
+pub(super) const LOOKED_AT: usize = 1_000;
+
+/// How long the end of the process waits for posts under way.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// When it was signed, and by which key: `t=<seconds>,v1=<hex of HMAC-SHA256 over "<seconds>.<body>">`.
 const SIGNATURE: &str = "once-signature";
@@ -63,10 +72,19 @@ impl Shared {
                 Ok(_place) => shared.post(&url, key.as_ref(), &activity).await,
                 Err(_) => Err("too many others are under way".to_owned()),
             };
-            if let Err(why) = sent {
-                shared.note_undelivered(&activity, &why).await;
+            match sent {
+                Ok(()) => shared.note_delivered().await,
+                Err(why) => shared.note_undelivered(&activity, why).await,
             }
         });
+    }
+
+    /// Lets posts under way arrive, for a bounded time.
+    pub(super) async fn finish_notices(&self) {
+        let all = u32::try_from(AT_ONCE).unwrap_or(u32::MAX);
+        if timeout(FAREWELL, self.notices.acquire_many(all)).await.is_err() {
+            tracing::warn!("the web hook may not have been told of everything before the end");
+        }
     }
 
     async fn post(&self, url: &Secret, key: Option<&Secret>, activity: &Activity) -> Result<(), String> {
@@ -92,20 +110,44 @@ impl Shared {
         }
     }
 
-    /// In the audit log, and no further: a post about a post would never end.
-    async fn note_undelivered(&self, activity: &Activity, why: &str) {
+    async fn note_undelivered(&self, activity: &Activity, why: String) {
         tracing::warn!(why, "the web hook was not told of something");
+        let text = format!("the web hook was not told of `{}`: {why}", activity.text);
+        let at = Timestamp::now();
+        self.untold.rcu(|untold| match untold.as_deref() {
+            Some(before) => Some(Arc::new(Untold { count: before.count + 1, since: before.since, why: why.clone() })),
+            None => Some(Arc::new(Untold { count: 1, since: at, why: why.clone() })),
+        });
+        self.write_down(at, (activity.app.clone(), activity.op.clone()), FAILED, text).await;
+    }
+
+    async fn note_delivered(&self) {
+        let Some(before) = self.untold.swap(None) else { return };
+        let entries = if before.count == 1 { "entry" } else { "entries" };
+        let text = format!("the web hook is told again; {} {entries} before it knows nothing of", before.count);
+        self.write_down(Timestamp::now(), (None, None), "updated", text).await;
+    }
+
+    /// In the audit log, and no further: a post about a post would never end.
+    async fn write_down(&self, at: Timestamp, about: (Option<AppName>, Option<OpId>), outcome: &str, text: String) {
         let Ok(_entered) = self.gate.enter().await else { return };
         let mut store = self.store.clone().lock_owned().await;
         let by = Caller { command: COMMAND.to_owned(), ..Caller::default() };
-        let text = format!("the web hook was not told of `{}`: {why}", activity.text);
-        let outcome = "failed".to_owned();
-        let entry =
-            Activity { at: Timestamp::now(), by, app: activity.app.clone(), op: activity.op.clone(), outcome, text };
+        let entry = Activity { at, by, app: about.0, op: about.1, outcome: outcome.to_owned(), text };
         if let Err(error) = blocking(move || store.append_activity(&entry)).await {
             tracing::warn!(%error, "nor could that be written down");
         }
     }
+}
+
+/// What the web hook had not been told when the log's newest entries were written, the newest first: what was given up
+/// since it was told again.
+pub(super) fn untold(log: &[Activity]) -> Option<Untold> {
+    let about_it = log.iter().filter(|entry| entry.by.command == COMMAND);
+    let lost: Vec<&Activity> = about_it.take_while(|entry| entry.outcome == FAILED).collect();
+    let (newest, first) = (lost.first()?, lost.last()?);
+    let why = newest.text.rsplit_once("`: ").map_or("", |(_, why)| why);
+    Some(Untold { count: lost.len() as u64, since: first.at, why: why.to_owned() })
 }
 
 fn request(url: &Secret, key: Option<&Secret>, body: &Bytes, at: Timestamp) -> Result<Request<Full<Bytes>>, String> {
@@ -139,4 +181,28 @@ fn client() -> Result<Client<HttpsConnector<HttpConnector>, Full<Bytes>>, String
     tcp.enforce_http(false);
     let connector = HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1();
     Ok(Client::builder(TokioExecutor::new()).build(connector.wrap_connector(tcp)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(n: i64, command: &str, outcome: &str, text: &str) -> Activity {
+        let by = Caller { command: command.into(), ..Caller::default() };
+        let at = Timestamp::from_second(n).unwrap();
+        Activity { at, by, app: None, op: None, outcome: outcome.into(), text: text.into() }
+    }
+
+    #[test]
+    fn what_is_untold_is_read_off_the_log() {
+        let lost = |n| entry(n, COMMAND, FAILED, "the web hook was not told of `deploy: it`: it cannot be reached");
+        let again = |n| entry(n, COMMAND, "updated", "the web hook is told again");
+        let deploy = |n| entry(n, "deploy", FAILED, "deploy: it `broke`: at once");
+        assert_eq!(untold(&[]), None);
+        assert_eq!(untold(&[deploy(2), deploy(1)]), None);
+        assert_eq!(untold(&[deploy(4), again(3), lost(2)]), None);
+        let found = untold(&[deploy(9), lost(8), deploy(7), lost(6), again(5), lost(4)]).unwrap();
+        assert_eq!((found.count, found.since.as_second()), (2, 6));
+        assert_eq!(found.why, "it cannot be reached");
+    }
 }

@@ -42,7 +42,7 @@ pub(crate) async fn status(session: &mut Session<'_>) -> Answer {
         }
         false => (None, ProxyProcesses::default(), Vec::new()),
     };
-    let well = info.as_ref().is_some_and(|i| i.set_aside.is_empty()) && processes.note.is_none();
+    let well = info.as_ref().is_some_and(|i| i.set_aside.is_empty() && i.untold.is_none()) && processes.note.is_none();
     if session.out.is_json() {
         session.out.object(&json!({
             "container": container.name, "running": container.running, "restarts": container.restarts,
@@ -50,6 +50,7 @@ pub(crate) async fn status(session: &mut Session<'_>) -> Answer {
             "version": info.as_ref().map(|i| &i.version), "protocol": info.as_ref().map(|i| i.protocol),
             "instance": info.as_ref().map(|i| &i.instance), "started_at": info.as_ref().map(|i| i.started_at),
             "memory": info.as_ref().map(|i| i.memory), "set_aside": info.as_ref().map(|i| &i.set_aside),
+            "untold": info.as_ref().and_then(|i| i.untold.as_ref()),
             "certificates": certificates,
             "supervisor": processes.supervisor, "note": processes.note, "workers": processes.workers,
         }));
@@ -79,6 +80,7 @@ pub(crate) async fn status(session: &mut Session<'_>) -> Answer {
     pairs.extend(processes.note.iter().map(|note| ("note", note.clone())));
     let aside = info.iter().flat_map(|i| &i.set_aside).map(|(file, why)| ("set aside", format!("{file}: {why}")));
     pairs.extend(aside);
+    pairs.extend(info.iter().filter_map(|i| Some(("web hook", i.untold.as_ref()?.to_string()))));
     pairs.extend(certificates.iter().map(|view| ("TLS", told(view, at.clock.now()))));
     for (label, value) in &pairs {
         let label = styled(STRONG, &format!("{label:<10}"));

@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 
 use crate::app::engine::{Container, Role, Volume};
 use crate::app::event::Outcome;
+use crate::app::proxy::Activity;
 use crate::app::{Installation, Problem};
 use crate::ui::cli::args::ConfirmDataArgs;
 use crate::ui::cli::confirm::{Answer as Typed, confirm};
@@ -30,6 +31,7 @@ pub(crate) async fn teardown(session: &mut Session<'_>, args: &ConfirmDataArgs) 
     let consequence = consequence(&at, &containers, &volumes, args.data).await?;
     confirm(session.out, args.confirm.yes, &consequence, &Typed::Word(at.namespace.as_str()))?;
 
+    note(session, &at, &consequence).await;
     take_down(session, &at, &containers).await?;
     if network {
         at.engine.remove_network(&at.namespace.network()).await?;
@@ -44,6 +46,18 @@ pub(crate) async fn teardown(session: &mut Session<'_>, args: &ConfirmDataArgs) 
         session.out.say(&format!("kept: {}", words::listed(&names)));
     }
     end(session, &at, Outcome::Updated, "taken down")
+}
+
+/// Into the audit log, which stays where the data does, and so to a web hook, while there is a proxy to tell it. It is no
+/// reason to fail.
+async fn note(session: &Session<'_>, at: &Installation, consequence: &str) {
+    let Ok(Some((proxy, _))) = session.proxy(at).await else { return };
+    let (by, outcome) = (session.caller(), Outcome::Updated.to_string());
+    let text = format!("teardown: {consequence}");
+    let activity = Activity { at: at.clock.now(), by, app: None, op: None, outcome, text };
+    if let Err(error) = proxy.record_activity(activity).await {
+        tracing::warn!(%error, "the audit log was not written");
+    }
 }
 
 /// Apps first and all at once, then what led to them.

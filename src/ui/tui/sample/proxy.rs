@@ -61,6 +61,7 @@ pub(crate) fn snapshot() -> Snapshot {
             started_at: ago(900_000),
             set_aside: Vec::new(),
             memory: 9 << 20,
+            untold: None,
         },
         apps: records(),
         locks: vec![LockView {
