@@ -1,20 +1,16 @@
 //! Certificates as a deploy gets them: the engine is in memory, the rest is real.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
-use jiff::Timestamp;
-use once::app::event::{Envelope, Event, Finished, Outcome, Step};
-use once::app::ledger::Generated;
-use once::app::proxy::{AppTraffic, DrainLimits, DrainProgress, ProbeAnswer, ProbeRequest, Proxy, ProxyError};
+use once::app::event::{Event, Finished, Outcome, Step};
+use once::app::proxy::{AppTraffic, DrainLimits, DrainProgress, ProbeAnswer, ProbeRequest, Proxy};
 use once::app::traffic::TrafficReport;
 use once::app::{
-    Acme, Action, AppId, Ask, Caller, Clock, Deploy, Draft, Entropy, Installation, IssuingState, Job, Namespace, OpId,
-    PlanView, ProxyConfig, ProxyDraft, ProxyLink, ReleaseNumber, Route, Secret,
+    Acme, Action, AppId, Ask, Deploy, Draft, Installation, IssuingState, PlanView, ProxyConfig, ProxyDraft,
+    ReleaseNumber, Route,
 };
 use once::proxy::acme::IssuerOptions;
 use once::proxy::plane::Plane;
@@ -27,7 +23,11 @@ use super::front::{Front, stranger};
 use super::house::{ELSEWHERE, HERE, bounded, host, until};
 use crate::support::dns::Zone;
 use crate::support::fake_engine::FakeEngine;
+use crate::support::installation::{Asker, installation};
 use crate::support::pebble::{Pebble, Wish};
+
+/// No deploy takes longer; none is to be killed.
+const LIFE: Duration = Duration::from_secs(150);
 
 /// The real data plane, but that candidates of the engine in memory are healthy.
 struct Healthy(Plane);
@@ -77,42 +77,12 @@ impl Routes for Healthy {
     }
 }
 
-struct Link(Service);
-
-#[async_trait]
-impl ProxyLink for Link {
-    async fn connect(&self, _: &Namespace) -> Result<Arc<dyn Proxy>, ProxyError> {
-        Ok(Arc::new(self.0.clone()))
-    }
-}
-
-#[derive(Default)]
-struct Counter(AtomicU64);
-
-impl Entropy for Counter {
-    fn id(&self) -> String {
-        format!("{:016x}", self.0.fetch_add(1, Ordering::Relaxed))
-    }
-    fn secrets(&self) -> Generated {
-        let secret = || Secret::new("s".into());
-        Generated { secret_key_base: secret(), vapid_public_key: "p".into(), vapid_private_key: secret() }
-    }
-}
-
-struct Now;
-
-impl Clock for Now {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-}
-
 struct Bed {
     zone: Zone,
     front: Front,
     service: Service,
     installation: Installation,
-    ops: AtomicU64,
+    asker: Asker,
     pebble: Pebble,
     _state: TempDir,
     _stop: DropGuard,
@@ -138,19 +108,9 @@ impl Bed {
         let stop = CancellationToken::new();
         let issuer = service.issue(state.path(), options).unwrap();
         tokio::spawn(issuer.run(stop.clone()));
-        let installation = Installation {
-            namespace: "certs".parse().unwrap(),
-            engine: Arc::new(engine),
-            link: Arc::new(Link(service.clone())),
-            clock: Arc::new(Now),
-            entropy: Arc::new(Counter::default()),
-            http_port: Some(8080),
-            https_port: Some(8443),
-            metrics_port: None,
-            hooks: std::sync::Arc::new(once::app::NoHooks),
-        };
-        let ops = AtomicU64::new(1);
-        Self { zone, front, service, installation, ops, pebble, _state: state, _stop: stop.drop_guard() }
+        let installation = installation("certs", &engine, &service, ["s", "s"]);
+        let asker = Asker::default();
+        Self { zone, front, service, installation, asker, pebble, _state: state, _stop: stop.drop_guard() }
     }
 
     async fn deploy(&self, image: &str, hosts: &[&str], require_tls: bool) -> (Finished, Vec<Event>) {
@@ -171,19 +131,8 @@ impl Bed {
         let mut draft = Draft { image: Some(image.parse().unwrap()), ..Draft::default() };
         draft.hosts = hosts.iter().map(|h| host(h)).collect();
         let deploy = Deploy { name: Some("shop".parse().unwrap()), draft, ..wish };
-        let job = Job {
-            op: OpId(format!("{:016x}", self.ops.fetch_add(1, Ordering::Relaxed))),
-            by: Caller { user: "ann".into(), host: "desk".into(), command: "deploy".into() },
-            ask: Ask::Deploy(Box::new(deploy)),
-            wait_ms: 0,
-            part_of: None,
-        };
-        let events = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&events);
-        let sink = Arc::new(move |event: &Envelope| seen.lock().unwrap().push(event.event.clone()));
-        let finished = once::app::run(job, &self.installation, sink, CancellationToken::new()).await;
-        let events = events.lock().unwrap().clone();
-        (finished, events)
+        let told = self.asker.ask(&self.installation, Ask::Deploy(Box::new(deploy)), LIFE).await;
+        (told.finished.unwrap(), told.events.into_iter().map(|event| event.event).collect())
     }
 
     fn has_certificate(&self, name: &str) -> bool {

@@ -6,7 +6,8 @@ use std::time::SystemTime;
 use once::demo::load::Mix;
 
 use crate::host::{Host, docker};
-use crate::upgrades::{newer, upgrade_by};
+use crate::support::newer::newer;
+use crate::upgrades::upgrade_by;
 
 fn now_ms() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis().try_into().unwrap()

@@ -7,23 +7,22 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
-use jiff::Timestamp;
-use once::app::event::{Envelope, Event, Finished, Outcome};
-use once::app::ledger::{AppRecord, Generated, Transaction};
+use once::app::event::{Event, Outcome};
+use once::app::ledger::{AppRecord, Transaction};
 use once::app::proxy::{AppTraffic, DrainLimits, DrainProgress, ProbeAnswer, ProbeRequest, Proxy, ProxyError};
 use once::app::traffic::ReleaseTraffic;
 use once::app::{
-    AppId, AppName, Ask, Caller, Clock, Deploy, Draft, Entropy, EnvValue, Installation, Job, Namespace, OpId,
-    ProxyConfig, ProxyLink, ReleaseNumber, ReleaseStatus, Route, Secret, Selector, Span, Swap,
+    AppId, AppName, Ask, Deploy, Draft, EnvValue, Installation, ProxyConfig, ReleaseNumber, ReleaseStatus, Route,
+    Selector, Span, Swap,
 };
 use once::proxy::service::{Routes, Service};
 use tempfile::TempDir;
-use tokio_util::sync::CancellationToken;
 
 use crate::support::fake_engine::{FakeEngine, Fault, Health, When, Which};
+pub use crate::support::installation::Told;
+use crate::support::installation::{Asker, installation};
 
 pub const SECRETS: [&str; 3] = ["planted-in-env", "planted-key-base", "planted-vapid"];
 
@@ -114,40 +113,6 @@ impl Routes for Plane {
     fn mark(&self, _: &AppId) {}
 }
 
-struct Link(Service);
-
-#[async_trait]
-impl ProxyLink for Link {
-    async fn connect(&self, _: &Namespace) -> Result<Arc<dyn Proxy>, ProxyError> {
-        Ok(Arc::new(self.0.clone()))
-    }
-}
-
-struct Now;
-
-impl Clock for Now {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-}
-
-#[derive(Default)]
-struct Counter(AtomicU64);
-
-impl Entropy for Counter {
-    fn id(&self) -> String {
-        format!("{:016x}", self.0.fetch_add(1, Ordering::Relaxed))
-    }
-
-    fn secrets(&self) -> Generated {
-        Generated {
-            secret_key_base: Secret::new(SECRETS[1].into()),
-            vapid_public_key: "public".into(),
-            vapid_private_key: Secret::new(SECRETS[2].into()),
-        }
-    }
-}
-
 /// What is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
@@ -193,15 +158,8 @@ pub struct Bed {
     plane: Arc<Plane>,
     pub service: Service,
     pub installation: Installation,
-    ops: AtomicU64,
+    asker: Asker,
     _directory: TempDir,
-}
-
-/// What came of a deploy: its answer, or that it was killed; and everything it said.
-#[derive(Debug)]
-pub struct Told {
-    pub finished: Option<Finished>,
-    pub events: Vec<Envelope>,
 }
 
 impl Bed {
@@ -223,19 +181,9 @@ impl Bed {
         let place = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
         let directory = tempfile::tempdir_in(place).unwrap();
         let service = Service::open(directory.path(), plane.clone()).unwrap();
-        let installation = Installation {
-            namespace: "steps".parse().unwrap(),
-            engine: Arc::new(engine.clone()),
-            link: Arc::new(Link(service.clone())),
-            clock: Arc::new(Now),
-            entropy: Arc::new(Counter::default()),
-            http_port: Some(8080),
-            https_port: Some(8443),
-            metrics_port: None,
-            hooks: std::sync::Arc::new(once::app::NoHooks),
-        };
-        let ops = AtomicU64::new(1);
-        let bed = Self { change, engine, plane, service, installation, ops, _directory: directory };
+        let installation = installation("steps", &engine, &service, [SECRETS[1], SECRETS[2]]);
+        let asker = Asker::default();
+        let bed = Self { change, engine, plane, service, installation, asker, _directory: directory };
         if change != Change::First {
             let told = bed.deploy("shop:1").await;
             assert_eq!(told.finished.unwrap().outcome, Outcome::Created);
@@ -276,21 +224,7 @@ impl Bed {
     }
 
     pub async fn ask(&self, ask: Ask) -> Told {
-        let job = Job {
-            op: OpId(format!("{:016x}", self.ops.fetch_add(1, Ordering::Relaxed))),
-            by: Caller { user: "ann".into(), host: "desk".into(), command: "deploy".into() },
-            ask,
-            wait_ms: 0,
-            part_of: None,
-        };
-        let events = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&events);
-        let sink = Arc::new(move |event: &Envelope| seen.lock().unwrap().push(event.clone()));
-        let run = once::app::run(job, &self.installation, sink, CancellationToken::new());
-        // Dropped where it stands, as by kill -9: nothing of it gets another word in.
-        let finished = tokio::time::timeout(LIFE, run).await.ok();
-        let events = std::mem::take(&mut *events.lock().unwrap());
-        Told { finished, events }
+        self.asker.ask(&self.installation, ask, LIFE).await
     }
 
     pub async fn record(&self) -> Option<AppRecord> {

@@ -2,7 +2,6 @@
 
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -14,22 +13,9 @@ use serde_json::Value;
 
 use crate::doomed::{Doomed, children, send};
 use crate::host::{Host, ONCE, Said, docker, eventually, run};
+use crate::support::newer::{Newer, newer};
 
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// This binary with other bytes at its end, which change its hash and nothing else.
-pub struct Newer {
-    _dir: tempfile::TempDir,
-    path: PathBuf,
-}
-
-pub fn newer(mark: &str) -> Newer {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("once");
-    std::fs::copy(ONCE, &path).unwrap();
-    std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(mark.as_bytes()).unwrap();
-    Newer { _dir: dir, path }
-}
 
 /// `once proxy upgrade --json` by another binary.
 pub fn upgrade_by(host: &Host, newer: &Newer) -> Said {

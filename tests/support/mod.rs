@@ -2,6 +2,8 @@
 //!
 //! - [`bed`]: a namespace of one's own on the real engine, cleaned up whatever happens.
 //! - [`fake_engine`]: the engine in memory, with faults on demand.
+//! - [`installation`]: changes on that engine, with a real ledger.
+//! - [`newer`]: this program as if it were another version.
 //! - [`pebble`], [`dns`]: a certificate authority, and the name server it asks.
 //! - [`probe`]: the program that test containers run, built once with the compiler that builds the tests.
 
@@ -10,6 +12,8 @@
 pub mod bed;
 pub mod dns;
 pub mod fake_engine;
+pub mod installation;
+pub mod newer;
 pub mod pebble;
 pub mod probe;
 
