@@ -14,5 +14,9 @@ mod host;
 mod journey;
 mod life;
 mod mending;
+#[allow(dead_code, reason = "shared with other test binaries")]
+#[path = "../support/newer.rs"]
+mod newer;
 mod quiet;
 mod term;
+mod upgrade;
