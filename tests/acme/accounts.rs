@@ -95,3 +95,25 @@ async fn close(kept: &str, root: &str) {
         instant_acme::Account::builder_with_http(Box::new(client)).from_credentials(credentials).await.unwrap();
     account.deactivate().await.unwrap();
 }
+
+/// Another process sees to certificates now: it has read what is on disk, and nothing may be written over it.
+#[tokio::test]
+async fn who_has_let_go_orders_nothing_and_writes_nothing() {
+    bounded(async {
+        let house = House::new().await;
+        house.zone.point("shop.once.test", HERE);
+        house.zone.point("other.once.test", HERE);
+        house.obtained("shop.once.test").await;
+        house.issuer.let_go().await;
+        let (before, orders) = (house.files(), house.pebble.orders());
+        let (came, _) = house.certify("other.once.test").await;
+        assert!(matches!(&came, Certified::Failed { code, .. } if code == "moved"), "{came:?}");
+        assert_eq!((house.pebble.orders(), orders), (1, 1));
+        assert_eq!(house.files(), before);
+        // The other one did not come to it after all.
+        house.issuer.take_back().await;
+        house.obtained("other.once.test").await;
+        assert_eq!(house.pebble.orders(), 2);
+    })
+    .await;
+}

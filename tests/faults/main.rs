@@ -13,6 +13,9 @@
 #[path = "../journeys/host.rs"]
 #[allow(dead_code, reason = "no test binary uses all of it")]
 mod host;
+#[path = "../journeys/site.rs"]
+#[allow(dead_code, reason = "no test binary uses all of it")]
+mod site;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -25,6 +28,7 @@ mod kills;
 mod loss;
 mod proxies;
 mod retention;
+mod schedule;
 mod sequences;
 mod steps;
 mod trials;

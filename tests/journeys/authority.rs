@@ -1,122 +1,9 @@
 //! Certificates from an authority: the real command, the proxy in its container, pebble.
 
-use std::net::Ipv4Addr;
-use std::time::Duration;
-
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use serde_json::Value;
-use tempfile::TempDir;
-use tokio::runtime::Runtime;
 
-use crate::certificates::get;
-use crate::host::{Host, Said, docker, eventually, run};
-use crate::support::dns::Zone;
-use crate::support::pebble::{Pebble, Wish};
-use crate::support::probe;
-
-/// Public ports as the world sees them are 80 and 443. A container of this name's has them, as a router in front of the
-/// host would; the engine's own DNS leads there.
-const ROUTER: [&str; 2] = ["80=proxy:8080", "443=proxy:8443"];
-
-/// A host with a proxy that gets its certificates from pebble.
-struct Site {
-    host: Host,
-    https: u16,
-    pebble: Pebble,
-    zone: Zone,
-    _runtime: Runtime,
-    image: String,
-    _files: TempDir,
-}
-
-impl Site {
-    fn new() -> Self {
-        let host = Host::new();
-        let https = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        // Containers reach this machine by the address it has in their network, which comes with the proxy.
-        let mut made = host.command(&["proxy", "configure", "--access-log", "on"]);
-        made.env("ONCE_HTTPS_PORT", https.to_string());
-        assert_eq!(run(made).code, 0);
-        let network = ["network", "inspect", &host.namespace, "--format", "{{(index .IPAM.Config 0).Gateway}}"];
-        let at: Ipv4Addr = docker(&network).trim().parse().unwrap();
-        let zone = Zone::default();
-        let wish = Wish { at: Some(at), ..Wish::default() };
-        let pebble = runtime.block_on(Pebble::start(&zone, host.port, https, wish));
-        let files = tempfile::tempdir().unwrap();
-        let root = files.path().join("root.pem");
-        std::fs::write(&root, &pebble.root).unwrap();
-        let image = host.image("1", &[]);
-        let site = Self { host, https, pebble, zone, _runtime: runtime, image, _files: files };
-        let acme = ["--acme-directory", &site.pebble.directory(), "--acme-root", root.to_str().unwrap()];
-        let said = site.once(&[&["proxy", "configure", "--json"][..], &acme].concat());
-        assert_eq!(said.code, 0, "{said:#?}");
-        site
-    }
-
-    fn once(&self, args: &[&str]) -> Said {
-        let mut command = self.host.command(args);
-        command.env("ONCE_HTTPS_PORT", self.https.to_string());
-        run(command)
-    }
-
-    fn deploy(&self, name: &str, more: &[&str]) -> Said {
-        self.once(&[&["deploy", &self.image, "--name", "shop", "--host", name, "--json"], more].concat())
-    }
-
-    /// The name leads to the proxy, from inside of the engine and for the authority.
-    fn lead_here(&self, name: &str) {
-        self.zone.point(name, [127, 0, 0, 1]);
-        let proxy = self.host.proxy();
-        let ways = ROUTER.map(|way| way.replace("proxy", &proxy));
-        self.beside("router", name, &[&["/probe", "relay"], &ways.each_ref().map(String::as_str)[..]].concat());
-        let router = format!("{}-router", self.host.namespace);
-        eventually("the router", Duration::from_secs(20), || {
-            docker(&["logs", &router]).contains("relaying").then_some(())
-        });
-    }
-
-    /// The name leads to somebody else.
-    fn lead_elsewhere(&self, name: &str) {
-        self.beside("stranger", name, &[]);
-    }
-
-    /// A container on the apps' network that has a name; the demo app, or a program of its own.
-    fn beside(&self, what: &str, name: &str, program: &[&str]) {
-        let namespace = &self.host.namespace;
-        let (label, probe) = (format!("once.namespace={namespace}"), format!("{}:/probe:ro", probe::path().display()));
-        let container = format!("{namespace}-{what}");
-        let mut args = vec!["run", "-d", "--name", &container, "--label", &label, "--network", namespace];
-        args.extend(["--network-alias", name, "-v", &probe]);
-        if let Some(first) = program.first() {
-            args.extend(["--entrypoint", first]);
-        }
-        args.push(&self.image);
-        args.extend(program.iter().skip(1));
-        assert!(!docker(&args).is_empty(), "{args:?}");
-    }
-
-    /// Status, body and certificate over HTTPS, checked against the authority's root.
-    fn secure(&self, root: &str, name: &str, path: &str) -> (u16, String, Vec<u8>) {
-        get(&CertificateDer::from_pem_slice(root.as_bytes()).unwrap(), self.https, name, path)
-    }
-
-    /// What `show --json` tells of the app's only certificate.
-    fn certificate(&self) -> Value {
-        let shown = self.once(&["show", "shop", "--json"]);
-        let object = shown.json().remove(0);
-        assert_eq!(object["certificates"].as_array().map(Vec::len), Some(1), "{object}");
-        object["certificates"][0].clone()
-    }
-
-    /// Files in the volume, as `tar -tv` lists them.
-    fn files(&self) -> Vec<String> {
-        let copy = format!("docker cp {}:/state - | tar -tvf -", self.host.proxy());
-        let listed = std::process::Command::new("sh").args(["-c", &copy]).output().unwrap();
-        String::from_utf8(listed.stdout).unwrap().lines().map(str::to_owned).collect()
-    }
-}
+use crate::host::{Said, docker};
+use crate::site::Site;
 
 /// The steps that ended well, in their order, with what they said.
 fn steps(said: &Said) -> Vec<(String, String)> {
@@ -133,7 +20,7 @@ fn place(steps: &[(String, String)], step: &str) -> usize {
 fn a_deploy_gets_a_certificate_and_proves_it_and_it_outlives_the_app() {
     let mut site = Site::new();
     let name = "shop.once-journey.com";
-    site.lead_here(name);
+    site.lead_here(&[name]);
     let said = site.deploy(name, &["--require-tls"]);
     let finished = said.expect(0, "created");
     assert_eq!(finished["url"], format!("https://{name}:{}", site.https), "{finished}");
@@ -210,7 +97,7 @@ fn a_certificate_alone_is_a_difference_once_the_name_leads_here() {
     site.deploy(name, &[]).expect(0, "unchanged");
 
     docker(&["rm", "-f", &format!("{}-stranger", site.host.namespace)]);
-    site.lead_here(name);
+    site.lead_here(&[name]);
     let (code, plan, told) = planned(&site, name);
     assert_eq!((code, plan["action"].as_str()), (10, Some("route")), "{plan}");
     let change = serde_json::json!({ "field": format!("certificate.{name}"), "from": null, "to": "from the authority", "cost": "route" });

@@ -1,16 +1,11 @@
 //! Certificates of one's own, on the real engine.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
-use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::crypto::ring;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::host::{Host, Said, bounded, docker};
+use crate::site::get;
 
 struct Authority {
     root: CertifiedIssuer<'static, KeyPair>,
@@ -54,28 +49,6 @@ impl Authority {
     fn get(&self, port: u16, name: &str, path: &str) -> (u16, String, Vec<u8>) {
         get(self.root.der(), port, name, path)
     }
-}
-
-/// Status, body, and the certificate that was shown, which has to be signed by this root.
-pub fn get(root: &CertificateDer<'static>, port: u16, name: &str, path: &str) -> (u16, String, Vec<u8>) {
-    let mut roots = RootCertStore::empty();
-    roots.add(root.clone()).unwrap();
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let server = ServerName::try_from(name.to_owned()).unwrap();
-    let connection = ClientConnection::new(Arc::new(config), server).unwrap();
-    let socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    socket.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
-    let mut stream = StreamOwned::new(connection, socket);
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-    let body = answer.split_once("\r\n\r\n").unwrap().1.to_owned();
-    (status, body, stream.conn.peer_certificates().unwrap()[0].to_vec())
 }
 
 fn run(host: &Host, https: u16, args: &[&str]) -> Said {

@@ -34,6 +34,7 @@ mod remote;
 mod renames;
 mod scale;
 mod secrets;
+mod site;
 mod splits;
 mod state;
 #[path = "../support/mod.rs"]

@@ -11,8 +11,11 @@ use tempfile::TempDir;
 use super::dns::Zone;
 use tokio_util::task::AbortOnDropHandle;
 
+/// What it says.
+const LOG: &str = "pebble.log";
+
 /// How an authority is to be.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Wish {
     /// Seconds a certificate is valid; 0: as pebble likes.
     pub validity: u64,
@@ -98,7 +101,7 @@ impl Pebble {
             .env("PEBBLE_WFE_NONCEREJECT", "5")
             // Else a name that was valid once is not looked at again.
             .env("PEBBLE_AUTHZREUSE", "0")
-            .stdout(Stdio::null())
+            .stdout(std::fs::File::create(config.path().join(LOG)).unwrap())
             .stderr(Stdio::null())
             .spawn()
             .expect("pebble runs; bin/setup installs it")
@@ -126,6 +129,21 @@ impl Pebble {
         let asked = Command::new("curl").args(["-sf", "-m", "10", "--cacert"]).arg(root).arg(url).output().unwrap();
         assert!(asked.status.success(), "{asked:?}");
         String::from_utf8(asked.stdout).unwrap()
+    }
+
+    /// Orders that were placed there, since its last start.
+    pub fn orders(&self) -> usize {
+        self.said(" orders in the db")
+    }
+
+    /// Accounts that were made there, since its last start.
+    pub fn accounts(&self) -> usize {
+        self.said(" accounts in memory")
+    }
+
+    fn said(&self, words: &str) -> usize {
+        let log = std::fs::read_to_string(self.config.path().join(LOG)).unwrap();
+        log.lines().filter(|line| line.contains(words)).count()
     }
 
     /// Ends it; nobody answers.
