@@ -24,7 +24,7 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use crate::support::{Demo, House, PATIENCE, app, request, route, until};
 
-fn h2c(release: u64, address: SocketAddr) -> Route {
+pub fn h2c(release: u64, address: SocketAddr) -> Route {
     let web = Web { upstream: Upstream::H2c, ..Web::default() };
     Route { web, ..route(release, address) }
 }
@@ -40,21 +40,25 @@ where
 }
 
 fn call<B>(path: &str, body: B) -> Request<B> {
-    let request = Request::post(format!("http://app.test{path}"));
+    call_of("http", path, body)
+}
+
+pub fn call_of<B>(scheme: &str, path: &str, body: B) -> Request<B> {
+    let request = Request::post(format!("{scheme}://app.test{path}"));
     request.header("content-type", "application/grpc").header("te", "trailers").body(body).unwrap()
 }
 
 /// What a client goes on saying.
-type Said = mpsc::UnboundedSender<Result<Frame<Bytes>, Infallible>>;
-type Saying = StreamBody<UnboundedReceiverStream<Result<Frame<Bytes>, Infallible>>>;
+pub type Said = mpsc::UnboundedSender<Result<Frame<Bytes>, Infallible>>;
+pub type Saying = StreamBody<UnboundedReceiverStream<Result<Frame<Bytes>, Infallible>>>;
 
-fn channel() -> (Said, Saying) {
+pub fn channel() -> (Said, Saying) {
     let (to, said) = mpsc::unbounded_channel();
     (to, StreamBody::new(UnboundedReceiverStream::new(said)))
 }
 
 /// Says something and waits until it comes back.
-async fn say(text: &'static str, to: &Said, from: &mut Incoming) {
+pub async fn say(text: &'static str, to: &Said, from: &mut Incoming) {
     to.send(Ok(Frame::data(Bytes::from_static(text.as_bytes())))).unwrap();
     let frame = tokio::time::timeout(PATIENCE, from.frame()).await.expect("an echo").unwrap().unwrap();
     assert_eq!(frame.data_ref().unwrap(), text);

@@ -10,7 +10,7 @@ use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use once::app::ReleaseNumber;
 use once::app::proxy::DrainLimits;
-use once::proxy::plane::{PlaneOptions, Timeouts};
+use once::proxy::plane::{Plane, PlaneOptions, Timeouts};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -116,30 +116,22 @@ async fn bodies_go_both_ways() {
 }
 
 /// RFC 8441: what browsers do with WebSockets on a connection that speaks HTTP/2.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_websocket_is_a_stream_like_others() {
+pub async fn websocket_as_a_stream(mut client: SendRequest<Empty<Bytes>>, scheme: &str, plane: &Plane) {
     use futures_util::{SinkExt, StreamExt};
     use tokio_tungstenite::WebSocketStream;
     use tokio_tungstenite::tungstenite::Message;
     use tokio_tungstenite::tungstenite::protocol::Role;
-    let demo = Demo::start("1").await;
-    let house = House::new();
-    house.plane.set_route(route(1, demo.address));
-    let stream = TcpStream::connect(house.address).await.unwrap();
-    let (mut client, connection) =
-        http2::handshake::<_, _, Empty<Bytes>>(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-    tokio::spawn(connection);
     let ask = |target: &str| {
         Request::builder()
             .method(Method::CONNECT)
-            .uri(format!("http://app.test{target}"))
+            .uri(format!("{scheme}://app.test{target}"))
             .header("sec-websocket-version", "13")
             .extension(hyper::ext::Protocol::from_static("websocket"))
             .body(Empty::new())
             .unwrap()
     };
     // By the first answer the server has said that it can.
-    let first = Request::get("http://app.test/version").body(Empty::new()).unwrap();
+    let first = Request::get(format!("{scheme}://app.test/version")).body(Empty::new()).unwrap();
     assert_eq!(client.send_request(first).await.unwrap().status(), StatusCode::OK);
     let mut answer = client.send_request(ask("/ws")).await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
@@ -150,11 +142,22 @@ async fn a_websocket_is_a_stream_like_others() {
         socket.send(Message::text(text)).await.unwrap();
         assert_eq!(socket.next().await.unwrap().unwrap(), Message::text(text));
     }
-    assert_eq!(house.plane.traffic(&app()).in_flight[0].upgraded, 1);
+    assert_eq!(plane.traffic(&app()).in_flight[0].upgraded, 1);
     // Not everything that can be asked for is a WebSocket: an app's 200 does not mean "connected".
     assert_eq!(client.send_request(ask("/version")).await.unwrap().status(), StatusCode::BAD_GATEWAY);
     drop(socket);
-    until("uncounted", || house.plane.traffic(&app()).in_flight.is_empty()).await;
+    until("uncounted", || plane.traffic(&app()).in_flight.is_empty()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_websocket_is_a_stream_like_others() {
+    let demo = Demo::start("1").await;
+    let house = House::new();
+    house.plane.set_route(route(1, demo.address));
+    let stream = TcpStream::connect(house.address).await.unwrap();
+    let (client, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    websocket_as_a_stream(client, "http", &house.plane).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! HTTPS, with rustls as the client and certificates made here.
 
+mod calls;
 mod challenges;
 mod handshakes;
 mod load;
