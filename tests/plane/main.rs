@@ -12,6 +12,7 @@ mod canonical;
 mod closed;
 mod crowds;
 mod drains;
+mod giants;
 mod go_ahead;
 mod grpc;
 mod guards;
