@@ -74,41 +74,52 @@ async fn a_drain_closes_websockets_politely_at_its_limit() {
     echo(&mut open(&house).await, "the new one").await;
 }
 
+/// Both ends of a WebSocket whose frames are written by hand: the client's and the app's.
+async fn by_hand(house: &House) -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    house.plane.set_route(route(1, listener.local_addr().unwrap()));
+    let mut client = TcpStream::connect(house.address).await.unwrap();
+    let ask = "GET /ws HTTP/1.1\r\nHost: app.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    client.write_all(ask.as_bytes()).await.unwrap();
+    let (mut app, _) = listener.accept().await.unwrap();
+    head(&mut app).await;
+    let answer = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+    app.write_all(answer.as_bytes()).await.unwrap();
+    head(&mut client).await;
+    (client, app)
+}
+
+/// Reads to the end of a head and not a byte further.
+async fn head(stream: &mut TcpStream) {
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"\r\n\r\n") {
+        seen.push(stream.read_u8().await.unwrap());
+    }
+}
+
+async fn reads(stream: &mut TcpStream, expected: &[u8]) {
+    let mut seen = vec![0; expected.len()];
+    stream.read_exact(&mut seen).await.unwrap();
+    assert_eq!(seen, expected);
+}
+
+const AT_ONCE: DrainLimits = DrainLimits { requests_ms: 0, upgraded_ms: 0 };
+
+/// A server's Close frame with 1001: going away.
+const AWAY: [u8; 4] = [0x88, 0x02, 0x03, 0xe9];
+
 /// An app that has sent half of a frame when the limit comes: the Close frame waits for the other half.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frame_under_way_is_not_cut_in_two() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (go_on, wait) = tokio::sync::oneshot::channel::<()>();
-    tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut buffer = [0; 4096];
-        let _ = stream.read(&mut buffer).await;
-        let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
-        stream.write_all(head.as_bytes()).await.unwrap();
-        stream.write_all(&[0x81, 10]).await.unwrap();
-        stream.write_all(b"12345").await.unwrap();
-        wait.await.unwrap();
-        stream.write_all(b"67890\x81\x03new").await.unwrap();
-        std::future::pending::<()>().await;
-    });
     let house = House::new();
-    house.plane.set_route(route(1, address));
-    let mut stream = TcpStream::connect(house.address).await.unwrap();
-    let ask = "GET /ws HTTP/1.1\r\nHost: app.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
-    stream.write_all(ask.as_bytes()).await.unwrap();
-    let mut seen = Vec::new();
-    while !seen.ends_with(b"\x81\x0a12345") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).await.unwrap();
-        seen.push(byte[0]);
-    }
-    let limits = DrainLimits { requests_ms: 0, upgraded_ms: 0 };
-    let mut drain = house.plane.drain(&app(), ReleaseNumber(1), limits);
+    let (mut client, mut served) = by_hand(&house).await;
+    served.write_all(b"\x81\x0a12345").await.unwrap();
+    reads(&mut client, b"\x81\x0a12345").await;
+    let mut drain = house.plane.drain(&app(), ReleaseNumber(1), AT_ONCE);
     drain.next().await.unwrap();
-    go_on.send(()).unwrap();
+    served.write_all(b"67890\x81\x03new").await.unwrap();
     let mut rest = Vec::new();
-    let read = stream.read_to_end(&mut rest);
+    let read = client.read_to_end(&mut rest);
     let (_, _) = tokio::join!(read, drain.collect::<Vec<_>>());
     // Whether the next frame was already on its way when the limit came is a matter of luck; half of it never is.
     let whole = [b"67890\x88\x02\x03\xe9".as_slice(), b"67890\x81\x03new\x88\x02\x03\xe9"];
@@ -118,58 +129,27 @@ async fn a_frame_under_way_is_not_cut_in_two() {
 /// Both ends are told: the client unmasked, as by a server, the app masked, as by a client, and each between two frames.
 #[tokio::test(flavor = "multi_thread")]
 async fn both_ends_of_a_websocket_are_told_that_it_goes_away() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (tell, told) = tokio::sync::oneshot::channel::<Vec<u8>>();
-    let (half, half_there) = tokio::sync::oneshot::channel::<()>();
-    tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut buffer = [0; 4096];
-        let _ = stream.read(&mut buffer).await;
-        let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
-        stream.write_all(head.as_bytes()).await.unwrap();
-        stream.write_all(b"\x81\x02ok").await.unwrap();
-        let mut all = Vec::new();
-        let mut close = [0; 8];
-        // The client's message, then a Close frame of eight bytes: two of head, four of key, two of code.
-        let mut message = [0; 11];
-        stream.read_exact(&mut message[..7]).await.unwrap();
-        half.send(()).unwrap();
-        stream.read_exact(&mut message[7..]).await.unwrap();
-        all.extend(message);
-        stream.read_exact(&mut close).await.unwrap();
-        all.extend(close);
-        stream.write_all(&[0x88, 0x02, 0x03, 0xe9]).await.unwrap();
-        tell.send(all).unwrap();
-        std::future::pending::<()>().await;
-    });
     let house = House::new();
-    house.plane.set_route(route(1, address));
-    let mut stream = TcpStream::connect(house.address).await.unwrap();
-    let ask = "GET /ws HTTP/1.1\r\nHost: app.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
-    stream.write_all(ask.as_bytes()).await.unwrap();
-    let mut seen = Vec::new();
-    while !seen.ends_with(b"\x81\x02ok") {
-        seen.push(stream.read_u8().await.unwrap());
-    }
+    let (mut client, mut served) = by_hand(&house).await;
+    served.write_all(b"\x81\x02ok").await.unwrap();
+    reads(&mut client, b"\x81\x02ok").await;
     // Half of a message is under way when the limit comes; its other half still arrives.
     let message = [0x81, 0x85, 1, 2, 3, 4, b'h' ^ 1, b'e' ^ 2, b'l' ^ 3, b'l' ^ 4, b'o' ^ 1];
-    stream.write_all(&message[..7]).await.unwrap();
-    half_there.await.unwrap();
-    let limits = DrainLimits { requests_ms: 0, upgraded_ms: 0 };
-    let drain = tokio::spawn(house.plane.drain(&app(), ReleaseNumber(1), limits).collect::<Vec<_>>());
-    let mut close = [0; 4];
-    stream.read_exact(&mut close).await.unwrap();
-    assert_eq!(close, [0x88, 0x02, 0x03, 0xe9]);
-    stream.write_all(&message[7..]).await.unwrap();
-    let masked_close = [0x88, 0x82, 9, 9, 9, 9, 0x03 ^ 9, 0xe9 ^ 9];
-    stream.write_all(&masked_close).await.unwrap();
-    let app_saw = told.await.unwrap();
-    assert_eq!(app_saw[..11], message);
-    let [0x88, 0x82, key @ ..] = &app_saw[11..] else { panic!("no masked Close frame: {app_saw:?}") };
+    client.write_all(&message[..7]).await.unwrap();
+    reads(&mut served, &message[..7]).await;
+    let drain = tokio::spawn(house.plane.drain(&app(), ReleaseNumber(1), AT_ONCE).collect::<Vec<_>>());
+    reads(&mut client, &AWAY).await;
+    client.write_all(&message[7..]).await.unwrap();
+    client.write_all(&[0x88, 0x82, 9, 9, 9, 9, 0x03 ^ 9, 0xe9 ^ 9]).await.unwrap();
+    reads(&mut served, &message[7..]).await;
+    // Two bytes of head, four of key, two of code.
+    let mut close = [0; 8];
+    served.read_exact(&mut close).await.unwrap();
+    let [0x88, 0x82, key @ ..] = close else { panic!("no masked Close frame: {close:?}") };
     assert_eq!([key[4] ^ key[0], key[5] ^ key[1]], 1001_u16.to_be_bytes());
+    served.write_all(&AWAY).await.unwrap();
     let mut rest = Vec::new();
-    stream.read_to_end(&mut rest).await.unwrap();
+    client.read_to_end(&mut rest).await.unwrap();
     assert_eq!(rest, [0; 0], "nothing follows a Close frame");
     assert_eq!(drain.await.unwrap().last().unwrap().cut, Some(1));
 }
@@ -177,30 +157,13 @@ async fn both_ends_of_a_websocket_are_told_that_it_goes_away() {
 /// An app that has said goodbye itself gets no second one, nor does its client.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_has_closed_already_is_not_told_again() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut buffer = [0; 4096];
-        let _ = stream.read(&mut buffer).await;
-        let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
-        stream.write_all(head.as_bytes()).await.unwrap();
-        stream.write_all(&[0x88, 0x02, 0x03, 0xe8]).await.unwrap();
-        std::future::pending::<()>().await;
-    });
     let house = House::new();
-    house.plane.set_route(route(1, address));
-    let mut stream = TcpStream::connect(house.address).await.unwrap();
-    let ask = "GET /ws HTTP/1.1\r\nHost: app.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
-    stream.write_all(ask.as_bytes()).await.unwrap();
-    let mut seen = Vec::new();
-    while !seen.ends_with(&[0x88, 0x02, 0x03, 0xe8]) {
-        seen.push(stream.read_u8().await.unwrap());
-    }
-    let limits = DrainLimits { requests_ms: 0, upgraded_ms: 0 };
-    let drain = house.plane.drain(&app(), ReleaseNumber(1), limits).collect::<Vec<_>>();
+    let (mut client, mut served) = by_hand(&house).await;
+    served.write_all(&[0x88, 0x02, 0x03, 0xe8]).await.unwrap();
+    reads(&mut client, &[0x88, 0x02, 0x03, 0xe8]).await;
+    let drain = house.plane.drain(&app(), ReleaseNumber(1), AT_ONCE).collect::<Vec<_>>();
     let mut rest = Vec::new();
-    let (_, _) = tokio::join!(stream.read_to_end(&mut rest), drain);
+    let (_, _) = tokio::join!(client.read_to_end(&mut rest), drain);
     assert_eq!(rest, [0; 0]);
 }
 
