@@ -116,6 +116,24 @@ async fn rfc9113_10_5_1_a_head_too_large_is_a_431() {
     assert_eq!(client.ended(3).await, Ended::Status(200));
 }
 
+/// One large field, kept in the table, and asked for thousands of times by a byte each: 4 KiB that stand for 60 MiB.
+#[tokio::test(flavor = "multi_thread")]
+async fn cve_2016_6581_a_small_block_that_stands_for_a_huge_head() {
+    let bed = Bed::new().await;
+    let mut client = Client::new(&bed).await;
+    let large = "b".repeat(3900);
+    let mut bomb = block(&ask("GET", "/a"));
+    // A literal that is added to the table: its name, then 3900 as 127 and the rest in two bytes of seven bits.
+    bomb.extend([0x40, 3, b'x', b'-', b'a', 127, 0xbd, 0x1d]);
+    bomb.extend(large.as_bytes());
+    // The newest entry of the table.
+    bomb.extend([0xbe; 12_000]);
+    client.send(&frame(HEADERS, END_STREAM | END_HEADERS, 1, &bomb)).await;
+    assert!(matches!(client.ended(1).await, Ended::Status(431) | Ended::Connection(_)));
+    assert!(bed.asked().is_empty());
+    bed.neighbour_is_well().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn rfc9113_10_5_1_too_many_fields_are_a_431() {
     let bed = Bed::new().await;
