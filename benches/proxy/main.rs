@@ -1,10 +1,11 @@
 //! The proxy against the bare upstream and against nginx and HAProxy as proxies.
 //!
-//! `cargo bench --bench proxy -- [quick] [throughput] [tail] [memory] [routes] [--pinned] [--rounds N]
-//! [--seconds N]`; needs Debian's `nginx`, `haproxy` and `wrk`, and `ONCE_BINARY`. Without names all four are measured.
+//! `cargo bench --bench proxy -- [quick] [throughput] [logging] [tail] [memory] [routes] [--pinned]
+//! [--rounds N] [--seconds N]`; needs Debian's `nginx`, `haproxy` and `wrk`, and `ONCE_BINARY`. Without names all five are
+//! measured.
 //!
 //! How it is measured:
-//! - Throughput: the data plane in a process of its own (`plane.rs`). All else: the release binary as it is installed,
+//! - Throughput, logging: the data plane in a process of its own (`plane.rs`). All else: the release binary as it is installed,
 //!   supervisor and worker.
 //! - All proxies speak HTTP/1.1 to one nginx worker with two files, keep their connections to it, and write an access log
 //!   line of the same fields into a file. Their configurations are in `peers.rs`.
@@ -21,6 +22,7 @@
 //! is left: the kernel's part, then hyper's parsing and header maps, then the plane's own work.
 
 mod bed;
+mod logging;
 mod machine;
 mod memory;
 mod once;
@@ -43,7 +45,7 @@ struct Options {
     only: Vec<String>,
 }
 
-const SECTIONS: [&str; 4] = ["throughput", "tail", "memory", "routes"];
+const SECTIONS: [&str; 5] = ["throughput", "logging", "tail", "memory", "routes"];
 
 impl Options {
     fn parse(arguments: &[String]) -> io::Result<Self> {
@@ -95,6 +97,9 @@ fn run(options: &Options) -> io::Result<()> {
     writeln!(out, "layout {layout}, {cores} cores, {} rounds of {} s a point", options.rounds, options.seconds)?;
     if options.wants("throughput") {
         throughput::measure(options, &mut out)?;
+    }
+    if options.wants("logging") {
+        logging::measure(options, &mut out)?;
     }
     if options.wants("tail") {
         tail::measure(options, &mut out)?;

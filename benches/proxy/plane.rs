@@ -16,8 +16,20 @@ use crate::bed::{Bed, HOST, Server};
 
 /// Starts this program once more, as [`run`].
 pub fn start(bed: &mut Bed, upstream: &Server) -> io::Result<Server> {
+    begin(bed, upstream, "once", LOGGING)
+}
+
+/// The same, without an access log.
+pub fn start_silent(bed: &mut Bed, upstream: &Server) -> io::Result<Server> {
+    begin(bed, upstream, "once, no log", SILENT)
+}
+
+const LOGGING: &str = "logging";
+const SILENT: &str = "silent";
+
+fn begin(bed: &mut Bed, upstream: &Server, name: &'static str, logging: &str) -> io::Result<Server> {
     let mut command = bed.command(std::env::current_exe()?, true);
-    command.arg("plane").arg(upstream.http.to_string()).arg(&bed.folder);
+    command.arg("plane").arg(upstream.http.to_string()).arg(&bed.folder).arg(logging);
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
     let pid = child.id();
     let out = child.stdout.take();
@@ -28,17 +40,23 @@ pub fn start(bed: &mut Bed, upstream: &Server) -> io::Result<Server> {
         line.parse().map_err(io::Error::other)
     };
     let (http, https) = (address()?, address()?);
-    Ok(Server { name: "once", http, https: Some(https), pids: vec![pid], beside: upstream.pids.clone() })
+    Ok(Server { name, http, https: Some(https), pids: vec![pid], beside: upstream.pids.clone() })
 }
 
-/// `plane <upstream> <folder>`: says where it listens, and serves until SIGTERM.
+/// `plane <upstream> <folder> <logging>`: says where it listens, and serves until SIGTERM.
 pub fn run(arguments: &[String]) -> io::Result<()> {
-    let [upstream, folder] = arguments else { return Err(io::Error::other("plane <upstream> <folder>")) };
+    let [upstream, folder, logging] = arguments else {
+        return Err(io::Error::other("plane <upstream> <folder> logging|silent"));
+    };
     let folder = Path::new(folder);
-    let log = fs::OpenOptions::new().create(true).append(true).open(folder.join("once.log"))?;
-    let access_log = AccessLog::To(std::sync::Arc::new(move |block| {
-        let _ = (&log).write_all(block);
-    }));
+    let access_log = if logging == SILENT {
+        AccessLog::Off
+    } else {
+        let log = fs::OpenOptions::new().create(true).append(true).open(folder.join("once.log"))?;
+        AccessLog::To(std::sync::Arc::new(move |block| {
+            let _ = (&log).write_all(block);
+        }))
+    };
     let plane = Plane::new(PlaneOptions { access_log, ..PlaneOptions::default() });
     let route: Route = serde_json::from_value(json!({
         "app": "0", "name": "bench", "hosts": [HOST], "target": { "release": 1, "address": upstream },

@@ -1,0 +1,46 @@
+//! What the access log costs: the same data plane with and without it, turn by turn.
+
+use std::io::{self, Write};
+
+use crate::bed::{Bed, FILES};
+use crate::wrk::{Load, Point, point};
+use crate::{Options, median, peers, plane};
+
+const CONNECTIONS: usize = 64;
+
+/// What it may cost of the requests per second.
+const GOAL: f64 = 0.10;
+
+pub fn measure(options: &Options, out: &mut impl Write) -> io::Result<()> {
+    let mut bed = Bed::new(options.pinned)?;
+    let upstream = peers::upstream(&mut bed)?;
+    let servers = [plane::start_silent(&mut bed, &upstream)?, plane::start(&mut bed, &upstream)?];
+    writeln!(out, "\nthe access log, {CONNECTIONS} connections; medians, and of the ratios of each round")?;
+    for (file, _) in FILES {
+        let mut rounds: Vec<[Point; 2]> = Vec::new();
+        for round in 0..options.rounds.max(3) {
+            let load = Load { https: false, file, connections: CONNECTIONS, seconds: options.seconds, script: None };
+            let mut pair = [Point::default(), Point::default()];
+            for turn in 0..servers.len() {
+                // Neither is always first.
+                let which = (turn + round) % servers.len();
+                pair[which] = point(&bed, &servers[which], &load)?;
+            }
+            rounds.push(pair);
+        }
+        let of = |which: usize, field: fn(&Point) -> f64| median(rounds.iter().map(|pair| field(&pair[which])));
+        let ratio = median(rounds.iter().map(|[silent, logging]| logging.rate / silent.rate));
+        let verdict = if ratio >= 1.0 - GOAL { "goal" } else { "OVER" };
+        writeln!(
+            out,
+            "{file:<6}without {:>8.0} req/s {:>6.1} µs   with {:>8.0} req/s {:>6.1} µs   ratio {ratio:.3}  {verdict} \
+             (goal {:.2} and more)",
+            of(0, |p| p.rate),
+            of(0, |p| p.cpu_micros),
+            of(1, |p| p.rate),
+            of(1, |p| p.cpu_micros),
+            1.0 - GOAL
+        )?;
+    }
+    Ok(())
+}
