@@ -26,6 +26,7 @@ mod host;
 mod locks;
 mod namespace;
 mod rebuild;
+mod refusals;
 mod registry;
 mod relay;
 mod release_command;

@@ -14,6 +14,7 @@ mod host;
 mod journey;
 mod life;
 mod mending;
+mod names_and_locks;
 #[allow(dead_code, reason = "shared with other test binaries")]
 #[path = "../support/newer.rs"]
 mod newer;

@@ -47,6 +47,7 @@ pub(crate) async fn perform(
     installation: &Installation,
     journal: &Journal,
     found: &watch::Sender<Option<Arc<dyn Proxy>>>,
+    log: &mut Option<Arc<dyn Proxy>>,
     cancel: &CancellationToken,
     report: &mut Report,
 ) -> Result<Outcome, Problem> {
@@ -73,6 +74,7 @@ pub(crate) async fn perform(
         }
         None => Vec::new(),
     };
+    log.clone_from(&proxy);
     let name = match &job.ask {
         Ask::Deploy(deploy) => target(&records, deploy)?.name().clone(),
         Ask::Rollback { app, .. }

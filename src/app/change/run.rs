@@ -25,11 +25,12 @@ pub async fn run(job: Job, installation: &Installation, sink: EventSink, cancel:
     let work = async move {
         journal.write(Event::Started { by: job.by.clone() });
         let mut report = Report::default();
-        let result = perform(&job, installation, &journal, &found, &cancel, &mut report).await;
+        // Also what is refused before any app is known is noted, so the log is known before the app is.
+        let mut log = None;
+        let result = perform(&job, installation, &journal, &found, &mut log, &cancel, &mut report).await;
         let finished = finish(result, report, &journal);
         journal.write(Event::Finished(finished.clone()));
-        let proxy = found.borrow().clone();
-        if let Some(proxy) = proxy
+        if let Some(proxy) = log
             && !job.ask.is_dry()
         {
             note(&*proxy, installation, &job, &journal, &finished).await;

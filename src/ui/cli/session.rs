@@ -8,7 +8,9 @@ use crate::app::engine::{Engine, EngineError};
 use crate::app::event::Outcome;
 use crate::app::ledger::AppRecord;
 use crate::app::proxy::{Proxy, Snapshot};
-use crate::app::{Ask, Caller, Clock, Entropy, Installation, Job, NoHooks, OpId, Problem, ProxyLink, Secret, Selector};
+use crate::app::{
+    Ask, Caller, Clock, Entropy, Installation, Job, NoHooks, OpId, Problem, ProxyLink, Secret, Selector, note,
+};
 use crate::ui::hooks;
 use crate::ui::runner::Place;
 use crate::ui::words;
@@ -59,6 +61,33 @@ impl Session<'_> {
         let Some((proxy, snapshot)) = self.proxy(at).await? else { return Err(no_such_app(app, at, &[])) };
         let record = find(&snapshot.apps, app).cloned().ok_or_else(|| no_such_app(app, at, &snapshot.apps))?;
         Ok((proxy, snapshot, record))
+    }
+
+    /// The app that is to be changed. That there is none is refused as a change is: the audit log tells.
+    pub(crate) async fn app_to_change(
+        &self,
+        at: &Installation,
+        app: &str,
+    ) -> Result<(Arc<dyn Proxy>, Snapshot, AppRecord), Problem> {
+        match self.app(at, app).await {
+            Err(problem) => Err(self.refused(at, problem).await),
+            found => found,
+        }
+    }
+
+    /// Writes to the audit log that a change was refused before it began. What went wrong is told in any case.
+    pub(crate) async fn refused(&self, at: &Installation, problem: Problem) -> Problem {
+        let text = format!("{}: {}", self.command, problem.message);
+        let noted = async {
+            match at.proxy().await? {
+                Some(proxy) => note(at, &*proxy, self.caller(), None, problem.outcome, text).await,
+                None => Ok(()),
+            }
+        };
+        if let Err(error) = noted.await {
+            tracing::debug!("the audit log was not written: {error}");
+        }
+        problem
     }
 
     /// A change to ask for.

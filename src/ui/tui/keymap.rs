@@ -45,7 +45,7 @@ pub(crate) enum Cmd {
     Up, Down, PageUp, PageDown, Top, Bottom, Right, NextPane, NextTab, PrevTab, Tab(usize), Open, Back,
     Filter, NextMatch, PrevMatch, Palette, Help, Problems, Activity, Host, Quit, Interrupt, Suspend, Repaint, Sort,
     New, Edit, Deploy, Logs, Shell, Actions, CopyAddress, Copy, Restart, Start, Stop, Remove, Rollback, Promote, Abort,
-    Close, Reopen, Pause, Resume, Mend, MendAll, Again,
+    Close, Reopen, Pause, Resume, Mend, MendAll, Again, Lock, Rename,
     Follow, Wrap, Times, Source, Cancel, Retry, Submit, NextField, PrevField, AddRow, DropRow, Secret, Toggle,
 }
 
@@ -147,6 +147,7 @@ table! {
         [c('a')] Cmd::Actions, "actions", "all that can be done with the app";
         [c('r')] Cmd::Restart, "", "restart without downtime (asks)", changes;
         [c('b')] Cmd::Rollback, "", "roll back to the release before (asks)", changes;
+        [c('L')] Cmd::Lock, "", "lock the app against changes, or lift its lock (asks)", changes;
         [c('o')] Cmd::CopyAddress, "", "copy the app's address";
         [c('y')] Cmd::Copy, "", "copy the command that shows this";
         [c('1')] Cmd::Tab(0), "", "Overview";
@@ -187,6 +188,8 @@ table! {
         [UP, c('k')] Cmd::Up, "", "up";
         [DOWN, c('j')] Cmd::Down, "select", "down";
         [k(Enter)] Cmd::Open, "do", "do it; what changes something asks first";
+        [k(Home), c('g')] Cmd::Top, "", "the first";
+        [k(End), c('G')] Cmd::Bottom, "", "the last";
         [c('y')] Cmd::Copy, "copy command", "copy the command that does the same";
         [k(Esc), k(Backspace), c('q')] Cmd::Back, "close", "close";
     Confirm:

@@ -11,7 +11,7 @@ use crate::app::engine::{Container, ContainerDetail, EngineInfo, HostUsage, LogL
 use crate::app::event::Envelope;
 use crate::app::proxy::{Activity, ProbeAnswer, Snapshot};
 use crate::app::traffic::TrafficReport;
-use crate::app::{AppId, AppName, Hostname, Job, OpId, Problem, ProxyPorts, Upstream, UrlPath};
+use crate::app::{AppId, AppName, Caller, Hostname, Job, OpId, Problem, ProxyPorts, Upstream, UrlPath};
 
 use super::keymap::Cmd;
 use super::model::{Examined, RowKey, Tab};
@@ -63,6 +63,8 @@ pub(crate) enum Msg {
     Lost(OpId, Problem),
     /// The audit log.
     Activity(Vec<Activity>),
+    /// A lock was taken or lifted, in words; or why not.
+    Locked(Result<String, Problem>),
     /// The host was examined, or could not be.
     Examined(Result<Box<Examined>, Problem>),
     /// Something in the background went wrong.
@@ -103,6 +105,10 @@ pub(crate) enum Effect {
     Traffic(AppName, AppId),
     /// Examine the host.
     Examine,
+    /// Take a lock on purpose, with a reason; the id is the moment's own.
+    Hold(AppName, OpId, Caller, Option<String>),
+    /// Lift it, or take the lock of a change under way away.
+    Lift(AppName, Caller, bool),
     /// Load the audit log.
     Activity(Option<AppName>),
     /// Put text into the clipboard.

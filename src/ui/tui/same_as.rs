@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::app::{Ask, Deploy, Draft, Field, MountSource};
+use crate::app::{AppName, Ask, Deploy, Draft, Field, MountSource};
 
 use super::format::shell_word;
 
@@ -33,6 +33,12 @@ pub(crate) fn command(ask: &Ask) -> String {
         Ask::Remove { app, data: false } => format!("once remove {}", app.0),
         Ask::Remove { app, data: true } => format!("once remove {} --data", app.0),
     }
+}
+
+/// The command that takes a lock on purpose.
+pub(crate) fn hold(app: &AppName, why: Option<&str>) -> String {
+    let why = why.map(|why| format!(" --message {}", shell_word(why)));
+    format!("once lock {app}{}", why.unwrap_or_default())
 }
 
 fn deploy_command(deploy: &Deploy) -> String {

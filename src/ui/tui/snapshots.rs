@@ -209,26 +209,7 @@ pub(crate) const SCENES: &[Scene] = &[
         let Some(super::model::Stage::Planning(op)) = m.form.as_ref().map(|f| f.stage.clone()) else {
             panic!("no dry run: {:?}", m.form)
         };
-        let finished = crate::app::event::Finished {
-            canary: None,
-            outcome: crate::app::event::Outcome::Unchanged,
-            release: None,
-            serving: None,
-            url: None,
-            warnings: Vec::new(),
-            retryable: false,
-            release_command_ran: None,
-            problem: None,
-        };
-        let planned = crate::app::event::Event::Planned {
-            plan: sample::plan(),
-            host: "books.example.com".into(),
-            from: None,
-            steps: Vec::new(),
-        };
-        for (seq, event) in [planned, crate::app::event::Event::Finished(finished)].into_iter().enumerate() {
-            let envelope =
-                crate::app::event::Envelope { event, op: op.clone(), app: None, seq: seq as u64, at: sample::now() };
+        for envelope in sample::planned(&op, sample::plan()) {
             feed(&mut m, Msg::Progress(Box::new(envelope)));
         }
         m
@@ -271,7 +252,29 @@ pub(crate) const SCENES: &[Scene] = &[
     }),
     ("remove", |w, h, o| {
         let mut m = sample::host(w, h, o);
-        press(&mut m, "a down down down down down down down down down down enter boo");
+        press(&mut m, "a G enter boo");
+        m
+    }),
+    ("rename", |w, h, o| {
+        let mut m = sample::host(w, h, o);
+        press(&mut m, ": rename enter ^u library ^s");
+        let Some(super::model::Stage::Planning(op)) = m.form.as_ref().map(|f| f.stage.clone()) else {
+            panic!("no dry run: {:?}", m.form)
+        };
+        for envelope in sample::planned(&op, sample::renaming()) {
+            feed(&mut m, Msg::Progress(Box::new(envelope)));
+        }
+        m
+    }),
+    ("lock", |w, h, o| {
+        let mut m = sample::host(w, h, o);
+        press(&mut m, "L load");
+        m
+    }),
+    ("unlock", |w, h, o| {
+        let mut m = sample::host(w, h, o);
+        sample::select(&mut m, "chat");
+        press(&mut m, "L");
         m
     }),
     ("help", |w, h, o| {

@@ -15,7 +15,7 @@ pub(crate) async fn remove(session: &mut Session<'_>, args: &RemoveArgs) -> Answ
         let name = match session.app(&at, &args.app).await {
             Ok((_, _, record)) => record.name.to_string(),
             Err(_) if args.data => args.app.clone(),
-            Err(problem) => return Err(problem),
+            Err(problem) => return Err(session.refused(&at, problem).await),
         };
         let engine = at.engine.info().await?.name;
         if args.data {

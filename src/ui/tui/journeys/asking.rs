@@ -2,12 +2,13 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use crate::app::event::LockView;
 use crate::app::ledger::RunState;
 use crate::app::traffic::{Compared, ReleaseTraffic};
-use crate::app::{Ask, Canary, Notice, ReleaseNumber, ReleaseStatus, Span};
+use crate::app::{Ask, Canary, Notice, OpId, ReleaseNumber, ReleaseStatus, Span};
 
 use super::super::console::ConsoleOptions;
-use super::super::model::{Model, Overlay, View};
+use super::super::model::{Model, Overlay, Stage, View};
 use super::super::msg::{Effect, Msg};
 use super::super::sample::{self, feed, select};
 use super::super::snapshots::press;
@@ -41,7 +42,7 @@ fn keys_typed_before_a_question_was_painted_never_reach_it() {
 
 #[test]
 fn an_app_is_removed_only_by_its_name_and_keeps_its_data() {
-    let to_the_end = "a down down down down down down down down down down enter";
+    let to_the_end = "a G enter";
     let mut m = host();
     let effects = press(&mut m, &format!("{to_the_end} right enter enter"));
     assert!(asked(&effects).is_empty(), "without its name nothing happens");
@@ -143,4 +144,83 @@ fn an_app_is_closed_with_a_message_and_opened_again_paused_and_resumed() {
     let mut m = state(RunState::Paused { max_wait: Span::seconds(30) });
     choose(&mut m, "Resume");
     assert!(matches!(asked(&press(&mut m, "right enter"))[..], [Ask::Resume { .. }]));
+}
+
+#[test]
+fn l_takes_a_lock_with_a_reason_and_lifts_it() {
+    let mut m = host();
+    assert!(press(&mut m, "L enter").is_empty(), "an enter alone goes to the button, and does not press it");
+    press(&mut m, "esc L");
+    press(&mut m, "l o a d space t e s t");
+    let question = shown(&m);
+    assert!(question.contains("once lock books --message 'load test'"), "{question}");
+    let effects = press(&mut m, "enter enter");
+    let [Effect::Hold(app, op, by, why)] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!((app.as_str(), by.command.as_str(), why.as_deref()), ("books", "console", Some("load test")));
+    assert!(!op.0.is_empty());
+
+    select(&mut m, "chat");
+    press(&mut m, "L");
+    let question = shown(&m);
+    for words in ["Lift the lock of chat?", "mia@laptop took it 66 minutes ago", "load test", "once unlock chat"] {
+        assert!(question.contains(words), "no {words} in {question}");
+    }
+    assert_eq!(press(&mut m, "right enter"), [Effect::Lift("chat".parse().unwrap(), m.by.clone(), false)]);
+    feed(&mut m, Msg::Locked(Ok("chat is unlocked".into())));
+    assert!(shown(&m).contains("chat is unlocked"));
+    feed(&mut m, Msg::Locked(Err(sample::problem())));
+    assert!(shown(&m).contains("press ! to see it"), "a refusal stays until it was seen");
+}
+
+#[test]
+fn the_lock_of_a_change_under_way_is_taken_away_only_by_the_apps_name() {
+    let mut snapshot = sample::snapshot();
+    let held = LockView { app: "books".parse().unwrap(), op: Some(OpId("dead".into())), ..snapshot.locks[0].clone() };
+    snapshot.locks.push(held);
+    let mut m = host();
+    feed(&mut m, Msg::Snapshot(Box::new(snapshot)));
+    select(&mut m, "books");
+    press(&mut m, "L");
+    assert!(shown(&m).contains("change under way"), "{}", shown(&m));
+    assert!(press(&mut m, "right enter").is_empty());
+    let effects = press(&mut m, "books enter enter");
+    assert_eq!(effects, [Effect::Lift("books".parse().unwrap(), m.by.clone(), true)]);
+}
+
+#[test]
+fn who_holds_a_lock_is_told_in_the_list_and_on_the_app() {
+    let mut m = host();
+    assert!(shown(&m).contains("locked by mia"), "{}", shown(&m));
+    select(&mut m, "chat");
+    let screen = shown(&m);
+    for words in ["locked by mia@laptop (lock)", "66 minutes ago: load test", "L lifts it"] {
+        assert!(screen.contains(words), "no {words} in {screen}");
+    }
+}
+
+#[test]
+fn a_rename_is_typed_reviewed_and_then_done() {
+    let mut m = host();
+    press(&mut m, "a");
+    let Some(Overlay::Menu(menu)) = m.overlays.last() else { panic!("no menu") };
+    let at = menu.items.iter().position(|item| item.label == "Rename…").unwrap();
+    press(&mut m, &"down ".repeat(at));
+    press(&mut m, "enter");
+    assert!(asked(&press(&mut m, "^s")).is_empty(), "its own name is nothing new");
+    press(&mut m, "^u");
+    assert!(asked(&press(&mut m, "^s")).is_empty(), "a name is needed");
+    let effects = press(&mut m, "library ^s");
+    let Some(Ask::Rename { app, to, dry_run: true }) = asked(&effects).pop() else { panic!("{effects:?}") };
+    assert_eq!((app.0.as_str(), to.as_str()), ("books", "library"));
+    let Some(Stage::Planning(op)) = m.form.as_ref().map(|f| f.stage.clone()) else { panic!("{:?}", m.form) };
+    for envelope in sample::planned(&op, sample::renaming()) {
+        feed(&mut m, Msg::Progress(Box::new(envelope)));
+    }
+    let review = shown(&m);
+    for words in ["nothing restarts", "books → library", "goes on meaning this app", "once rename books library"] {
+        assert!(review.contains(words), "no {words} in {review}");
+    }
+    let effects = press(&mut m, "enter");
+    assert!(matches!(asked(&effects)[..], [Ask::Rename { dry_run: false, .. }]), "{effects:?}");
+    assert!(matches!(m.view, View::Deploy(_)) && shown(&m).contains("Rename books"), "{}", shown(&m));
 }

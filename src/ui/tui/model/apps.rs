@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 
 use crate::app::engine::Container;
-use crate::app::event::LockView;
 use crate::app::ledger::{AppRecord, RunState};
 use crate::app::proxy::AppTraffic;
 use crate::app::{AppName, CertificateView, OpId, ProxyPorts, Release, ReleaseStatus, Settings, address, percent};
@@ -32,8 +31,6 @@ pub(crate) struct AppView {
     pub traffic: AppTraffic,
     /// The certificates of its hostnames, where there are any or are to be.
     pub certificates: Vec<CertificateView>,
-    /// Who holds its lock.
-    pub lock: Option<LockView>,
 }
 
 /// How an app stands, in one glyph, one word and one colour.

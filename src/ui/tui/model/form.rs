@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use tui_input::Input;
 
 use crate::app::{
-    AppName, AutoUpdate, Deploy, Draft, EnvValue, Field, FieldPath, Hostname, MountSource, OpId, PlanView, Problem,
-    Pull, Section, Selector, Settings, Swap, Switch, Tls, Upstream,
+    AppName, Ask, AutoUpdate, Deploy, Draft, EnvValue, Field, FieldPath, Hostname, MountSource, OpId, PlanView,
+    Problem, Pull, Section, Selector, Settings, Swap, Switch, Tls, Upstream,
 };
 
 /// What a form is for.
@@ -18,6 +18,8 @@ pub(crate) enum FormKind {
     Settings(AppName),
     /// A deploy of an app: its image.
     Deploy(AppName),
+    /// Another name for an app.
+    Rename(AppName),
 }
 
 /// Where a form stands.
@@ -233,6 +235,12 @@ impl Form {
         Self::of(FormKind::New, String::new(), None, rows)
     }
 
+    /// For the name of an app.
+    pub(crate) fn rename(app: &AppName) -> Self {
+        let rows = vec![Row::value(RowKind::Name, app.to_string())];
+        Self::of(FormKind::Rename(app.clone()), app.to_string(), None, rows)
+    }
+
     /// For the image of an app.
     pub(crate) fn deploy(app: &AppName, revision: u64, settings: &Settings) -> Self {
         let rows = vec![Row::value(RowKind::Value(Field::Image), settings.image.to_string())];
@@ -269,25 +277,35 @@ impl Form {
     pub(crate) fn check(&mut self) {
         for row in &mut self.rows {
             row.error = match row.kind {
-                RowKind::Name if row.value.value().trim().is_empty() => None,
+                RowKind::Name if row.value.value().trim().is_empty() && self.kind == FormKind::New => None,
                 RowKind::Name => row.value.value().trim().parse::<AppName>().err().map(|e| e.to_string()),
                 _ => row.give(&mut Draft::default()).err(),
             };
         }
     }
 
-    /// What is wished for: only what was changed.
+    /// The change that is asked for; dry: it ends after the plan.
     ///
     /// # Errors
     /// The first row that is wrong, by its index.
-    pub(crate) fn wish(&self) -> Result<Deploy, usize> {
+    pub(crate) fn ask(&self, dry_run: bool) -> Result<Ask, usize> {
+        if let FormKind::Rename(app) = &self.kind {
+            let name = self.rows.first().map_or("", |row| row.value.value()).trim();
+            let to = name.parse().map_err(|_| 0usize)?;
+            return Ok(Ask::Rename { app: Selector(app.to_string()), to, dry_run });
+        }
+        Ok(Ask::Deploy(Box::new(Deploy { dry_run, ..self.wish()? })))
+    }
+
+    /// What is wished for: only what was changed.
+    fn wish(&self) -> Result<Deploy, usize> {
         let mut draft = Draft::default();
         for (i, row) in self.rows.iter().enumerate() {
             row.give(&mut draft).map_err(|_| i)?;
         }
         let existing = match &self.kind {
             FormKind::New => None,
-            FormKind::Settings(app) | FormKind::Deploy(app) => Some(Selector(app.to_string())),
+            FormKind::Settings(app) | FormKind::Deploy(app) | FormKind::Rename(app) => Some(Selector(app.to_string())),
         };
         if draft.image.is_none() && self.kind == FormKind::New {
             return Err(0);

@@ -73,6 +73,10 @@ pub(crate) enum Then {
     DropForm,
     /// Findings are mended, one after another.
     Mend(Vec<Fix>),
+    /// A lock is taken on purpose, with a reason.
+    Hold(AppName, Option<String>),
+    /// It is lifted; the second one: the lock of a change under way is taken away.
+    Lift(AppName, bool),
 }
 
 /// A question that names the thing, the consequence and the host.
@@ -92,8 +96,8 @@ pub(crate) struct Confirm {
     pub armed: bool,
     /// The name has to be typed: the name, and what was typed.
     pub typed: Option<(String, Input)>,
-    /// A sentence for visitors can be typed.
-    pub message: Option<Input>,
+    /// A sentence can be typed: what it is, and what was typed.
+    pub message: Option<(&'static str, Input)>,
     /// The frame that was on the screen when the question came up: keys typed before the next one are not answers.
     pub asked_at: u64,
 }
@@ -104,11 +108,11 @@ impl Confirm {
         self.typed.is_some() || self.message.is_some()
     }
 
-    /// Edits that line. The sentence, as far as it can be shown, goes into the change and its command at once.
+    /// Edits that line. A sentence, as far as it can be shown, goes into the change and its command at once.
     pub(crate) fn edit(&mut self, change: impl FnOnce(&mut Input)) {
         if let Some((_, input)) = &mut self.typed {
             change(input);
-        } else if let Some(input) = &mut self.message {
+        } else if let Some((_, input)) = &mut self.message {
             change(input);
             let text: String = input.value().trim().chars().filter(|c| !c.is_control()).take(MAX_MESSAGE).collect();
             if let Then::Run(ask) = &mut self.then
@@ -116,9 +120,17 @@ impl Confirm {
             {
                 notice.message = Some(text).filter(|text| !text.is_empty());
                 self.command = Some(same_as::command(ask));
+            } else if let Then::Hold(app, why) = &mut self.then {
+                *why = Some(text).filter(|text| !text.is_empty());
+                self.command = Some(same_as::hold(app, why.as_deref()));
             }
         }
         self.armed &= self.is_ready();
+    }
+
+    /// Whether it is about an app that goes, and maybe its data.
+    pub(crate) fn removes(&self) -> bool {
+        matches!(&self.then, Then::Run(ask) if matches!(**ask, Ask::Remove { .. }))
     }
 
     /// Whether the button that does it can be pressed.

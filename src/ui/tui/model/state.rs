@@ -187,12 +187,23 @@ impl Model {
 
     /// A change to be, with an identity of its own.
     pub(crate) fn job(&mut self, ask: Ask) -> Job {
-        self.counter += 1;
-        let head: String = self.seed.chars().chain("0".repeat(12).chars()).take(12).collect();
-        let op = OpId(format!("{head}{:04x}", self.counter & 0xffff));
+        let op = self.op();
         /// Long enough for somebody else's deploy to end; the holder is shown meanwhile.
         const WAIT_MS: u64 = 600_000;
         Job { op, by: self.by.clone(), ask, wait_ms: WAIT_MS, part_of: None }
+    }
+
+    /// An identity that no other change has.
+    pub(crate) fn op(&mut self) -> OpId {
+        self.counter += 1;
+        let head: String = self.seed.chars().chain("0".repeat(12).chars()).take(12).collect();
+        OpId(format!("{head}{:04x}", self.counter & 0xffff))
+    }
+
+    /// Who holds an app's lock: on purpose, and for a change under way.
+    pub(crate) fn locks_of(&self, app: &AppName) -> (Option<&LockView>, Option<&LockView>) {
+        let of = |on_purpose: bool| self.locks.iter().find(|l| &l.app == app && l.op.is_none() == on_purpose);
+        (of(true), of(false))
     }
 
     /// Whether what is shown of apps is as of now.
@@ -301,8 +312,9 @@ impl Model {
 
     /// Whether a command does something here and now: what does not is left out of the footer.
     pub(crate) fn is_useful(&self, cmd: Cmd) -> bool {
-        if !self.overlays.is_empty() {
-            return true;
+        if let Some(top) = self.overlays.last() {
+            // Where a line is typed, letters are letters.
+            return !(cmd == Cmd::Copy && matches!(top, Overlay::Confirm(c) if c.is_typed()));
         }
         if let Some(watched) = self.shown_deploy() {
             let failed = !watched.is_active() && watched.view.finished.as_ref().is_none_or(|f| !f.outcome.is_success());
@@ -332,7 +344,7 @@ impl Model {
                 Cmd::Edit | Cmd::Deploy | Cmd::Restart | Cmd::Rollback => {
                     self.app().is_some_and(|a| a.record.serving.is_some())
                 }
-                Cmd::Logs | Cmd::Shell | Cmd::Actions => self.app().is_some(),
+                Cmd::Logs | Cmd::Shell | Cmd::Actions | Cmd::Lock => self.app().is_some(),
                 _ => true,
             },
             _ => true,

@@ -26,6 +26,46 @@ pub(crate) fn plan() -> PlanView {
     }
 }
 
+/// The plan of a rename of books to library.
+pub(crate) fn renaming() -> PlanView {
+    let change = |field: &str, from: Option<&str>, to: &str| Change {
+        field: field.into(),
+        from: from.map(Into::into),
+        to: Some(to.into()),
+        cost: Cost::Record,
+    };
+    PlanView {
+        action: Action::Record,
+        changes: vec![change("name", Some("books"), "library"), change("alias", None, "books")],
+        remarks: vec![
+            "no container is touched: once-books-7 goes on serving; the next deploy makes one named after library"
+                .into(),
+            "its hostnames stay: books.example.com".into(),
+            "its data stays in the volume once-books".into(),
+            "its history, secrets and releases stay".into(),
+            "`books` goes on meaning this app until `once rename --drop-alias books`".into(),
+        ],
+    }
+}
+
+/// A dry run that ends with a plan.
+pub(crate) fn planned(op: &OpId, plan: PlanView) -> Vec<Envelope> {
+    let planned = Event::Planned { plan, host: "books.example.com".into(), from: None, steps: Vec::new() };
+    let finished = Finished {
+        canary: None,
+        outcome: Outcome::Unchanged,
+        release: None,
+        serving: None,
+        url: None,
+        warnings: Vec::new(),
+        retryable: false,
+        release_command_ran: None,
+        problem: None,
+    };
+    let envelope = |(seq, event)| Envelope { event, op: op.clone(), app: None, seq: seq as u64, at: super::now() };
+    [planned, Event::Finished(finished)].into_iter().enumerate().map(envelope).collect()
+}
+
 /// A deploy of shop, release 12 to 13; `good`: it ends well, else its container never listens.
 pub(crate) fn deploy(op: &str, good: bool) -> Vec<Envelope> {
     let steps = vec![Step::Lock, Step::Pull, Step::Start, Step::Healthy, Step::Switch, Step::Drain, Step::Retire];

@@ -18,7 +18,7 @@ use super::msg::{Effect, Msg};
 use super::update::update;
 
 pub(crate) use apps::records;
-pub(crate) use deploy::{deploy, plan};
+pub(crate) use deploy::{deploy, plan, planned, renaming};
 pub(crate) use engine::{containers, detail, engine_up, log_lines, usage};
 pub(crate) use host::{clean, examined};
 pub(crate) use proxy::{activity, report, snapshot};

@@ -9,6 +9,7 @@ use super::super::model::{AppView, Model, Pane, RowKey, Sort, State};
 use super::super::msg::Hit;
 use super::super::theme::Role;
 use super::super::widget::chart;
+use super::lock;
 
 /// Columns of numbers, each as wide as its widest number and a space; the last ones go first when room is short.
 const NUMBERS: [(&str, u16, Sort); 4] =
@@ -96,17 +97,33 @@ fn draw_row(c: &mut Canvas<'_>, line: Rect, row: &RowKey, columns: usize) {
             c.text(line.x + 1, line.y, 1, role, glyph);
             if standing.word.is_empty() {
                 let split = line.right() - numbers_width(columns);
-                let own = if app.lock.as_ref().is_some_and(|l| l.op.is_none()) { "locked " } else { "" };
                 let width = split.saturating_sub(line.x + LEAD);
                 let used = c.text(line.x + LEAD, line.y, width, Role::Text, &app.host());
-                if usize::from(width - used) > own.len() {
-                    c.right(line.x + LEAD, line.y, width, Role::Warn, own);
+                // That nobody may change it matters more than what it uses: those numbers make room.
+                let kept = columns.min(1);
+                let free = numbers_width(columns) - numbers_width(kept);
+                match lock::short(m, name, width.saturating_sub(used + 1).max(free.saturating_sub(1))) {
+                    Some(lock) if usize::from(width - used) > super::super::canvas::columns(&lock) + 1 => {
+                        c.right(line.x + LEAD, line.y, width.saturating_sub(1), Role::Warn, &lock);
+                        cells(c, line, app, columns, columns);
+                    }
+                    Some(lock) => {
+                        cells(c, line, app, columns, kept);
+                        c.right(line.right() - free, line.y, free, Role::Warn, &lock);
+                    }
+                    None => cells(c, line, app, columns, columns),
                 }
-                cells(c, line, app, columns);
             } else {
                 c.text(line.x + LEAD, line.y, name_width, Role::Text, &app.host());
                 let used = c.text(split, line.y, numbers, role, &standing.word);
-                progress(c, split + used + 1, line, m.deploys.active(name).map(|w| w.view.progress()));
+                match m.deploys.active(name).map(|w| w.view.progress()) {
+                    Some(at) => progress(c, split + used + 1, line, Some(at)),
+                    None => {
+                        if let Some(lock) = lock::short(m, name, numbers.saturating_sub(used + 3)) {
+                            c.line(split + used, line.y, numbers - used, &[(Role::Faint, " · "), (Role::Warn, &lock)]);
+                        }
+                    }
+                }
             }
         }
         RowKey::Birth(op) => {
@@ -145,7 +162,8 @@ fn progress(c: &mut Canvas<'_>, x: u16, line: Rect, progress: Option<(usize, usi
     }
 }
 
-fn cells(c: &mut Canvas<'_>, line: Rect, app: &AppView, columns: usize) {
+/// The first `shown` of so many columns.
+fn cells(c: &mut Canvas<'_>, line: Rect, app: &AppView, columns: usize, shown: usize) {
     let m: &Model = c.m;
     let usage = m.usage_of(app);
     let dash = || "–".to_owned();
@@ -156,7 +174,7 @@ fn cells(c: &mut Canvas<'_>, line: Rect, app: &AppView, columns: usize) {
         usage.and_then(|u| u.memory.last()).map_or_else(dash, |b| format::bytes(b as u64)),
     ];
     let mut x = line.right() - numbers_width(columns);
-    for ((_, width, _), text) in NUMBERS.iter().zip(&texts).take(columns) {
+    for ((_, width, _), text) in NUMBERS.iter().zip(&texts).take(shown) {
         let role = if text == "–" || text == "0" { Role::Faint } else { Role::Text };
         c.right(x, line.y, *width, role, text);
         x += width;

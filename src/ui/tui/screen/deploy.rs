@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 
 use crate::app::event::{Finished, Step};
-use crate::app::{Action, OpId, StepState, StepView};
+use crate::app::{Action, Ask, OpId, StepState, StepView};
 
 use super::super::canvas::{Canvas, Piece, columns};
 use super::super::format;
@@ -48,19 +48,7 @@ fn frame(c: &mut Canvas<'_>, area: Rect, watched: &Watched) -> Rect {
     let m = c.m;
     let view = &watched.view;
     let host = view.host.clone().unwrap_or_else(|| watched.title.clone());
-    let verb = match &watched.ask {
-        Some(crate::app::Ask::Rollback { .. }) => "Roll back ",
-        Some(crate::app::Ask::Restart { .. }) => "Restart ",
-        Some(crate::app::Ask::Start { .. }) => "Start ",
-        Some(crate::app::Ask::Stop { .. }) => "Stop ",
-        Some(crate::app::Ask::Maintenance { .. }) => "Maintenance ",
-        Some(crate::app::Ask::Pause { .. }) => "Pause ",
-        Some(crate::app::Ask::Resume { .. }) => "Resume ",
-        Some(crate::app::Ask::Remove { .. }) => "Remove ",
-        Some(crate::app::Ask::Promote { .. }) => "Promote ",
-        Some(crate::app::Ask::Abort { .. }) => "Abort the canary of ",
-        _ => "Deploy ",
-    };
+    let verb = verb(watched);
     let releases = match (view.from, view.to) {
         (Some(from), Some(to)) => format!("   release {from} {} {to}", c.glyphs().arrow),
         (None, Some(to)) => format!("   release {to}"),
@@ -80,6 +68,30 @@ fn frame(c: &mut Canvas<'_>, area: Rect, watched: &Watched) -> Rect {
     let used = c.line(x + 1, area.bottom() - 1, own, &[(Role::Muted, label), (Role::Text, &command)]);
     c.text(x + 1 + used, area.bottom() - 1, 1, Role::Faint, " ");
     inner
+}
+
+/// What is done. Of others' changes only the command they gave is known.
+fn verb(watched: &Watched) -> &'static str {
+    match &watched.ask {
+        Some(Ask::Rollback { .. }) => "Roll back ",
+        Some(Ask::Restart { .. }) => "Restart ",
+        Some(Ask::Start { .. }) => "Start ",
+        Some(Ask::Stop { .. }) => "Stop ",
+        Some(Ask::Maintenance { .. }) => "Maintenance ",
+        Some(Ask::Pause { .. }) => "Pause ",
+        Some(Ask::Resume { .. }) => "Resume ",
+        Some(Ask::Remove { .. }) => "Remove ",
+        Some(Ask::Promote { .. }) => "Promote ",
+        Some(Ask::Abort { .. }) => "Abort the canary of ",
+        Some(Ask::Rename { .. } | Ask::DropAlias { .. }) => "Rename ",
+        Some(Ask::Adopt { .. }) => "Adopt ",
+        Some(Ask::Tidy { .. }) => "Tidy up ",
+        Some(Ask::Deploy(_) | Ask::Canary { .. }) => "Deploy ",
+        None => match watched.view.by.as_ref().map(|by| by.command.as_str()) {
+            Some("deploy") | None => "Deploy ",
+            Some(_) => "Change of ",
+        },
+    }
 }
 
 /// What is going to change.

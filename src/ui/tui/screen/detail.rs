@@ -23,8 +23,15 @@ pub(super) fn draw(c: &mut Canvas<'_>, area: Rect) {
             let (role, glyph) = apps::glyph(c, standing.state);
             let host = app.host();
             let word = if standing.word.is_empty() { "serving" } else { &standing.word };
-            let title =
-                [(role, glyph), (Role::Text, " "), (Role::Strong, host.as_str()), (Role::Faint, "  "), (role, word)];
+            let locked = if m.locks_of(name).0.is_some() { "  locked" } else { "" };
+            let title = [
+                (role, glyph),
+                (Role::Text, " "),
+                (Role::Strong, host.as_str()),
+                (Role::Faint, "  "),
+                (role, word),
+                (Role::Warn, locked),
+            ];
             let inner = c.panel(area, &title, focused);
             c.hits.push((area, Hit::Detail));
             tabs(c, inner);

@@ -42,12 +42,13 @@ pub(super) fn confirm(c: &mut Canvas<'_>, area: Rect, confirm: &Confirm) {
         let role = if confirm.is_ready() { Role::Ok } else { Role::Text };
         field::draw(c, (x, y, inside.right().saturating_sub(x)), role, input, !confirm.armed, false);
         y += 1;
-        c.line(inside.x, y, inside.width, &[(Role::Accent, "^D"), (Role::Muted, " the data too, or not")]);
+        if confirm.removes() {
+            c.line(inside.x, y, inside.width, &[(Role::Accent, "^D"), (Role::Muted, " the data too, or not")]);
+        }
         y += 1;
     }
-    if let Some(input) = &confirm.message {
+    if let Some((label, input)) = &confirm.message {
         y += 1;
-        let label = "visitors read: ";
         c.text(inside.x, y, inside.width, Role::Muted, label);
         let x = inside.x + columns(label) as u16;
         field::draw(c, (x, y, inside.right().saturating_sub(x)), Role::Text, input, !confirm.armed, false);

@@ -19,6 +19,7 @@ pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, form: &Form) {
         FormKind::New => ("New app", String::new()),
         FormKind::Settings(_) => ("Settings ", form.host.clone()),
         FormKind::Deploy(_) => ("Deploy ", form.host.clone()),
+        FormKind::Rename(_) => ("Rename ", form.host.clone()),
     };
     let changed = form.rows.iter().filter(|r| r.is_changed()).count();
     let note = match changed {
@@ -185,6 +186,9 @@ fn help(c: &mut Canvas<'_>, area: Rect, form: &Form) {
         return;
     }
     let (help, cost) = match row.kind.field() {
+        None if matches!(form.kind, FormKind::Rename(_)) => {
+            ("its name in commands; hostnames, data and history stay, the old name goes on meaning it", String::new())
+        }
         None => ("a name for commands, once and for all; empty: the image's last part", String::new()),
         Some(Field::Host) if form.kind == FormKind::New => {
             ("where people reach it; several separated by spaces", String::new())

@@ -13,6 +13,7 @@ use super::super::layout;
 use super::super::model::{AppView, State};
 use super::super::theme::Role;
 use super::super::widget::chart;
+use super::lock;
 
 /// Columns of the labels on the left.
 const LABEL: u16 = 10;
@@ -68,13 +69,14 @@ fn wrong(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
         }
         State::Busy => {}
     }
-    if let Some(lock) = app.lock.as_ref().filter(|l| l.op.is_none()) {
-        let why = lock.message.as_ref().map(|t| format!(": {t}")).unwrap_or_default();
-        let since = format::ago(m.now, lock.since);
-        lines.push((
-            Role::Warn,
-            format!("{} locked by {}@{} {since}{why}", c.glyphs().warn, lock.by.user, lock.by.host),
-        ));
+    let (on_purpose, held) = m.locks_of(app.name());
+    if let Some(lock) = on_purpose {
+        lines.push((Role::Warn, format!("{} locked by {}", c.glyphs().warn, lock::by(m, lock))));
+        lines.push((Role::Muted, "  nobody can change it meanwhile · L lifts it".into()));
+    }
+    // A change that is shown as one says so itself; this one was never heard of again.
+    if let Some(lock) = held.filter(|_| standing.state != State::Busy) {
+        lines.push((Role::Muted, format!("{} being changed by {}", c.glyphs().busy, lock::by(m, lock))));
     }
     let mut y = area.y;
     for (role, text) in &lines {
@@ -97,6 +99,13 @@ fn facts(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
         c.line(area.x + LABEL, y, area.width.saturating_sub(LABEL), pieces);
         y += 1;
     };
+    // Commands go by the name: it is told where one could not guess it from the hostname.
+    let (name, aliases) = (app.name().as_str(), &app.record.aliases);
+    if !aliases.is_empty() || !app.host().starts_with(name) {
+        let others: Vec<&str> = aliases.iter().map(crate::app::AppName::as_str).collect();
+        let others = if others.is_empty() { String::new() } else { format!(" · also {}", others.join(", ")) };
+        row(c, "name", &[(Role::Text, name), (Role::Muted, &others)]);
+    }
     match app.release() {
         Some(release) => {
             let number = format!("release {}", release.number);

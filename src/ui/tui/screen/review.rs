@@ -2,11 +2,11 @@
 
 use ratatui::layout::Rect;
 
-use crate::app::{Action, Ask, PlanView};
+use crate::app::{Action, PlanView};
 use crate::ui::plan_words;
 
 use super::super::canvas::{Canvas, Piece};
-use super::super::model::{Form, Stage};
+use super::super::model::{Form, FormKind, Stage};
 use super::super::same_as;
 use super::super::theme::Role;
 use super::failure;
@@ -53,11 +53,17 @@ fn plan_shown(c: &mut Canvas<'_>, area: Rect, form: &Form, plan: &PlanView) {
         c.right(area.x, y, area.width, Role::Muted, plan_words::cost(change.cost));
         y += 1;
     }
+    // What a rename says is what does not change; else a remark is something to think about.
+    let (role, mark) = match form.kind {
+        FormKind::Rename(_) => (Role::Text, c.glyphs().pending),
+        _ => (Role::Warn, "!"),
+    };
     for remark in &plan.remarks {
-        y += c.paragraph(Rect { y, height: 2, ..area }, Role::Warn, &format!("! {remark}"));
+        let left = area.bottom().saturating_sub(y + 3);
+        y += c.paragraph(Rect { y, height: left.min(2), ..area }, role, &format!("{mark} {remark}"));
     }
-    let Ok(deploy) = form.wish() else { return };
-    let command = same_as::command(&Ask::Deploy(Box::new(deploy)));
+    let Ok(ask) = form.ask(false) else { return };
+    let command = same_as::command(&ask);
     y += 1;
     c.text(area.x, y, area.width, Role::Muted, "the same as:");
     for line in same_as::wrapped(&command, usize::from(area.width.saturating_sub(4))) {

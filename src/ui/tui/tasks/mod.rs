@@ -4,6 +4,7 @@
 mod access;
 mod examine;
 mod links;
+mod locks;
 mod usage;
 
 use std::collections::HashMap;
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::engine::{LogLine, LogQuery};
 use crate::app::event::Outcome;
 use crate::app::proxy::{ProbeRequest, Proxy};
-use crate::app::{Installation, Job, OpId, Problem};
+use crate::app::{AppName, Caller, Installation, Job, OpId, Problem};
 
 use super::console::Console;
 use super::msg::{Effect, Inspect, LogRequest, Msg};
@@ -90,6 +91,8 @@ impl Tasks {
                     let _ = tx.send(Msg::Traffic(name, report)).await;
                 });
             }
+            Effect::Hold(app, op, by, why) => self.lock(locks::Wish::Hold(op, why), app, by),
+            Effect::Lift(app, by, force) => self.lock(locks::Wish::Lift(force), app, by),
             Effect::Examine => {
                 let (tx, at) = (self.tx.clone(), self.at.clone());
                 self.replace(Key::Examine, async move {
@@ -148,6 +151,14 @@ impl Tasks {
             let Some(proxy) = current(proxy).await else { return };
             let events = proxy.follow(&op, seq).map(|event| event.map_err(Problem::from)).boxed();
             forward(tx, op, events).await;
+        });
+    }
+
+    fn lock(&mut self, wish: locks::Wish, app: AppName, by: Caller) {
+        let (tx, at, proxy) = (self.tx.clone(), self.at.clone(), self.proxy.clone());
+        tokio::spawn(async move {
+            let (Some(at), Some(proxy)) = (current(at).await, current(proxy).await) else { return };
+            let _ = tx.send(Msg::Locked(locks::change(&at, &*proxy, &app, by, wish).await)).await;
         });
     }
 

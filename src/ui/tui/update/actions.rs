@@ -11,7 +11,7 @@ use super::super::report;
 use super::super::same_as;
 use super::keys::notice;
 use super::menu::menu;
-use super::nav;
+use super::{locks, nav};
 
 /// How long a request waits while its app is paused, as `once pause` has it.
 const PAUSE: Span = Span::seconds(30);
@@ -25,6 +25,8 @@ pub(super) fn command(m: &mut Model, cmd: Cmd) -> Vec<Effect> {
         Cmd::Edit => return edit(m),
         Cmd::Deploy => open_form(m, Form::deploy),
         Cmd::Actions => menu(m),
+        Cmd::Lock => locks::toggle(m),
+        Cmd::Rename => rename(m),
         Cmd::Shell => return shell(m),
         Cmd::CopyAddress => {
             if let Some(address) = m.app().and_then(|a| a.address(m.ports, m.now)) {
@@ -58,6 +60,12 @@ fn open_form(m: &mut Model, make: impl Fn(&crate::app::AppName, u64, &crate::app
         }
         None => notice(m, "no app with settings is selected"),
     }
+}
+
+fn rename(m: &mut Model) {
+    let Some(app) = m.app().map(|a| a.name().clone()) else { return };
+    m.form = Some(Box::new(Form::rename(&app)));
+    m.view = View::Form;
 }
 
 fn shell(m: &mut Model) -> Vec<Effect> {
@@ -213,7 +221,8 @@ fn question(m: &Model, app: &AppView, wish: Ask) -> Result<Confirm, String> {
         Ask::Deploy(_) | Ask::Canary { .. } => return Err("a deploy is reviewed, not asked about".into()),
     };
     let typed = matches!(wish, Ask::Remove { .. }).then(|| (app.name().to_string(), Input::default()));
-    let message = matches!(wish, Ask::Maintenance { notice: Some(_), .. }).then(Input::default);
+    let message =
+        matches!(wish, Ask::Maintenance { notice: Some(_), .. }).then(|| ("visitors read: ", Input::default()));
     let command = Some(same_as::command(&wish));
     let (then, asked_at) = (Then::Run(Box::new(wish)), m.frames);
     Ok(Confirm { title, lines, yes, then, command, armed: false, typed, message, asked_at })
@@ -328,7 +337,9 @@ pub(super) fn in_deploy(m: &mut Model, op: &OpId, cmd: Cmd) -> Option<Vec<Effect
 }
 
 fn edit_again(m: &mut Model, watched: &Watched) -> Vec<Effect> {
-    if let (Some(form), Some(Ask::Deploy(_)), false) = (&mut m.form, &watched.ask, watched.is_active()) {
+    if let (Some(form), Some(Ask::Deploy(_) | Ask::Rename { .. }), false) =
+        (&mut m.form, &watched.ask, watched.is_active())
+    {
         form.stage = super::super::model::Stage::Edit;
         if form.kind == FormKind::New || form.is_changed() {
             m.view = View::Form;

@@ -11,6 +11,7 @@ use crate::app::{AppName, Problem, certificates_of};
 use super::super::format::since;
 use super::super::model::{AppView, Link, Model, RowKey, Seen, Stage, Tab};
 use super::super::msg::{Effect, Inspect, LogRequest, Msg};
+use super::keys::notice;
 use super::nav;
 
 /// How often the selected app's container and health path are looked at again.
@@ -76,6 +77,8 @@ pub(super) fn take(m: &mut Model, msg: Msg) -> Vec<Effect> {
                 None => report(m, problem),
             }
         }
+        Msg::Locked(Ok(text)) => notice(m, text),
+        Msg::Locked(Err(problem)) => report(m, problem),
         Msg::Examined(answer) => m.host_view.take(m.now, answer.map(|examined| *examined)),
         Msg::Activity(entries) => m.activity = Some(entries),
         Msg::Problem(problem) => report(m, problem),
@@ -97,9 +100,6 @@ fn snapshot_taken(m: &mut Model, snapshot: Snapshot) -> Vec<Effect> {
     let certificates = snapshot.certificates;
     m.proxy_info = Some(snapshot.info);
     let mut traffic: HashMap<_, _> = snapshot.traffic.into_iter().collect();
-    // A change goes on beside a lock that was taken on purpose meanwhile: that one is what others will meet.
-    let (held, purpose): (Vec<_>, Vec<_>) = snapshot.locks.iter().cloned().partition(|l| l.op.is_some());
-    let mut locks: HashMap<AppName, _> = held.into_iter().chain(purpose).map(|l| (l.app.clone(), l)).collect();
     m.locks = snapshot.locks;
     m.apps = snapshot
         .apps
@@ -108,7 +108,6 @@ fn snapshot_taken(m: &mut Model, snapshot: Snapshot) -> Vec<Effect> {
         .map(|record| {
             let view = AppView {
                 traffic: traffic.remove(&record.id).unwrap_or_default(),
-                lock: locks.remove(&record.name),
                 container: None,
                 certificates: certificates_of(&record, &certificates),
                 record,

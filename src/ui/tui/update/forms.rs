@@ -3,7 +3,7 @@
 use crossterm::event::KeyCode;
 use tui_input::Input;
 
-use crate::app::{Action, Ask, Field};
+use crate::app::{Action, Field};
 
 use super::super::keymap::Cmd;
 use super::super::model::{Confirm, Form, Model, Overlay, Row, RowKind, Stage, Then, View};
@@ -68,7 +68,7 @@ fn editing(m: &mut Model, cmd: Cmd) -> Vec<Effect> {
         Cmd::DropRow => drop_row(form),
         Cmd::Secret => secret(form),
         Cmd::Copy => {
-            return match wish(form, false) {
+            return match form.ask(false) {
                 Ok(ask) => actions::copy(m, same_as::command(&ask)),
                 Err(_) => Vec::new(),
             };
@@ -101,7 +101,7 @@ fn reviewing(m: &mut Model, cmd: Cmd, stage: &Stage) -> Vec<Effect> {
     match (cmd, stage) {
         (Cmd::Back, _) => form.stage = Stage::Edit,
         (Cmd::Copy, _) => {
-            if let Ok(ask) = wish(form, false) {
+            if let Ok(ask) = form.ask(false) {
                 return actions::copy(m, same_as::command(&ask));
             }
         }
@@ -110,7 +110,7 @@ fn reviewing(m: &mut Model, cmd: Cmd, stage: &Stage) -> Vec<Effect> {
             m.view = View::Main;
         }
         (Cmd::Submit, Stage::Review(_)) => {
-            if let Ok(ask) = wish(form, false) {
+            if let Ok(ask) = form.ask(false) {
                 // The form stays for "edit" after a failure.
                 return actions::run(m, ask);
             }
@@ -121,12 +121,6 @@ fn reviewing(m: &mut Model, cmd: Cmd, stage: &Stage) -> Vec<Effect> {
     Vec::new()
 }
 
-fn wish(form: &Form, dry_run: bool) -> Result<Ask, usize> {
-    let mut deploy = form.wish()?;
-    deploy.dry_run = dry_run;
-    Ok(Ask::Deploy(Box::new(deploy)))
-}
-
 fn review(m: &mut Model) -> Vec<Effect> {
     let Some(form) = m.form.as_mut() else { return Vec::new() };
     form.check();
@@ -134,7 +128,7 @@ fn review(m: &mut Model) -> Vec<Effect> {
         keys::notice(m, "nothing was changed");
         return Vec::new();
     }
-    match wish(form, true) {
+    match form.ask(true) {
         Err(row) => {
             form.cursor = row;
             form.on_key = false;

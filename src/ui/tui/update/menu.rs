@@ -99,6 +99,29 @@ pub(super) fn menu(m: &mut Model) {
             format!("once show {name}"),
             None,
         ),
+        item(
+            Cmd::Rename,
+            "Rename…",
+            "reviewed; the old name stays an alias",
+            format!("once rename {name} NEW"),
+            need(true, ""),
+        ),
+        match m.locks_of(&name).0 {
+            Some(lock) => item(
+                Cmd::Lock,
+                "Lift the lock…",
+                &format!("{}@{} holds it on purpose", lock.by.user, lock.by.host),
+                format!("once unlock {name}"),
+                need(true, ""),
+            ),
+            None => item(
+                Cmd::Lock,
+                "Lock…",
+                "against changes, with a reason",
+                format!("once lock {name} --message WHY"),
+                need(true, ""),
+            ),
+        },
         item(Cmd::Remove, "Remove…", "type its name; data is kept", format!("once remove {name}"), need(true, "")),
     ];
     if let Some(canary) = &app.record.canary {

@@ -5,6 +5,7 @@ mod data;
 mod forms;
 mod host;
 mod keys;
+mod locks;
 mod menu;
 mod nav;
 mod overlays;

@@ -6,7 +6,7 @@ use super::super::keymap::{self, Cmd};
 use super::super::model::{Confirm, Model, Overlay, Palette, PaletteItem, Pane, RowKey, Then, View};
 use super::super::msg::Effect;
 use super::super::report;
-use super::{actions, forms, host, keys, nav};
+use super::{actions, forms, host, keys, locks, nav};
 
 /// Edits the line of text in focus.
 pub(super) fn edit(m: &mut Model, change: impl FnOnce(&mut Input)) {
@@ -56,6 +56,8 @@ pub(super) fn command(m: &mut Model, cmd: Cmd) -> Vec<Effect> {
         }
         (Overlay::Menu(menu), Cmd::Up) => menu.cursor = menu.cursor.saturating_sub(1),
         (Overlay::Menu(menu), Cmd::Down) => menu.cursor = (menu.cursor + 1).min(menu.items.len().saturating_sub(1)),
+        (Overlay::Menu(menu), Cmd::Top) => menu.cursor = 0,
+        (Overlay::Menu(menu), Cmd::Bottom) => menu.cursor = menu.items.len().saturating_sub(1),
         (Overlay::Menu(menu), Cmd::Copy) => {
             let text = menu.items.get(menu.cursor).map(|i| i.command.clone());
             return text.map_or_else(Vec::new, |text| actions::copy(m, text));
@@ -120,6 +122,8 @@ fn answer(m: &mut Model, mut confirm: Confirm, cmd: Cmd) -> Vec<Effect> {
             return match confirm.then {
                 Then::Run(ask) => actions::run(m, *ask),
                 Then::Cancel(op) => vec![Effect::Cancel(op)],
+                Then::Hold(app, why) => locks::hold(m, app, why),
+                Then::Lift(app, force) => locks::lift(m, app, force),
                 Then::Mend(fixes) => {
                     host::begin(m, fixes);
                     Vec::new()
@@ -203,6 +207,7 @@ pub(super) fn palette(m: &mut Model) {
             (Cmd::Reopen, "end the maintenance (asks)"),
             (Cmd::Pause, "pause: let requests wait (asks)"),
             (Cmd::Resume, "resume: let them go on (asks)"),
+            (Cmd::Rename, "rename the app (reviewed first)"),
             (Cmd::Remove, "remove the app (asks)"),
         ] {
             items.push(PaletteItem::Command(cmd, text, String::new()));
