@@ -4,9 +4,9 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::io::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Takes blocks of the access log.
 pub type Sink = Arc<dyn Fn(&[u8]) + Send + Sync>;
@@ -39,6 +39,9 @@ pub(super) const FLUSH_EVERY: std::time::Duration = std::time::Duration::from_mi
 /// Blocks that may wait for the writer, 4 MiB in all; then lines are dropped and counted.
 const QUEUE: usize = 128;
 
+/// Blocks kept for their memory.
+const SPARE: usize = 4;
+
 thread_local! {
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
@@ -46,6 +49,8 @@ thread_local! {
 /// The sending end.
 pub(super) struct LogWriter {
     blocks: SyncSender<Vec<u8>>,
+    /// Written and empty, to be filled again: memory that comes and goes is paid for in page faults.
+    spare: Arc<Mutex<Vec<Vec<u8>>>>,
     /// Not told of yet.
     dropped: Arc<AtomicU64>,
     dropped_in_all: AtomicU64,
@@ -65,9 +70,17 @@ impl LogWriter {
         let (blocks, queue) = sync_channel::<Vec<u8>>(QUEUE);
         let dropped = Arc::new(AtomicU64::new(0));
         let lost = Arc::clone(&dropped);
+        let spare = Arc::new(Mutex::new(Vec::new()));
+        let written = Arc::clone(&spare);
         let run = move || {
-            for block in queue {
+            for mut block in queue {
                 write(&block);
+                block.clear();
+                let mut spare = written.lock().unwrap_or_else(PoisonError::into_inner);
+                if spare.len() < SPARE {
+                    spare.push(block);
+                }
+                drop(spare);
                 let lost = lost.swap(0, Ordering::Relaxed);
                 if lost > 0 {
                     write(
@@ -78,7 +91,7 @@ impl LogWriter {
             }
         };
         std::thread::Builder::new().name("access-log".to_owned()).spawn(run).ok()?;
-        Some(Self { blocks, dropped, dropped_in_all: AtomicU64::new(0) })
+        Some(Self { blocks, spare, dropped, dropped_in_all: AtomicU64::new(0) })
     }
 
     /// Lines lost since the start, as their reader was too slow.
@@ -90,6 +103,7 @@ impl LogWriter {
     pub(super) fn line(&self, format: impl FnOnce(&mut Vec<u8>)) {
         BUFFER.with_borrow_mut(|buffer| {
             if buffer.capacity() == 0 {
+                *buffer = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
                 buffer.reserve(BLOCK + 4096);
             }
             format(buffer);
