@@ -114,7 +114,8 @@ impl Context {
         let asks_first = go_ahead::is_awaited(&request);
         let grpc = multiplex::is_grpc(request.headers());
         let prefix = rewrite::stripped(&live.route);
-        let id = headers::to_app(&mut request, peer, port.as_deref(), prefix, protocol.as_ref(), chunked);
+        let began = record.started;
+        let id = headers::to_app(&mut request, peer, port.as_deref(), prefix, protocol.as_ref(), chunked, began);
         let original = request.uri().clone();
         if let Some(prefix) = prefix {
             rewrite::strip(&mut request, prefix);

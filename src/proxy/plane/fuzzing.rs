@@ -10,6 +10,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -91,7 +92,7 @@ async fn judge(mut request: Request<Incoming>) -> String {
     let chunked = !hyper::body::Body::is_end_stream(request.body());
     let fine = sound.is_ok() && host.is_some();
     if fine {
-        headers::to_app(&mut request, &peer(false), None, None, upgrade.as_ref(), chunked);
+        headers::to_app(&mut request, &peer(false), None, None, upgrade.as_ref(), chunked, Instant::now());
     }
     // To its end, also where nobody wants it: whether hyper goes on behind a body that was left lying depends on how
     // much of it is there.

@@ -1,6 +1,6 @@
 //! Heads on their way through: what belongs to one connection stays behind, what the app must know is added.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
 use hyper::ext::Protocol;
 
 use super::record::Peer;
-use super::{forwarded, request_id};
+use super::{clock, forwarded, request_id};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -91,7 +91,7 @@ pub(super) fn trailers(headers: &mut HeaderMap) {
     }
 }
 
-/// Makes a request's head fit for the app. Gives the request's id.
+/// Makes a request's head fit for the app. `began`: when it came. Gives the request's id.
 pub(super) fn to_app<B>(
     request: &mut Request<B>,
     peer: &Peer,
@@ -99,6 +99,7 @@ pub(super) fn to_app<B>(
     prefix: Option<&str>,
     upgrade: Option<&HeaderValue>,
     chunked: bool,
+    began: Instant,
 ) -> HeaderValue {
     let absolute = request.uri().authority().and_then(|a| HeaderValue::from_str(a.as_str()).ok());
     if absolute.is_some() {
@@ -114,9 +115,11 @@ pub(super) fn to_app<B>(
     }
     let trailers = headers.get_all(TE).iter().any(|v| tokens(v).any(|t| t.eq_ignore_ascii_case("trailers")));
     strip(headers);
-    headers.remove(FORWARDED);
-    headers.remove(EXPECT);
-    headers.remove(HTTP2_SETTINGS);
+    if headers.keys().any(|name| [FORWARDED, EXPECT, HTTP2_SETTINGS].contains(name)) {
+        headers.remove(FORWARDED);
+        headers.remove(EXPECT);
+        headers.remove(HTTP2_SETTINGS);
+    }
     if trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
@@ -129,7 +132,7 @@ pub(super) fn to_app<B>(
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
     forwarded::tell(headers, peer, port, prefix);
-    headers.insert(X_REQUEST_START, start());
+    headers.insert(X_REQUEST_START, start(began));
     match headers.get(X_REQUEST_ID) {
         Some(id) if request_id::is_sane(id) && headers.get_all(X_REQUEST_ID).iter().count() == 1 => id.clone(),
         _ => {
@@ -154,13 +157,38 @@ pub(super) fn to_client(headers: &mut HeaderMap, upgraded: bool) {
     }
 }
 
-/// Takes away what is meant for one hop only, and what `Connection` names. `Trailer` stays: the trailers do, too.
+/// What is meant for one hop only. `Trailer` is not among it: the trailers go on, too.
+static OF_ONE_HOP: [HeaderName; 8] =
+    [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE];
+
+/// Its place in [`OF_ONE_HOP`]. One look at each name of a head is much cheaper than a lookup for each of these.
+fn place(name: &str) -> Option<usize> {
+    Some(match name {
+        "connection" => 0,
+        "keep-alive" => 1,
+        "proxy-connection" => 2,
+        "proxy-authenticate" => 3,
+        "proxy-authorization" => 4,
+        "te" => 5,
+        "transfer-encoding" => 6,
+        "upgrade" => 7,
+        _ => return None,
+    })
+}
+
+/// Takes away what is meant for one hop only, and what `Connection` names.
 fn strip(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
+    let mut found = [false; OF_ONE_HOP.len()];
+    for at in headers.keys().filter_map(|name| place(name.as_str())) {
+        found[at] = true;
+    }
+    if found[0] {
         let named: Vec<HeaderName> = headers
             .get_all(CONNECTION)
             .iter()
             .flat_map(tokens)
+            // What goes anyway. Most say nothing else.
+            .filter(|token| place(token).is_none())
             .filter_map(|token| token.parse().ok())
             // Nobody may take these away from the next reader: they say whom and how much.
             .filter(|name| name != HOST && name != CONTENT_LENGTH)
@@ -168,10 +196,8 @@ fn strip(headers: &mut HeaderMap) {
         for name in named {
             headers.remove(name);
         }
-        headers.remove(CONNECTION);
     }
-    for name in [KEEP_ALIVE, PROXY_CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE]
-    {
+    for (name, _) in OF_ONE_HOP.iter().zip(found).filter(|(_, found)| *found) {
         headers.remove(name);
     }
 }
@@ -181,11 +207,10 @@ fn tokens(value: &HeaderValue) -> impl Iterator<Item = &str> {
 }
 
 /// `t=` and the time in milliseconds, which tells the app how long a request waited.
-fn start() -> HeaderValue {
-    let millis = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+fn start(began: Instant) -> HeaderValue {
     let mut text = [b'0'; 15];
     text[..2].copy_from_slice(b"t=");
-    let mut rest = u64::try_from(millis).unwrap_or(0);
+    let mut rest = u64::try_from(clock::since_1970(began).as_millis()).unwrap_or(0);
     for digit in text[2..].iter_mut().rev() {
         *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
         rest /= 10;
@@ -215,7 +240,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let mut request = request.body(()).unwrap();
-        to_app(&mut request, &peer(), Some("8080"), None, upgrade, chunked);
+        to_app(&mut request, &peer(), Some("8080"), None, upgrade, chunked, Instant::now());
         request.into_parts().0.headers
     }
 
@@ -225,7 +250,7 @@ mod tests {
             [("http://a.test", "/"), ("http://a.test#x", "/"), ("http://a.test?x#y", "/?x"), ("http://a.test/x", "/x")]
         {
             let mut request = Request::builder().uri(target).body(()).unwrap();
-            to_app(&mut request, &peer(), None, None, None, false);
+            to_app(&mut request, &peer(), None, None, None, false, Instant::now());
             assert_eq!(request.uri().to_string(), expected, "{target}");
             assert_eq!(request.headers()[HOST], "a.test");
         }
@@ -278,8 +303,8 @@ mod tests {
         assert_eq!(head["x-forwarded-host"], "a.test:8080");
         assert_eq!(head["x-forwarded-port"], "8080");
         let start: u128 = head["x-request-start"].to_str().unwrap().strip_prefix("t=").unwrap().parse().unwrap();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
-        assert!(now - start < 5000);
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+        assert!(now.abs_diff(start) < 5000);
     }
 
     #[test]
@@ -319,7 +344,7 @@ mod tests {
         let request = Request::builder().uri("http://a.test:81/x?y").header("host", "b.test").body(()).unwrap();
         assert_eq!(authority(&request), Some("a.test:81"));
         let mut request = request;
-        to_app(&mut request, &peer(), None, None, None, false);
+        to_app(&mut request, &peer(), None, None, None, false, Instant::now());
         assert_eq!(
             (request.uri().to_string().as_str(), &request.headers()["host"]),
             ("/x?y", &"a.test:81".parse().unwrap())

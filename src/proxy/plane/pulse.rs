@@ -60,8 +60,8 @@ impl Pulse {
         }
     }
 
-    fn enter(&self, state: u8) {
-        self.since.store(now(), Ordering::Relaxed);
+    fn enter(&self, state: u8, now: u64) {
+        self.since.store(now, Ordering::Relaxed);
         self.state.store(state, Ordering::Relaxed);
     }
 
@@ -78,7 +78,7 @@ impl Pulse {
         self.busy.fetch_add(1, Ordering::Relaxed);
         self.state.store(BUSY, Ordering::Relaxed);
         self.progress();
-        Busy(Arc::clone(self))
+        Busy { pulse: Arc::clone(self), ended: None }
     }
 
     pub(super) fn is_busy(&self) -> bool {
@@ -101,7 +101,7 @@ impl Pulse {
         }
         match self.state.load(Ordering::Relaxed) {
             NEW => self.state.store(HEAD, Ordering::Relaxed),
-            IDLE => self.enter(HEAD),
+            IDLE => self.enter(HEAD, now()),
             _ => {}
         }
     }
@@ -170,19 +170,28 @@ impl Pulse {
 }
 
 /// A request's part of a connection's life.
-pub(super) struct Busy(Arc<Pulse>);
+pub(super) struct Busy {
+    pulse: Arc<Pulse>,
+    /// When it ended, if somebody has looked already.
+    ended: Option<Instant>,
+}
 
 impl Busy {
     /// A part of a body has passed.
     pub(super) fn progress(&self) {
-        self.0.progress();
+        self.pulse.progress();
+    }
+
+    /// It ends now: spares another look at the clock.
+    pub(super) fn ended(&mut self, now: Instant) {
+        self.ended = Some(now);
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        if self.0.busy.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.0.enter(IDLE);
+        if self.pulse.busy.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.pulse.enter(IDLE, self.ended.map_or_else(now, clock::millis));
         }
     }
 }

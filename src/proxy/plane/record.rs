@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 use super::app::App;
 use super::body::Meter;
 use super::claim::Claim;
+use super::clock;
 use super::exchange::Context;
 use super::handle::Shared;
 use super::metrics::{Outcome, ReleaseCounts};
@@ -214,70 +215,78 @@ impl Drop for Record {
             && let Some(log) = &self.entry.log
         {
             let took = ended.saturating_duration_since(self.started);
-            writer.line(|line| self.write(log, took, outcome.bytes_in, line));
+            writer.line(|line| self.write(log, (ended, took), outcome.bytes_in, line));
         }
+        self.busy.ended(ended);
     }
 }
 
+/// `,"name":` of a member that is not the first.
+macro_rules! key {
+    ($name:literal) => {
+        concat!(",\"", $name, "\":").as_bytes()
+    };
+}
+
 impl Record {
-    fn write(&self, log: &Log, took: Duration, bytes_in: u64, line: &mut Vec<u8>) {
+    fn write(&self, log: &Log, (ended, took): (Instant, Duration), bytes_in: u64, line: &mut Vec<u8>) {
         line.extend_from_slice(b"{\"time\":\"");
-        timestamp(line);
+        timestamp(clock::since_1970(ended), line);
         line.extend_from_slice(b"\",\"level\":\"INFO\",\"msg\":\"Request\"");
         let entry = &self.entry;
         let bytes = |value: &'_ Option<HeaderValue>, line: &mut Vec<u8>| {
             escape(value.as_ref().map_or(b"".as_slice(), HeaderValue::as_bytes), line);
         };
-        key(line, "host");
+        line.extend_from_slice(key!("host"));
         match (&log.host, entry.uri.authority()) {
             (_, Some(authority)) => escape(authority.as_str().as_bytes(), line),
             (host, None) => bytes(host, line),
         }
-        number(line, "port", u64::from(entry.peer.local_port));
-        text(line, "path", entry.uri.path().as_bytes());
-        key(line, "request_id");
+        number(line, key!("port"), u64::from(entry.peer.local_port));
+        text(line, key!("path"), entry.uri.path().as_bytes());
+        line.extend_from_slice(key!("request_id"));
         bytes(&log.request_id, line);
-        number(line, "status", u64::from(self.status));
+        number(line, key!("status"), u64::from(self.status));
         let live = self.app.as_ref().map(|app| app.live());
-        text(line, "service", live.as_ref().map_or("", |live| live.route.name.as_str()).as_bytes());
+        text(line, key!("service"), live.as_ref().map_or("", |live| live.route.name.as_str()).as_bytes());
         match (&self.claim, &log.release) {
             (Some(claim), _) => {
-                text(line, "target", claim.upstream().target.address.as_bytes());
-                number(line, "release", claim.upstream().target.release.0);
+                text(line, key!("target"), claim.upstream().target.address.as_bytes());
+                number(line, key!("release"), claim.upstream().target.release.0);
             }
             (None, Some((target, release))) => {
-                text(line, "target", target.as_bytes());
-                number(line, "release", *release);
+                text(line, key!("target"), target.as_bytes());
+                number(line, key!("release"), *release);
             }
-            (None, None) => text(line, "target", b""),
+            (None, None) => text(line, key!("target"), b""),
         }
-        number(line, "duration", u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
-        text(line, "method", entry.method.as_str().as_bytes());
+        number(line, key!("duration"), u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        text(line, key!("method"), entry.method.as_str().as_bytes());
         match length(log.content_length.as_ref()) {
-            Some(length) => number(line, "req_content_length", length),
-            None => number(line, "req_content_length", bytes_in),
+            Some(length) => number(line, key!("req_content_length"), length),
+            None => number(line, key!("req_content_length"), bytes_in),
         }
-        key(line, "req_content_type");
+        line.extend_from_slice(key!("req_content_type"));
         bytes(&log.content_type, line);
-        number(line, "resp_content_length", self.bytes_out);
-        key(line, "resp_content_type");
+        number(line, key!("resp_content_length"), self.bytes_out);
+        line.extend_from_slice(key!("resp_content_type"));
         bytes(&log.answer_type, line);
-        text(line, "client_addr", entry.peer.ip.as_bytes());
+        text(line, key!("client_addr"), entry.peer.ip.as_bytes());
         // A text, as kamal-proxy has it.
         line.extend_from_slice(b",\"client_port\":\"");
         digits(line, u64::from(entry.peer.address.port()));
         line.push(b'"');
         // For most, the same.
         if entry.peer.trusted {
-            text(line, "remote_addr", entry.peer.client.to_string().as_bytes());
+            text(line, key!("remote_addr"), entry.peer.client.to_string().as_bytes());
         } else {
-            text(line, "remote_addr", entry.peer.ip.as_bytes());
+            text(line, key!("remote_addr"), entry.peer.ip.as_bytes());
         }
-        key(line, "user_agent");
+        line.extend_from_slice(key!("user_agent"));
         bytes(&log.user_agent, line);
-        text(line, "proto", version(entry.version).as_bytes());
-        text(line, "scheme", entry.peer.scheme.as_bytes());
-        key(line, "query");
+        text(line, key!("proto"), version(entry.version).as_bytes());
+        text(line, key!("scheme"), entry.peer.scheme.as_bytes());
+        line.extend_from_slice(key!("query"));
         redact(entry.uri.query().unwrap_or_default(), line);
         line.extend_from_slice(b"}\n");
     }
@@ -296,19 +305,13 @@ fn length(value: Option<&HeaderValue>) -> Option<u64> {
     value?.to_str().ok()?.parse().ok()
 }
 
-fn key(line: &mut Vec<u8>, key: &str) {
-    line.extend_from_slice(b",\"");
-    line.extend_from_slice(key.as_bytes());
-    line.extend_from_slice(b"\":");
-}
-
-fn text(line: &mut Vec<u8>, name: &str, value: &[u8]) {
-    key(line, name);
+fn text(line: &mut Vec<u8>, key: &[u8], value: &[u8]) {
+    line.extend_from_slice(key);
     escape(value, line);
 }
 
-fn number(line: &mut Vec<u8>, name: &str, value: u64) {
-    key(line, name);
+fn number(line: &mut Vec<u8>, key: &[u8], value: u64) {
+    line.extend_from_slice(key);
     digits(line, value);
 }
 
@@ -329,7 +332,9 @@ fn digits(line: &mut Vec<u8>, mut value: u64) {
 /// A JSON string of whatever bytes a stranger sent; what is no UTF-8 becomes U+FFFD.
 pub(super) fn escape(bytes: &[u8], line: &mut Vec<u8>) {
     line.push(b'"');
-    if bytes.iter().all(|b| matches!(b, 0x20..=0x7e) && *b != b'"' && *b != b'\\') {
+    // Without a branch for each byte, so that many are looked at in one step.
+    let plain = |b: &u8| matches!(b, 0x20..=0x7e) & (*b != b'"') & (*b != b'\\');
+    if bytes.iter().fold(true, |all, b| all & plain(b)) {
         line.extend_from_slice(bytes);
     } else {
         for c in String::from_utf8_lossy(bytes).chars() {
@@ -370,8 +375,7 @@ thread_local! {
 }
 
 /// RFC 3339 with nanoseconds, in UTC.
-fn timestamp(line: &mut Vec<u8>) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+fn timestamp(now: Duration, line: &mut Vec<u8>) {
     SECOND.with_borrow_mut(|(second, text)| {
         if *second != now.as_secs() || text.is_empty() {
             *second = now.as_secs();
@@ -432,11 +436,11 @@ mod tests {
     #[test]
     fn numbers_and_times() {
         let mut line = Vec::new();
-        number(&mut line, "n", 0);
-        number(&mut line, "m", u64::MAX);
+        number(&mut line, key!("n"), 0);
+        number(&mut line, key!("m"), u64::MAX);
         assert_eq!(String::from_utf8(line).unwrap(), format!(",\"n\":0,\"m\":{}", u64::MAX));
         let mut line = Vec::new();
-        timestamp(&mut line);
+        timestamp(clock::since_1970(Instant::now()), &mut line);
         let at: jiff::Timestamp = String::from_utf8(line).unwrap().parse().unwrap();
         assert!(jiff::Timestamp::now().duration_since(at).abs() < jiff::SignedDuration::from_secs(5));
     }
