@@ -2,14 +2,15 @@
 
 use std::future::poll_fn;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use http::{Method, Request};
+use http::header::{HeaderName, HeaderValue};
+use http::{Method, Request, Uri};
 
 use super::body::RequestBody;
 use super::claim::Claim;
 use super::exchange::Context;
-use super::forward::{Failure, Handshaken, NoConnection, Sent, answer, connect, handshake};
+use super::forward::{Failure, Handshaken, NoConnection, Sent, Wait, answer, connect, handshake};
 use super::pool::Wire;
 use super::record::Record;
 use crate::app::{Span, Upstream};
@@ -23,8 +24,8 @@ pub(super) struct Unconnected {
 }
 
 impl Unconnected {
-    pub(super) fn new(request: Request<RequestBody>, why: NoConnection) -> Self {
-        Self { request: Box::new(request), why }
+    pub(super) fn new(request: Box<Request<RequestBody>>, why: NoConnection) -> Self {
+        Self { request, why }
     }
 }
 
@@ -32,7 +33,7 @@ impl Context {
     /// `fresh`: not over a connection that has rested.
     pub(super) async fn attempt(
         &self,
-        request: Request<RequestBody>,
+        request: Box<Request<RequestBody>>,
         upgrade: bool,
         fresh: bool,
         record: &mut Record,
@@ -46,15 +47,16 @@ impl Context {
         let Some(claim) = &record.claim else { return Err(Unconnected::new(request, NoConnection::Other)) };
         let (upstream, timeouts) = (claim.upstream(), &self.shared.options.timeouts);
         let safe = is_safe(&request, record);
+        let mut now = Instant::now();
         let rested = match fresh {
             true => None,
-            false => poll_fn(|cx| Poll::Ready(upstream.reuse(self.lane, timeouts.upstream_idle, safe, cx))).await,
+            false => poll_fn(|cx| Poll::Ready(upstream.reuse(self.lane, timeouts.upstream_idle, safe, now, cx))).await,
         };
         let mut copy = None;
         let mut wire = match rested {
             Some(wire) => {
                 // The app may be closing it just now: what may be repeated is kept until the answer comes.
-                copy = safe.then(|| copy_of(&request));
+                copy = safe.then(|| Copied::of(&request));
                 wire
             }
             // On the heap, as are the other ways that few requests take: what is here moves with each of them.
@@ -63,14 +65,17 @@ impl Context {
                 Ok(opened) if upgrade => {
                     return Ok((Box::pin(self.send_apart(opened, request, record, claim)).await, None));
                 }
-                Ok((sender, connection)) => Box::new(Wire::new(sender, connection)),
+                Ok((sender, connection)) => {
+                    now = Instant::now();
+                    Box::new(Wire::new(sender, connection, Wait::new(claim, now)))
+                }
             },
         };
-        let send = wire.sender.try_send_request(request);
+        let send = wire.sender.try_send_request(*request);
         let limit = self.head_limit(claim);
-        let sent = answer(send, Some(&mut wire), claim, record.meter.as_deref(), limit).await;
+        let sent = answer(send, Some(&mut wire), claim, record.meter.as_deref(), (now, limit)).await;
         match (sent, copy) {
-            (Sent::Failed(Failure::App), Some(copy)) => Ok((Sent::Unheard(Box::new(copy)), Some(wire))),
+            (Sent::Failed(Failure::App), Some(copy)) => Ok((Sent::Unheard(Box::new(copy.request())), Some(wire))),
             (sent, _) => Ok((sent, Some(wire))),
         }
     }
@@ -88,13 +93,13 @@ impl Context {
     async fn send_apart(
         &self,
         (mut sender, connection): Handshaken,
-        request: Request<RequestBody>,
+        request: Box<Request<RequestBody>>,
         record: &Record,
         claim: &Claim,
     ) -> Sent {
         tokio::spawn(connection.with_upgrades());
-        let send = sender.try_send_request(request);
-        answer(send, None, claim, record.meter.as_deref(), self.head_limit(claim)).await
+        let send = sender.try_send_request(*request);
+        answer(send, None, claim, record.meter.as_deref(), (Instant::now(), self.head_limit(claim))).await
     }
 
     /// How long the app may take until its answer begins.
@@ -109,10 +114,26 @@ pub(super) fn is_safe<B>(request: &Request<B>, record: &Record) -> bool {
     matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) && record.meter.is_none()
 }
 
-fn copy_of(request: &Request<RequestBody>) -> Request<RequestBody> {
-    let mut copy = Request::new(RequestBody::empty());
-    copy.method_mut().clone_from(request.method());
-    copy.uri_mut().clone_from(request.uri());
-    copy.headers_mut().clone_from(request.headers());
-    copy
+/// What it takes to send a request without a body once more, which few need. A list: to copy a map costs several times as
+/// much, and this is done for almost every request.
+struct Copied {
+    method: Method,
+    uri: Uri,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Copied {
+    fn of(request: &Request<RequestBody>) -> Self {
+        let headers = request.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        Self { method: request.method().clone(), uri: request.uri().clone(), headers }
+    }
+
+    fn request(self) -> Request<RequestBody> {
+        let mut request = Request::new(RequestBody::empty());
+        (*request.method_mut(), *request.uri_mut()) = (self.method, self.uri);
+        for (name, value) in self.headers {
+            request.headers_mut().append(name, value);
+        }
+        request
+    }
 }

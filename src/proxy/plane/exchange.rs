@@ -127,7 +127,8 @@ impl Context {
         let body = body.limited(guard.and_then(|guard| guard.max_body)).waiting(go_ahead);
         let body = if grpc { body } else { body.paced(&self.shared.options.limits) };
         record.meter = meter;
-        let request = Request::from_parts(head, body);
+        // On the heap: it moves a lot from here on.
+        let request = Box::new(Request::from_parts(head, body));
 
         let mut answer =
             match self.deliver((host.as_str(), &original), app, request, client.is_some(), &mut record).await {
@@ -165,7 +166,7 @@ impl Context {
         &self,
         (host, original): (&str, &Uri),
         mut app: Arc<App>,
-        mut request: Request<RequestBody>,
+        mut request: Box<Request<RequestBody>>,
         upgrade: bool,
         record: &mut Record,
     ) -> Result<(Response<Incoming>, Option<Box<Wire>>), Page> {
@@ -199,11 +200,11 @@ impl Context {
                     let reused =
                         wire.is_some_and(|wire| wire.reused) || record.seat.take().is_some_and(|seat| seat.reused);
                     tries += u32::from(!reused);
-                    request = *back;
+                    request = back;
                 }
                 Ok((Sent::Unheard(copy), _)) => {
                     fresh = true;
-                    request = *copy;
+                    request = copy;
                 }
                 Ok((Sent::Failed(Failure::Client), _)) => return Err(Page::BadRequest),
                 Ok((Sent::Failed(Failure::TooLarge), _)) => return Err(Page::TooLarge),
@@ -214,15 +215,15 @@ impl Context {
                     // Nobody is to suffer from a candidate that is gone.
                     record.note_unreachable();
                     draw.stays = true;
-                    request = *back;
+                    request = back;
                 }
                 // The route has changed since this release ended.
                 Err(Unconnected { request: back, .. }) if tries < TRIES && !Arc::ptr_eq(&live, &app.live()) => {
                     tries += 1;
-                    request = *back;
+                    request = back;
                 }
                 Err(Unconnected { request: back, why: NoConnection::Nobody }) => {
-                    request = *back;
+                    request = back;
                     let until = *given_up.get_or_insert_with(|| Instant::now() + self.shared.options.timeouts.outage);
                     let visitor = &mut draw.visitor(request.headers());
                     Box::pin(self.comeback(&app, &live, until, visitor, record)).await?;

@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,8 @@ use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::sync::futures::OwnedNotified;
+use tokio::time::{Sleep, sleep_until};
 
 use super::body::{Meter, RequestBody, head_is_due};
 use super::claim::Claim;
@@ -96,20 +98,42 @@ pub(super) async fn handshake(stream: TcpStream, buffer: usize) -> hyper::Result
     http1::Builder::new().max_buf_size(buffer).handshake(TokioIo::new(stream)).await
 }
 
-/// Waits for the answer to what was given to `send`. Drives the connection meanwhile, unless it has a task of its own.
+/// What ends the wait for an answer that does not come. It stays with a connection: to move a timer on costs a fraction of
+/// setting a new one.
+pub(super) struct Wait {
+    due: Pin<Box<Sleep>>,
+    /// The drain's limit has passed, perhaps for somebody else.
+    cut: Pin<Box<OwnedNotified>>,
+}
+
+impl Wait {
+    pub(super) fn new(claim: &Claim, now: Instant) -> Self {
+        Self { due: Box::pin(sleep_until(now.into())), cut: Box::pin(Self::signal(claim)) }
+    }
+
+    fn signal(claim: &Claim) -> OwnedNotified {
+        claim.upstream().cut_signal(claim.lane).notified_owned()
+    }
+}
+
+/// Waits for the answer to what was given to `send`, for `limit` from `started` on. Drives the connection meanwhile,
+/// unless it has a task of its own.
 pub(super) async fn answer(
     send: impl Future<Output = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>>,
-    mut wire: Option<&mut Wire>,
+    wire: Option<&mut Wire>,
     claim: &Claim,
     meter: Option<&Meter>,
-    limit: Duration,
+    (started, limit): (Instant, Duration),
 ) -> Sent {
-    let started = Instant::now();
+    let mut own = None;
+    let (mut connection, Wait { due, cut }) = match wire {
+        Some(Wire { connection, wait, .. }) => (Some(connection), wait),
+        None => (None, own.insert(Wait::new(claim, started))),
+    };
+    due.as_mut().reset((started + limit).into());
     let mut send = pin!(send);
-    let mut due = pin!(tokio::time::sleep_until((started + limit).into()));
-    let mut cut = pin!(claim.upstream().cut_signal(claim.lane).notified_owned());
     poll_fn(|cx| {
-        let open = wire.as_mut().is_none_or(|wire| wire.drive(cx));
+        let open = connection.as_mut().is_none_or(|connection| Pin::new(&mut **connection).poll(cx).is_pending());
         match send.as_mut().poll(cx) {
             Poll::Ready(Ok(response)) => {
                 if let Some(meter) = meter {
@@ -134,7 +158,7 @@ pub(super) async fn answer(
         }
         if signalled {
             // It was meant for an earlier request.
-            cut.set(claim.upstream().cut_signal(claim.lane).notified_owned());
+            cut.set(Wait::signal(claim));
             cx.waker().wake_by_ref();
         }
         while due.as_mut().poll(cx).is_ready() {

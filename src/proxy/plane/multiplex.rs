@@ -1,6 +1,6 @@
 //! One try to get a request to a release that speaks HTTP/2.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::header::{CONTENT_TYPE, EXPECT, HOST, TRANSFER_ENCODING};
 use http::uri::{Authority, Scheme};
@@ -20,7 +20,7 @@ impl Context {
     /// As [`Context::attempt`], over a connection that others use too. `fresh`: over a new one.
     pub(super) async fn attempt_over_http2(
         &self,
-        request: Request<RequestBody>,
+        request: Box<Request<RequestBody>>,
         fresh: bool,
         record: &mut Record,
     ) -> Attempt {
@@ -49,10 +49,11 @@ impl Context {
         let is_endless = is_grpc(request.headers()) && claim.live.route.web.response_timeout.is_none();
         let limit = if is_endless { FOR_EVER } else { self.head_limit(claim) };
         let safe = is_safe(&request, record);
-        let (mut request, spare) = Spare::of(request);
+        let (mut request, spare) = Spare::of(*request);
         readdress(&mut request);
         request.body_mut().go_on();
-        let sent = answer(seat.sender().try_send_request(request), None, claim, record.meter.as_deref(), limit).await;
+        let send = seat.sender().try_send_request(request);
+        let sent = answer(send, None, claim, record.meter.as_deref(), (Instant::now(), limit)).await;
         let reused = seat.reused;
         record.seat = Some(seat);
         let sent = match sent {

@@ -11,12 +11,14 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::body::RequestBody;
+use super::forward::Wait;
 use super::upstream::Upstream;
 
 /// A connection to an app.
 pub(super) struct Wire {
     pub(super) sender: http1::SendRequest<RequestBody>,
     pub(super) connection: http1::Connection<TokioIo<TcpStream>, RequestBody>,
+    pub(super) wait: Wait,
     pub(super) reused: bool,
     since: Instant,
 }
@@ -31,13 +33,14 @@ impl Wire {
     pub(super) fn new(
         sender: http1::SendRequest<RequestBody>,
         connection: http1::Connection<TokioIo<TcpStream>, RequestBody>,
+        wait: Wait,
     ) -> Self {
-        Self { sender, connection, reused: false, since: Instant::now() }
+        Self { sender, connection, wait, reused: false, since: Instant::now() }
     }
 
     /// How long it rested.
-    pub(super) fn rested(&self) -> Duration {
-        self.since.elapsed()
+    fn rested(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.since)
     }
 
     /// Drives it. Whether there is anything left to drive.
@@ -53,12 +56,13 @@ impl Upstream {
         lane: usize,
         longest: Duration,
         repeatable: bool,
+        now: Instant,
         cx: &mut Context<'_>,
     ) -> Option<Box<Wire>> {
         let longest = if repeatable { longest } else { longest.min(FRESH) };
         loop {
             let mut wire = self.idle(lane, Vec::pop)?;
-            if wire.rested() < longest && wire.drive(cx) && wire.sender.is_ready() {
+            if wire.rested(now) < longest && wire.drive(cx) && wire.sender.is_ready() {
                 return Some(wire);
             }
         }
@@ -79,9 +83,10 @@ impl Upstream {
 
     /// Closes what rested too long.
     pub(super) fn sweep(&self, lane: usize, longest: Duration) {
+        let now = Instant::now();
         // They rest in the order they came.
         self.idle(lane, |idle| {
-            let young = idle.iter().position(|wire| wire.rested() < longest).unwrap_or(idle.len());
+            let young = idle.iter().position(|wire| wire.rested(now) < longest).unwrap_or(idle.len());
             drop(idle.drain(..young));
         });
         self.known_trunks(lane).into_iter().for_each(|trunks| trunks.sweep(longest));
