@@ -81,20 +81,21 @@ impl Context {
         let Some((host, port)) = headers::authority(&request).and_then(fold_host) else {
             return page(Page::BadRequest, record);
         };
-        let app = match self.find(host.as_str(), request.uri().path()) {
+        let host = host.as_str();
+        let app = match self.find(host, request.uri().path()) {
             Ok(app) => app,
             Err(no) => return page(no, record),
         };
-        if self.is_misdirected(host.as_str(), request.uri().path(), &app) {
+        if self.is_misdirected(host, request.uri().path(), &app) {
             return page(Page::NoHost, record);
         }
         let live = Arc::clone(&app.live());
-        if let Some(to) = self.secured(&live.route, peer, host.as_str(), &request) {
+        if let Some(to) = self.secured(&live.route, peer, host, &request) {
             record.app = Some(app);
             return own(secure::moved(&to, request.method()), record);
         }
         let strict = secure::strict(&live.route, peer);
-        let elsewhere = rewrite::redirect(&live.route, &request, peer.scheme, host.as_str(), port);
+        let elsewhere = rewrite::redirect(&live.route, &request, peer.scheme, host, port);
         if let Some((status, headers)) = elsewhere.filter(|_| self.is_met(&live.route)) {
             record.app = Some(app);
             return own((status, headers, bytes::Bytes::new()), record);
@@ -130,21 +131,20 @@ impl Context {
         // On the heap: it moves a lot from here on.
         let request = Box::new(Request::from_parts(head, body));
 
-        let mut answer =
-            match self.deliver((host.as_str(), &original), app, request, client.is_some(), &mut record).await {
-                Err(Page::Stopped) => closed(record, accept.as_ref()),
-                Err(no) => page(no, record),
-                Ok((response, wire)) => match client {
-                    Some(client) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                        self.upgrade(response, client, record)
-                    }
-                    // A 200 would tell an HTTP/2 client that it is connected.
-                    Some(_) if self.pulse.is_multiplexed() && response.status().is_success() => {
-                        page(Page::BadGateway, record)
-                    }
-                    _ => self.pass(response, wire, wish, record).await,
-                },
-            };
+        let mut answer = match self.deliver((host, &original), app, request, client.is_some(), &mut record).await {
+            Err(Page::Stopped) => closed(record, accept.as_ref()),
+            Err(no) => page(no, record),
+            Ok((response, wire)) => match client {
+                Some(client) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                    self.upgrade(response, client, record)
+                }
+                // A 200 would tell an HTTP/2 client that it is connected.
+                Some(_) if self.pulse.is_multiplexed() && response.status().is_success() => {
+                    page(Page::BadGateway, record)
+                }
+                _ => self.pass(response, wire, wish, record).await,
+            },
+        };
         if let Some(strict) = strict {
             // An app may know better.
             answer.headers_mut().entry(STRICT_TRANSPORT_SECURITY).or_insert(strict);

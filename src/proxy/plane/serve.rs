@@ -187,7 +187,11 @@ pub(super) async fn accept(lane: usize, shared: Arc<Shared>, listening: Arc<List
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, address)) => take(stream, address),
+            Ok((stream, address)) => {
+                take(stream, address);
+                // Those who are let in already come first: of many handshakes at once, each would wait for all of them.
+                tokio::task::yield_now().await;
+            }
             Err(error) if is_about_one_client(&error) => {}
             // Out of descriptors: others need a moment to end.
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
