@@ -4,13 +4,14 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::draft::Draft;
 use super::event::Outcome;
 use super::host::Hostname;
 use super::ledger::AppRecord;
 use super::name::{AppName, Namespace};
 use super::problem::Problem;
-use super::proxy::AppTraffic;
 use super::settings::{MountSource, Settings};
 
 /// From so many requests on, answered since the proxy's worker started and its own probes left out, an app serves real
@@ -73,22 +74,38 @@ pub(crate) fn image(
     Ok(())
 }
 
-/// Another image repository on an app that people use is more often a slip than a wish.
+/// What is known of an app's visitors.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counted {
+    /// Requests that were answered.
+    pub(crate) requests: u64,
+    /// Since when: the proxy counts anew with each start and each upgrade.
+    pub(crate) since: Timestamp,
+}
+
+/// Another image repository on an app that people use is more often a slip than a wish. Where the count is younger than
+/// the app, nothing is known of its visitors, and it is asked as well: an upgrade of the proxy must not open the gate.
 ///
 /// # Errors
 /// `refused`, with the flag that says that it is meant.
-pub(crate) fn repository(record: &AppRecord, draft: &Draft, traffic: &AppTraffic) -> Result<(), Problem> {
+pub(crate) fn repository(record: &AppRecord, draft: &Draft, counted: Counted) -> Result<(), Problem> {
     let (Some(settings), Some(image)) = (record.settings(), &draft.image) else { return Ok(()) };
-    if settings.image.repository() == image.repository() || traffic.requests < REAL_TRAFFIC {
+    let used = counted.requests >= REAL_TRAFFIC;
+    let unknown = record.created_at < counted.since;
+    if settings.image.repository() == image.repository() || !(used || unknown) {
         return Ok(());
     }
-    let name = &record.name;
-    let message = format!(
-        "{name} runs {} and answered {} requests since the proxy started; {} is another image",
-        settings.image,
-        traffic.requests,
-        image.repository()
-    );
+    let (name, other) = (&record.name, image.repository());
+    let minute = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M UTC").to_string();
+    let why = match used {
+        true => format!("answered {} requests since the proxy started", counted.requests),
+        false => format!(
+            "is older ({}) than what the proxy counts (from {} on), so whether people use it is not known",
+            minute(record.created_at),
+            minute(counted.since)
+        ),
+    };
+    let message = format!("{name} runs {} and {why}; {other} is another image", settings.image);
     Err(Problem::new(Outcome::Refused, "image-changed", message)
         .hint("if the app is to run it from now on: `--change-image`")
         .hint("if it is another app: `--name` with a name of its own"))
@@ -290,13 +307,19 @@ mod tests {
     #[test]
     fn another_repository_is_asked_about_where_people_are() {
         let record = app("shop", "acme/shop:1", &["shop.test"], false);
-        let refused = |image: &str, requests| {
+        let before = record.created_at - jiff::SignedDuration::from_secs(60);
+        let after = record.created_at + jiff::SignedDuration::from_secs(60);
+        let refused = |image: &str, requests, since| {
             let draft = Draft { image: Some(image.parse().unwrap()), ..Draft::default() };
-            repository(&record, &draft, &AppTraffic { requests, ..AppTraffic::default() }).is_err()
+            repository(&record, &draft, Counted { requests, since }).err().map(|problem| problem.message)
         };
-        assert!(refused("acme/press:1", REAL_TRAFFIC));
-        assert!(!refused("acme/press:1", REAL_TRAFFIC - 1));
-        assert!(!refused("acme/shop:2", REAL_TRAFFIC));
+        assert!(refused("acme/press:1", REAL_TRAFFIC, before).unwrap().contains("answered 100 requests"));
+        assert_eq!(refused("acme/press:1", REAL_TRAFFIC - 1, before), None);
+        assert_eq!(refused("acme/shop:2", REAL_TRAFFIC, before), None);
+        // The count began with the proxy's last start, and the app is older.
+        assert!(refused("acme/press:1", 0, after).unwrap().contains("is not known"));
+        assert!(refused("acme/press:1", REAL_TRAFFIC, after).unwrap().contains("answered 100 requests"));
+        assert_eq!(refused("acme/shop:2", 0, after), None);
         let remark =
             same_repository(&host_records(), &Settings::new("acme/shop:9".parse().unwrap(), "a.b".parse().unwrap()));
         assert!(remark.unwrap().contains("runs as shop"));

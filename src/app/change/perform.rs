@@ -14,7 +14,7 @@ use super::context::Context;
 use super::{adopt, close, operate, rename, rollback};
 use crate::app::canary::CanaryView;
 use crate::app::event::Outcome;
-use crate::app::guard::{self, Newcomer};
+use crate::app::guard::{self, Counted, Newcomer};
 use crate::app::host::Hostname;
 use crate::app::installation::Installation;
 use crate::app::job::{Ask, Deploy, Job};
@@ -299,7 +299,9 @@ async fn check_image(proxy: Option<&dyn Proxy>, record: Option<&AppRecord>, depl
     if deploy.change_image || deploy.draft.image.is_none() {
         return Ok(());
     }
-    guard::repository(record, &deploy.draft, &proxy.traffic(&record.id).await?)
+    let counted =
+        Counted { requests: proxy.traffic(&record.id).await?.requests, since: proxy.info().await?.started_at };
+    guard::repository(record, &deploy.draft, counted)
 }
 
 fn merge(
