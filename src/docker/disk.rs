@@ -25,9 +25,13 @@ impl Docker {
         let containers = self.client.api.list_containers(Some(options));
         let containers = self.client.order(Call::new("list", "the containers with their sizes"), containers).await?;
         let bytes = |size: i64| u64::try_from(size).ok();
+        // The engine leaves out the size of what has written nothing.
         Ok(Stored {
             images: images.into_iter().filter_map(|image| Some((image.id, bytes(image.size)?))).collect(),
-            containers: containers.into_iter().filter_map(|c| Some((c.id?, bytes(c.size_rw?)?))).collect(),
+            containers: containers
+                .into_iter()
+                .filter_map(|c| Some((c.id?, bytes(c.size_rw.unwrap_or_default())?)))
+                .collect(),
         })
     }
 }

@@ -82,15 +82,26 @@ impl Docker {
         match optional(self.client.ask(call.clone(), all).await)? {
             None => return Ok(None),
             Some(true) => {}
-            Some(false) => return Err(unreadable(&call, &format!("{path} is larger than {most} bytes"))),
+            Some(false) => return Err(too_large(&call, path, most)),
         }
         let mut archive = tar::Archive::new(archive.as_slice());
         let mut entries = archive.entries().map_err(|error| unreadable(&call, &error.to_string()))?;
         let Some(Ok(mut entry)) = entries.next() else { return Ok(None) };
+        if !entry.header().entry_type().is_file() {
+            return Ok(None);
+        }
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes).map_err(|error| unreadable(&call, &error.to_string()))?;
+        // The archive had room for more than the file may have.
+        if bytes.len() > most {
+            return Err(too_large(&call, path, most));
+        }
         Ok(Some(bytes))
     }
+}
+
+fn too_large(call: &Call, path: &str, most: usize) -> EngineError {
+    unreadable(call, &format!("{path} is larger than {most} bytes"))
 }
 
 fn unreadable(call: &Call, why: &str) -> EngineError {

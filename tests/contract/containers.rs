@@ -5,6 +5,7 @@ use once::app::{AppId, Namespace, ReleaseNumber};
 
 use crate::ground::{GRACE, Ground};
 use crate::support::{eventually, free_port};
+use crate::volumes::{made, on_volume};
 
 pub async fn the_engine_describes_itself(on: Ground<'_>) {
     let info = on.engine.info().await.unwrap();
@@ -229,4 +230,49 @@ pub async fn a_crash_loop_shows(on: Ground<'_>) {
     })
     .await;
     assert_eq!((detail.running, detail.exit_code), (false, Some(7)));
+}
+
+pub async fn the_restart_policy_changes_while_it_runs(on: Ground<'_>) {
+    let id = on.started("a", "wait").await;
+    let before = on.engine.container(&id).await.unwrap().unwrap();
+    assert_eq!(before.restart, Restart::No);
+    on.engine.set_restart(&id, Restart::UnlessStopped).await.unwrap();
+    on.engine.set_restart(&id, Restart::UnlessStopped).await.unwrap();
+    let after = on.engine.container(&id).await.unwrap().unwrap();
+    assert_eq!((after.restart, after.running, after.started_at), (Restart::UnlessStopped, true, before.started_at));
+    on.engine.set_restart(&id, Restart::No).await.unwrap();
+    assert_eq!(on.engine.container(&id).await.unwrap().unwrap().restart, Restart::No);
+    let error = on.engine.set_restart(&on.name("nobody"), Restart::No).await.unwrap_err();
+    assert!(matches!(error, EngineError::Absent { .. }), "{error:?}");
+}
+
+pub async fn a_file_is_read_out_of_a_container(on: Ground<'_>) {
+    made(&on).await;
+    let id = on.engine.create(&on_volume(&on, "a", "wait")).await.unwrap();
+    on.engine.start(&id).await.unwrap();
+    assert_eq!(on.exec(&id, "write /data/routes.json all-of-it").await.2, 0);
+    let read = async |path: &str, most| on.engine.read_file(&id, path, most).await;
+    assert_eq!(read("/data/routes.json", 1 << 20).await.unwrap(), Some(b"all-of-it".to_vec()));
+    assert_eq!(read("/data/nothing.json", 1 << 20).await.unwrap(), None);
+    assert_eq!(read("/data", 1 << 20).await.unwrap(), None, "a directory is no file");
+    assert_eq!(read("/data/routes.json", 9).await.unwrap().map(|bytes| bytes.len()), Some(9));
+    for most in [8, 0] {
+        let error = read("/data/routes.json", most).await.unwrap_err();
+        assert!(format!("{error:?}").contains(&format!("larger than {most} bytes")), "{error:?}");
+    }
+    assert_eq!(on.engine.read_file(&on.name("nobody"), "/data/routes.json", 9).await.unwrap(), None);
+    let large = "x".repeat(64 << 10);
+    assert_eq!(on.exec(&id, &format!("write /data/large {large}")).await.2, 0);
+    let error = read("/data/large", 10).await.unwrap_err();
+    assert!(format!("{error:?}").contains("larger than 10 bytes"), "{error:?}");
+    on.engine.stop(&id, GRACE).await.unwrap();
+    assert_eq!(read("/data/routes.json", 1 << 20).await.unwrap(), Some(b"all-of-it".to_vec()), "also when stopped");
+}
+
+pub async fn what_is_kept_on_the_disk_is_counted(on: Ground<'_>) {
+    let id = on.started("a", "wait").await;
+    let image = on.engine.image(on.image).await.unwrap().unwrap();
+    let stored = on.engine.stored().await.unwrap();
+    assert_eq!(stored.images.get(&image.id), Some(&image.size), "{:?}", stored.images);
+    assert!(stored.containers.contains_key(&id), "{:?}", stored.containers);
 }

@@ -62,6 +62,9 @@ cases! {
         published_ports_show,
         a_taken_port_is_named,
         a_crash_loop_shows,
+        the_restart_policy_changes_while_it_runs,
+        a_file_is_read_out_of_a_container,
+        what_is_kept_on_the_disk_is_counted,
     }
     images::{
         an_image_of_ones_own_is_there,

@@ -4,12 +4,12 @@ use once::app::engine::{ContainerSpec, EngineError, MountSpec, Role};
 
 use crate::ground::Ground;
 
-fn on_volume(on: &Ground<'_>, what: &str, words: &str) -> ContainerSpec {
+pub fn on_volume(on: &Ground<'_>, what: &str, words: &str) -> ContainerSpec {
     let mounts = vec![MountSpec::Volume { name: on.name("data"), target: "/data".into() }];
     ContainerSpec { mounts, ..on.spec(what, words) }
 }
 
-async fn made(on: &Ground<'_>) -> String {
+pub async fn made(on: &Ground<'_>) -> String {
     let name = on.name("data");
     assert!(on.engine.ensure_volume(&name, &on.labels("data", &[("once.app", "shop")])).await.unwrap());
     name

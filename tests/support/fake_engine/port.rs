@@ -128,8 +128,21 @@ impl Engine for FakeEngine {
         .await
     }
 
-    async fn read_file(&self, _: &str, _: &str, _: usize) -> Result<Option<Vec<u8>>> {
-        self.call("read_file", |_| Ok(None)).await
+    async fn read_file(&self, id: &str, path: &str, most: usize) -> Result<Option<Vec<u8>>> {
+        self.call("read_file", |state| {
+            let Some((volume, path)) = state.container(id).and_then(|held| held.on_volume(path)) else {
+                return Ok(None);
+            };
+            let file = state.volumes.get(&volume).and_then(|volume| volume.files.get(path));
+            match file {
+                Some(file) if file.len() > most => Err(EngineError::Failed {
+                    what: format!("read a file of container {id}"),
+                    message: format!("{path} is larger than {most} bytes"),
+                }),
+                file => Ok(file.map(|text| text.clone().into_bytes())),
+            }
+        })
+        .await
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<String> {
