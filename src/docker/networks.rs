@@ -15,9 +15,6 @@ use crate::app::engine::EngineError;
 
 type Result<T> = std::result::Result<T, EngineError>;
 
-/// Looks of a network's maker that have to find it alone.
-const LOOKS: u32 = 3;
-
 /// From look to look.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
@@ -46,17 +43,15 @@ impl Docker {
 
     /// Engines make several networks of one name when asked at the same moment, and know none of them by its name then.
     /// All who asked agree on the oldest: whoever made another one removes it, and nobody goes on before one is left.
+    /// Somebody may have looked before that one was there, and make theirs later: that is the younger one, which goes, and
+    /// whoever uses the name meanwhile asks again ([`unambiguous`]).
     async fn settle(&self, name: &str, made: Option<&str>) -> Result<()> {
-        // Somebody may have looked before this one was there, and be about to make theirs.
-        let looks = if made.is_some() { LOOKS } else { 1 };
         let limit = Instant::now() + SETTLED;
-        let mut alone = 0;
         loop {
             let mut all = self.networks_named(name).await?;
             all.sort_by(|one, other| (&one.created, &one.id).cmp(&(&other.created, &other.id)));
             let surplus: Vec<String> = all.into_iter().skip(1).filter_map(|network| network.id).collect();
-            alone = if surplus.is_empty() { alone + 1 } else { 0 };
-            if alone >= looks {
+            if surplus.is_empty() {
                 return Ok(());
             }
             // After the limit those who made the others are taken for dead.

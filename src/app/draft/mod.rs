@@ -17,6 +17,25 @@ use super::units::{ByteSize, Cpus, Port, Span, UrlPath};
 use text::{line, memory, missing, parse, positive, volume, word, wrong};
 pub use web::WebDraft;
 
+/// The fields of [`WebDraft`]. A field that is neither here nor in one of the tables below does not compile.
+macro_rules! web_fields {
+    () => {
+        Field::StripPrefix
+            | Field::CanonicalHost
+            | Field::DefaultApp
+            | Field::TlsRedirect
+            | Field::Hsts
+            | Field::TlsOnDemand
+            | Field::Upstream
+            | Field::ResponseTimeout
+            | Field::MaxBody
+            | Field::BasicAuth
+            | Field::AllowIp
+            | Field::RateLimit
+            | Field::Compress
+    };
+}
+
 /// One thing wrong with one field. Reads as a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid {field}{}: {reason}", .value.as_ref().map(|v| format!(" `{}`", v.escape_debug())).unwrap_or_default())]
@@ -161,19 +180,7 @@ impl Draft {
             Field::KeepImages => self.keep_images = Some(parse(field, trimmed)?),
             Field::AutoUpdate => self.auto_update = Some(parse(field, trimmed)?),
             Field::Note => self.note = Some(line(field, trimmed)?),
-            Field::StripPrefix
-            | Field::CanonicalHost
-            | Field::DefaultApp
-            | Field::TlsRedirect
-            | Field::Hsts
-            | Field::TlsOnDemand
-            | Field::Upstream
-            | Field::ResponseTimeout
-            | Field::MaxBody
-            | Field::BasicAuth
-            | Field::AllowIp
-            | Field::RateLimit
-            | Field::Compress => self.web.set(path, text)?,
+            web_fields!() => self.web.set(path, text)?,
         }
         Ok(())
     }
@@ -392,19 +399,7 @@ fn unset(next: &mut Settings, path: &FieldPath) {
         Field::KeepImages => next.retention.images = blank.retention.images,
         Field::AutoUpdate => next.auto_update = blank.auto_update,
         Field::Note => next.note = None,
-        Field::StripPrefix
-        | Field::CanonicalHost
-        | Field::DefaultApp
-        | Field::TlsRedirect
-        | Field::Hsts
-        | Field::TlsOnDemand
-        | Field::Upstream
-        | Field::ResponseTimeout
-        | Field::MaxBody
-        | Field::BasicAuth
-        | Field::AllowIp
-        | Field::RateLimit
-        | Field::Compress => web::unset(&mut next.web, path),
+        web_fields!() => web::unset(&mut next.web, path),
     }
 }
 

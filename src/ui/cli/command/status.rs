@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::app::engine::Volume;
 use crate::app::{AppView, Finding, Installation, Inventory, Problem, Severity, Sight, observe, reconcile};
 use crate::ui::cli::args::StatusArgs;
 use crate::ui::cli::certificates;
@@ -66,7 +67,8 @@ fn print(session: &mut Session<'_>, apps: &[AppView]) {
 }
 
 async fn look(at: &Installation, only: Option<&str>) -> Result<(Vec<AppView>, Vec<String>), Problem> {
-    let inventory = observe(at).await?;
+    let volumes = async { Ok(at.engine.volumes(&at.namespace).await?) };
+    let (inventory, volumes) = tokio::try_join!(observe(at), volumes)?;
     let apps = match only {
         None => inventory.apps.clone(),
         Some(text) => match inventory.find(text) {
@@ -77,7 +79,7 @@ async fn look(at: &Installation, only: Option<&str>) -> Result<(Vec<AppView>, Ve
             }
         },
     };
-    let findings = look_closer(at, &inventory).await?;
+    let findings = look_closer(at, &inventory, &volumes);
     let of_these = |f: &&Finding| only.is_none() || apps.iter().any(|a| f.app.as_ref() == Some(&a.record.name));
     let mut findings: Vec<String> = findings.iter().filter(of_these).map(|f| f.what.clone()).collect();
     let now = at.clock.now();
@@ -86,10 +88,9 @@ async fn look(at: &Installation, only: Option<&str>) -> Result<(Vec<AppView>, Ve
 }
 
 /// What does not fit together here. `doctor` looks at more, and says what to do.
-async fn look_closer(at: &Installation, inventory: &Inventory) -> Result<Vec<Finding>, Problem> {
-    let volumes = at.engine.volumes(&at.namespace).await?;
-    let sight = Sight { namespace: &at.namespace, inventory, containers: &inventory.containers, volumes: &volumes };
-    Ok(reconcile(sight).into_iter().filter(|f| f.severity == Severity::Problem).collect())
+fn look_closer(at: &Installation, inventory: &Inventory, volumes: &[Volume]) -> Vec<Finding> {
+    let sight = Sight { namespace: &at.namespace, inventory, containers: &inventory.containers, volumes };
+    reconcile(sight).into_iter().filter(|f| f.severity == Severity::Problem).collect()
 }
 
 /// What a person would call a change: not the numbers, which always move.
