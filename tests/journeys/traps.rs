@@ -160,7 +160,11 @@ const TRAPS: [Trap; 28] = [
     (
         "T25",
         "the proxy's errors are told apart by their text",
-        &[("tests/control/wire.rs", "neighbours_understand_each_other_and_others_say_so")],
+        &[
+            ("src/proxy/control/wire.rs", "errors_are_told_apart_by_their_tag_however_they_are_worded"),
+            ("tests/journeys/traps.rs", "nothing_but_the_engines_own_words_is_told_apart_by_text"),
+            ("tests/control/wire.rs", "neighbours_understand_each_other_and_others_say_so"),
+        ],
     ),
     (
         "T26",
@@ -189,6 +193,47 @@ fn each_trap_has_a_test_that_exists() {
             assert!(is_test, "{number}: {test} in {file} is no test");
         }
     }
+}
+
+/// Where the words of others have to be read, since there is nothing else: each is tried on the real one
+/// (`tests/contract`, `tests/docker`).
+const READ_BY_TEXT: [&str; 4] =
+    ["src/docker/error.rs", "src/docker/networks.rs", "src/docker/registry_error.rs", "src/docker/ssh.rs"];
+
+#[test]
+fn nothing_but_the_engines_own_words_is_told_apart_by_text() {
+    let mut found = Vec::new();
+    let mut open = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let file = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap().display().to_string();
+        let is_test = ["tests.rs", "journeys.rs", "snapshots.rs"].iter().any(|name| file.ends_with(name));
+        if !file.ends_with(".rs") || is_test || READ_BY_TEXT.contains(&file.as_str()) {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        let lines = code.lines().enumerate().filter(|(_, line)| reads_an_error(line));
+        found.extend(lines.map(|(n, line)| format!("{file}:{}: {}", n + 1, line.trim())));
+    }
+    assert!(found.is_empty(), "errors have kinds and codes to tell them apart by: {found:#?}");
+    assert!(reads_an_error(r#"Err(e) if e.to_string().contains("conflict") => {}"#));
+    assert!(reads_an_error(r#"if problem.message.starts_with("host settings") {"#));
+    assert!(!reads_an_error(r#"if host.starts_with("*.") {"#));
+}
+
+/// Whether words are looked for in what is an error, as its name tells.
+fn reads_an_error(line: &str) -> bool {
+    [".contains(\"", ".starts_with(\"", ".ends_with(\""].iter().any(|call| {
+        line.match_indices(call).any(|(at, _)| {
+            let from = line[..at].rfind(|c: char| !(c.is_alphanumeric() || "_.()".contains(c))).map_or(0, |n| n + 1);
+            let of = &line[from..at];
+            ["message", "error", "problem", "cause", "reason", "to_string()"].iter().any(|word| of.contains(word))
+        })
+    })
 }
 
 #[test]

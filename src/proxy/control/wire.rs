@@ -175,3 +175,97 @@ impl From<WireError> for ProxyError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::app::{Caller, Problem};
+
+    /// One of each. The match has to be added to with every new one.
+    fn all() -> Vec<ProxyError> {
+        let text = || "words".to_owned();
+        let holder = LockView {
+            app: "shop".parse().unwrap(),
+            by: Caller::default(),
+            since: Timestamp::UNIX_EPOCH,
+            op: None,
+            message: Some(text()),
+        };
+        let name = || "shop".parse().unwrap();
+        let all = vec![
+            ProxyError::Unreachable { message: text() },
+            ProxyError::Interrupted { message: text() },
+            ProxyError::Version { theirs: 1, ours: 2 },
+            ProxyError::Locked { holder: Box::new(holder) },
+            ProxyError::LockLost,
+            ProxyError::Refused(Refusal::NothingServes { name: name() }),
+            ProxyError::Refused(Refusal::NotYours { name: name() }),
+            ProxyError::Storage { message: text() },
+            ProxyError::Certificate(CertificateFlaw::NoCertificate),
+            ProxyError::Moved,
+            ProxyError::UpgradeRefused { why: text() },
+            ProxyError::Failed { what: text(), message: text() },
+        ];
+        for error in &all {
+            match error {
+                ProxyError::Unreachable { .. }
+                | ProxyError::Interrupted { .. }
+                | ProxyError::Version { .. }
+                | ProxyError::Locked { .. }
+                | ProxyError::LockLost
+                | ProxyError::Refused(_)
+                | ProxyError::Storage { .. }
+                | ProxyError::Certificate(_)
+                | ProxyError::Moved
+                | ProxyError::UpgradeRefused { .. }
+                | ProxyError::Failed { .. } => {}
+            }
+        }
+        all
+    }
+
+    /// As a proxy of another version may word it: in the language of the sea.
+    fn reworded(value: &mut Value) {
+        match value {
+            Value::Object(map) => {
+                for (key, value) in map {
+                    match (key.as_str(), &value) {
+                        ("message" | "what" | "why", Value::String(_)) => *value = "arr".into(),
+                        _ => reworded(value),
+                    }
+                }
+            }
+            Value::Array(list) => list.iter_mut().for_each(reworded),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn errors_are_told_apart_by_their_tag_however_they_are_worded() {
+        for error in all() {
+            let kind = std::mem::discriminant(&error);
+            let mut line = serde_json::to_value(WireError::from(error)).unwrap();
+            let before: ProxyError = serde_json::from_value::<WireError>(line.clone()).unwrap().into();
+            assert_eq!(std::mem::discriminant(&before), kind, "{line}");
+            reworded(&mut line);
+            let after: ProxyError = serde_json::from_value::<WireError>(line.clone()).unwrap().into();
+            assert_eq!(std::mem::discriminant(&after), kind, "{line}");
+            // What becomes of it for people and scripts hangs on that too.
+            let (before, after) = (Problem::from(before), Problem::from(after));
+            assert_eq!(
+                (before.outcome, before.code, before.retryable, before.hints),
+                (after.outcome, after.code, after.retryable, after.hints),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_error_of_another_age_is_no_known_one_by_chance() {
+        let unknown = serde_json::json!({"error": "sunk", "message": "LockLost: the lock of this change ran out"});
+        assert!(serde_json::from_value::<WireError>(unknown).is_err());
+    }
+}

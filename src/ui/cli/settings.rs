@@ -41,8 +41,10 @@ pub(crate) fn draft(image: Option<&str>, variables: &[String], args: &SettingsAr
         }
     }
     let env = FieldPath { field: Field::Env, entry: None };
+    let mut is_variable = false;
     for text in variables.iter().chain(&args.env) {
         if let Err(error) = draft.set(&env, text) {
+            is_variable = true;
             wrong.push(error.to_string());
         }
     }
@@ -51,7 +53,7 @@ pub(crate) fn draft(image: Option<&str>, variables: &[String], args: &SettingsAr
         return Err(problem);
     }
     if !wrong.is_empty() {
-        return Err(told(wrong));
+        return Err(told(wrong, is_variable));
     }
     read_secrets(&mut draft, args)?;
     Ok(draft)
@@ -177,11 +179,12 @@ fn read_env_file(path: &str) -> Result<Vec<(EnvKey, String)>, Problem> {
     })
 }
 
-fn told(mut wrong: Vec<String>) -> Problem {
+/// Of one thing, or of several; the way for secrets where it is a variable that is wrong.
+fn told(mut wrong: Vec<String>, is_variable: bool) -> Problem {
     if wrong.len() == 1 {
         let message = wrong.remove(0);
-        let told = Problem::rejected("bad-settings", message.clone());
-        return if message.starts_with("invalid env") {
+        let told = Problem::rejected("bad-settings", message);
+        return if is_variable {
             told.hint("`--secret KEY` takes a value from this command's environment")
         } else {
             told
