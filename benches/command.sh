@@ -21,5 +21,6 @@ echo "  of which the engine starts the container: $(column 2)"
 echo "  of which the app boots: $(column 3)"
 echo "  of which the engine stops the old one, after the switch: $(column 4)"
 echo "  left, which is ours: $(column 5)"
+for _ in $(seq 10); do timed once rollback app; done | median | sed 's/^/rollback, its container kept: /'
 worker=$(docker top "$ONCE_NAMESPACE-proxy" -o pid,args | awk '/proxy worker/ { print $1; exit }')
 awk '/^VmRSS/ { printf "proxy worker: %.1f MB resident\n", $2 / 1024 }' "/proc/$worker/status"

@@ -4,6 +4,20 @@
 # changes nothing, one that does, `releases` and `list`.
 . "$(dirname "$0")/lib.sh"
 apps=${ONCE_BENCH_APPS:-200}
+# First deploys at the same time: each is mostly the engine's time.
+at_once=${ONCE_BENCH_AT_ONCE:-4}
+# Seconds one may take, and the proxy after it was started with its long history. It ends in any case.
+patience=120
+
+# until_seen WHAT COMMAND…: looks until it succeeds, within bounds.
+until_seen() {
+    local what=$1 limit=$((SECONDS + patience))
+    shift
+    until "$@"; do
+        [ "$SECONDS" -lt "$limit" ] || { echo "$what was not seen within $patience s" >&2; exit 1; }
+        read -rt 0.1 <> <(:) || true
+    done
+}
 image=$(image 1)
 
 # calls COMMAND…: how many requests it sends to the engine.
@@ -12,7 +26,7 @@ calls() {
     rm -f "$SCRATCH/engine.sock"
     socat -v "UNIX-LISTEN:$SCRATCH/engine.sock,fork" UNIX-CONNECT:/var/run/docker.sock 2>"$SCRATCH/traffic" &
     relay=$!
-    while [ ! -S "$SCRATCH/engine.sock" ]; do read -rt 0.01 <> <(:) || true; done
+    until_seen "the relay's socket" test -S "$SCRATCH/engine.sock"
     DOCKER_HOST="unix://$SCRATCH/engine.sock" once "$@" >/dev/null 2>&1 || true
     kill "$relay"
     wait "$relay" 2>/dev/null || true
@@ -28,7 +42,10 @@ tell() {
 
 once deploy "$image" --name app1 --host app1.localhost >/dev/null 2>&1
 tell 1
-for n in $(seq 2 "$apps"); do once deploy "$image" --name "app$n" --host "app$n.localhost" >/dev/null 2>&1; done
+begun=$(now_ms)
+seq 2 "$apps" | xargs -P "$at_once" -I N timeout "$patience" "$ONCE_BINARY" deploy "$image" --name appN --host appN.localhost \
+    >/dev/null 2>"$SCRATCH/deploys" || { tail -n 20 "$SCRATCH/deploys" >&2; exit 1; }
+printf '%s first deploys, %s at once: %s s\n' "$((apps - 1))" "$at_once" "$((($(now_ms) - begun) / 1000))"
 tell "$(once list --json | wc -l)"
 
 # The proxy's volume as it is after a thousand deploys of app1: the last twenty in its record, the others in its history.
@@ -45,7 +62,8 @@ jq '.releases[0] as $r | .releases = [range(981; 1000) | $r + {number: ., contai
     "$SCRATCH/record.json" >"$SCRATCH/state/apps/$id.json"
 tar -c -C "$SCRATCH/state" --owner=65532 --group=65532 --mode=u=rwX,go= apps history | docker cp - "$proxy:$state"
 docker start "$proxy" >/dev/null
-until [ "$(once releases app1 -n 2000 --json | wc -l)" = 1000 ]; do read -rt 0.1 <> <(:) || true; done
+is_long() { [ "$(once releases app1 -n 2000 --json 2>/dev/null | wc -l)" = 1000 ]; }
+until_seen "the long history" is_long
 
 measure() {
     local what=$1
@@ -55,5 +73,8 @@ measure() {
 }
 measure 'deploy, unchanged' deploy "$image" --name app1
 measure 'deploy --force' deploy --name app1 --force
+measure 'rollback, its container kept' rollback app1
 measure releases releases app1 -n 2000
+measure 'show --release 500' show app1 --release 500
 measure list list
+measure doctor doctor

@@ -45,3 +45,32 @@ async fn images_go_where_the_registry_has_them_and_come_again_by_digest() {
     let told = bed.ask(deploy("registry.example/shop:3")).await;
     assert_eq!(told.finished.unwrap().outcome, Outcome::Unchanged);
 }
+
+/// What makes it quick: the container of the release is there, so nothing is asked of a registry, pulled or made.
+#[tokio::test(start_paused = true)]
+async fn a_rollback_to_a_kept_container_pulls_nothing_and_makes_nothing() {
+    let bed = Bed::new(Change::Overlap).await;
+    for image in ["shop:2", "shop:3"] {
+        let mut draft = Draft { image: Some(image.parse().unwrap()), ..Draft::default() };
+        draft.unset.insert("release-command".parse().unwrap());
+        done(&bed, Ask::Deploy(Box::new(Deploy { name: Some(name()), draft, ..Deploy::default() }))).await;
+    }
+    let serving = async || bed.record().await.unwrap().serving_release().unwrap().container.clone();
+    let kept = bed.record().await.unwrap().release(ReleaseNumber(2)).unwrap().container.clone();
+    let id = bed.installation.engine.container(&kept).await.unwrap().unwrap().id;
+    let before = bed.engine.calls().len();
+    done(&bed, Ask::Rollback { app: Selector("shop".into()), to: None }).await;
+    let calls = bed.engine.calls().split_off(before);
+    for costly in ["pull", "registry_digest", "create", "load_own", "ensure_volume"] {
+        assert!(!calls.contains(&costly), "{costly}: {calls:?}");
+    }
+    assert_eq!(
+        bed.installation.engine.container(&serving().await).await.unwrap().unwrap().id,
+        id,
+        "the very container"
+    );
+    // The one it replaced is kept in its turn, so that the way forward is as short.
+    let before = bed.engine.calls().len();
+    done(&bed, Ask::Rollback { app: Selector("shop".into()), to: Some(ReleaseNumber(3)) }).await;
+    assert!(!bed.engine.calls().split_off(before).contains(&"create"));
+}

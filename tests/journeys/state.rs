@@ -64,6 +64,7 @@ fn back_to_an_earlier_release() {
     host.deploy(&image, &["-e", "DEMO_VERSION=two", "--unset", "env.A", "--memory", "300m"]).expect(0, "updated");
     host.deploy(&image, &["-e", "DEMO_VERSION=three"]).expect(0, "updated");
 
+    let first = host.inspect(&format!("{}-app-1", host.namespace), "{{.Id}}");
     let load = host.load(6, Mix { websocket: 0, ..Mix::ALL });
     let began = Instant::now();
     let back = host.json(&["rollback", "app", "1"]).expect(0, "updated");
@@ -73,6 +74,11 @@ fn back_to_an_earlier_release() {
     assert!(took < Duration::from_secs(15), "{took:?}");
     assert_eq!((back["release"].as_u64(), back["serving"].as_u64()), (Some(4), Some(4)), "a number of its own");
     assert_eq!(host.version(), "one");
+    assert_eq!(
+        host.inspect(&host.running()[0], "{{.Id}}"),
+        first,
+        "its container was kept, and is the one that serves"
+    );
     assert_eq!(host.get("app.localhost", "/env?key=A"), (200, "1".to_owned()));
     assert_eq!(host.inspect(&host.running()[0], "{{.HostConfig.Memory}}"), (256 << 20).to_string());
 
