@@ -96,6 +96,13 @@ pub enum Ask {
         #[serde(default)]
         wish: Box<AdoptWish>,
     },
+    /// Let an app go that was taken over from a container of others, which runs on without us, or again.
+    GiveBack {
+        /// Which app.
+        app: Selector,
+        /// End after the plan.
+        dry_run: bool,
+    },
     /// Go by another name. The old one stays an alias.
     Rename {
         /// Which app.
@@ -147,7 +154,7 @@ impl Ask {
         match self {
             Self::Deploy(deploy) => deploy.dry_run,
             Self::Adopt { wish, .. } => wish.dry_run,
-            Self::Rename { dry_run, .. } | Self::DropAlias { dry_run, .. } => *dry_run,
+            Self::Rename { dry_run, .. } | Self::DropAlias { dry_run, .. } | Self::GiveBack { dry_run, .. } => *dry_run,
             _ => false,
         }
     }

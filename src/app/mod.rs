@@ -92,6 +92,7 @@ pub use settings::{
     AskUrl, AutoUpdate, Cidr, CidrError, EnvKey, EnvKeyError, EnvValue, MASK, MaxAge, MountSource, RateLimit,
     Retention, Secret, Settings, Smtp, Swap, Switch, Tls, Upstream, UserName, Web, WebError, WordError, defaults,
 };
+pub use takeover::{Adoptable, adoptable};
 pub use units::{ByteSize, Cpus, Port, Span, UnitError, UrlPath, normalised_path};
 pub use untold::Untold;
 pub use watch::percent;

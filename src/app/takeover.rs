@@ -14,8 +14,11 @@ use super::problem::Problem;
 use super::settings::{AutoUpdate, EnvKey, EnvValue, MountSource, Settings, Smtp, Tls};
 use super::units::{ByteSize, Cpus, Port, Span, UrlPath};
 
+mod adoptable;
 pub(crate) mod kamal;
 mod once_label;
+
+pub use adoptable::{Adoptable, adoptable};
 
 /// Where ONCE mounts an app's volume.
 pub(crate) const ONCE_DATA: &str = "/storage";
@@ -116,6 +119,9 @@ pub(crate) fn read(seen: Sighting<'_>, wish: &AdoptWish) -> Result<Takeover, Pro
     };
     let mut remarks = made.remarks.clone();
     remarks.extend(costs(&made, seen));
+    remarks.push(format!(
+        "to undo it: `once adopt --undo {name}`, also after it was swapped, as long as the container {shown} is kept"
+    ));
     Ok(Takeover { name, settings, generated: made.generated, health_paths, remarks, left })
 }
 

@@ -1,5 +1,6 @@
 //! What others made becomes an app while it runs on: anybody's container, ONCE's, Kamal's.
 
+use std::path::Path;
 use std::process::Command;
 
 use once::demo::load::Mix;
@@ -305,6 +306,103 @@ fn of_an_app_of_kamals_only_the_role_that_gets_requests_is_taken_over() {
         404,
         "what Kamal makes itself is not the app's own"
     );
+}
+
+/// The file Kamal's proxy keeps its routes in, in a container of its name: found, read out of the container, believed.
+#[test]
+fn the_hostnames_of_kamals_apps_are_read_out_of_its_proxy_and_all_of_them_are_taken_at_once() {
+    let host = Host::new();
+    let image = host.image("1", &[]);
+    let mut theirs = Theirs::default();
+    let (shop, wiki) = (format!("{}shop-web-abc1234", host.namespace), format!("{}-wiki", host.namespace));
+    let service = format!("service={}shop", host.namespace);
+    let id = theirs.run(&shop, &["--label", &service, "--label", "role=web", "--label", "destination=", &image]);
+    let label = format!(r#"once={{"name":"wiki.0f0f0f","image":"{image}","host":"wiki.localhost","disableTLS":true}}"#);
+    theirs.run(&wiki, &["--label", &label, &image]);
+    let routes = format!(
+        r#"[{{"name":"{0}shop-web","options":{{"hosts":["app.localhost","www.app.localhost"],"path_prefixes":["/"],"tls_enabled":false}},"target_options":{{"health_check_config":{{"path":"/version"}}}},"active_targets":["{1}:80"]}}]"#,
+        host.namespace,
+        &id[..12]
+    );
+    let volume = format!("{}-kamal-proxy-config", host.namespace);
+    theirs.volume(&volume, &[]);
+    let at = docker(&["volume", "inspect", "-f", "{{.Mountpoint}}", &volume]);
+    std::fs::write(Path::new(at.trim()).join("kamal-proxy.state"), routes).unwrap();
+    let mount = format!("{volume}:/home/kamal-proxy/.config/kamal-proxy");
+    theirs.run("kamal-proxy", &["-v", &mount, &image]);
+    let before = (since(&host, &shop), since(&host, &wiki));
+
+    let seen = host.json(&["adopt", "--all", "--dry-run"]);
+    assert_eq!(seen.code, 0, "{seen:#?}");
+    let plans: Vec<Value> = seen.json().into_iter().filter(|line| line["event"] == "planned").collect();
+    let hosts: Vec<_> = plans.iter().map(|plan| plan["host"].as_str().unwrap()).collect();
+    assert!(hosts.contains(&"app.localhost") && hosts.contains(&"wiki.localhost"), "{plans:#?}");
+    assert!(plans[0]["plan"]["remarks"].to_string().contains("once adopt --undo"), "{plans:#?}");
+    assert_eq!(host.inspect(&host.proxy(), "{{.Id}}"), "", "to look is not to make");
+
+    let said = host.json(&["adopt", "--all", "--yes"]);
+    assert_eq!(said.code, 0, "{said:#?}");
+    let name = format!("{}shop", host.namespace);
+    let shown = host.once(&["show", &name, "--json"]).json().pop().unwrap();
+    assert_eq!(shown["hosts"], serde_json::json!(["app.localhost", "www.app.localhost"]));
+    assert_eq!(shown["settings"]["health_path"], "/version", "{shown:#}");
+    assert_eq!((host.version(), host.get("wiki.localhost", "/version").0), ("1".to_owned(), 200));
+    assert_eq!((since(&host, &shop), since(&host, &wiki)), before, "both ran on");
+    host.json(&["adopt", "--all", "--yes"]).expect(0, "unchanged");
+}
+
+/// Back in the hands of whoever had it, before and after it was swapped.
+#[test]
+fn adopting_can_be_undone_as_the_preview_says() {
+    let host = Host::new();
+    let (image, next) = (host.image("1", &[]), host.image("2", &[]));
+    let mut theirs = Theirs::default();
+    let (wiki, data, net) =
+        (format!("{}-wiki", host.namespace), format!("{}_pages", host.namespace), format!("{}-net", host.namespace));
+    theirs.volume(&data, &[]);
+    theirs.network(&net);
+    let port = free_port();
+    let (volume, publish) = (format!("{data}:/pages"), format!("127.0.0.1:{port}:80"));
+    theirs.run(&wiki, &["-v", &volume, "-p", &publish, "--network", &net, &image]);
+    let began = since(&host, &wiki);
+    let adopt = ["adopt", &wiki, "--name", "app", "--host", "app.localhost"];
+    let way_back = |seen: &crate::host::Said| -> Vec<String> {
+        let plan = planned(&seen.json()).to_string();
+        let at = plan.find("once adopt --undo app").unwrap_or_else(|| panic!("{plan}"));
+        plan[at..].split('`').next().unwrap().split(' ').skip(1).map(str::to_owned).collect()
+    };
+    let undo = way_back(&host.json(&[&adopt[..], &["--dry-run"]].concat()));
+    let undo: Vec<&str> = undo.iter().map(String::as_str).collect();
+    host.json(&[&adopt[..], &["--yes"]].concat()).expect(0, "created");
+    let refused = run(host.command(&[&undo[..], &["--json"]].concat()));
+    assert_eq!(refused.code, 7, "it is asked about: {refused:#?}");
+
+    // As it runs: nothing but the record goes.
+    host.json(&[&undo[..], &["--dry-run"]].concat()).expect(0, "unchanged");
+    assert_eq!(host.version(), "1");
+    host.json(&[&undo[..], &["--yes"]].concat()).expect(0, "updated");
+    assert_eq!((since(&host, &wiki), version_at(port)), (began, "1".to_owned()));
+    let networks = host.inspect(&wiki, "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}");
+    assert_eq!(networks.trim(), net, "as before");
+    assert_eq!(host.get("app.localhost", "/version").0, 421);
+    assert_eq!((host.once(&["list", "--json"]).json(), host.volumes()), (vec![], Vec::<String>::new()));
+
+    // After it was swapped: it is started again, and what was deployed in its place goes.
+    host.json(&[&adopt[..], &["--yes"]].concat()).expect(0, "created");
+    host.json(&["deploy", &next, "--name", "app"]).expect(0, "updated");
+    assert_eq!((host.version().as_str(), version_at(port).as_str()), ("2", ""), "its port went with it");
+    let seen = host.json(&[&undo[..], &["--dry-run"]].concat());
+    assert!(planned(&seen.json())["plan"]["remarks"].to_string().contains("is started again"), "{seen:#?}");
+    host.json(&[&undo[..], &["--yes"]].concat()).expect(0, "updated");
+    crate::host::eventually("theirs", std::time::Duration::from_secs(20), || (version_at(port) == "1").then_some(()));
+    assert_eq!(host.containers(), [], "none of ours is left");
+    assert_eq!(docker(&["volume", "ls", "-q", "--filter", &format!("name=^{data}$")]).trim(), data, "its data stays");
+    let activity = host.once(&["activity", "--json"]).stdout;
+    assert!(activity.contains("give back"), "{activity}");
+    // What was never anybody else's cannot go back.
+    host.json(&["deploy", &image, "--name", "own"]).expect(0, "created");
+    let own = host.json(&["adopt", "--undo", "own", "--yes"]).expect(2, "rejected");
+    assert_eq!(own["code"], "not-adopted", "{own:#}");
 }
 
 fn free_port() -> u16 {

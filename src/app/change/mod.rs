@@ -9,6 +9,7 @@ mod certificate;
 mod certify;
 mod close;
 mod context;
+mod give_back;
 mod handover;
 mod healthy;
 mod hooks;

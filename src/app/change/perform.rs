@@ -11,7 +11,7 @@ use super::candidate::Wish;
 use super::certificate;
 use super::certify::{asks_anyway, warn_about_version, warn_about_wildcards};
 use super::context::Context;
-use super::{adopt, close, operate, rename, rollback};
+use super::{adopt, close, give_back, operate, rename, rollback};
 use crate::app::canary::CanaryView;
 use crate::app::event::Outcome;
 use crate::app::guard::{self, Counted, Newcomer};
@@ -88,6 +88,7 @@ pub(crate) async fn perform(
         | Ask::Maintenance { app, .. }
         | Ask::Pause { app, .. }
         | Ask::Resume { app }
+        | Ask::GiveBack { app, .. }
         | Ask::Remove { app, data: false } => existing(&records, app)?.name.clone(),
         Ask::Remove { app, data: true } => operate::removable(&records, app)?,
         Ask::Rename { app, .. } => existing(&records, app)?.name.clone(),
@@ -108,6 +109,9 @@ pub(crate) async fn perform(
         && wish.dry_run
     {
         return adopt::preview(installation, journal, &records, container, wish).await;
+    }
+    if let Ask::GiveBack { dry_run: true, .. } = &job.ask {
+        return give_back::preview(installation, journal, &records, &name).await;
     }
     if job.ask.is_dry() {
         return rename::preview(&installation.namespace, journal, &records, &name, &job.ask);
@@ -145,6 +149,7 @@ async fn act(context: &mut Context<'_>) -> Result<Outcome, Problem> {
         Ask::Stop { .. } => operate::stop(context).await,
         Ask::Tidy { .. } => adopt::tidy(context).await,
         Ask::Adopt { .. } => adopt::adopt(context).await,
+        Ask::GiveBack { .. } => give_back::give_back(context).await,
         Ask::Rename { .. } | Ask::DropAlias { .. } => rename::rename(context).await,
         Ask::Maintenance { notice, .. } => close::maintain(context, notice.as_ref()).await,
         Ask::Pause { max_wait, .. } => close::pause(context, *max_wait).await,

@@ -69,6 +69,7 @@ const fn verb(ask: &Ask) -> &'static str {
         Ask::Restart { .. } => "restart",
         Ask::Tidy { .. } => "tidy",
         Ask::Adopt { .. } => "adopt",
+        Ask::GiveBack { .. } => "give back",
         Ask::Rename { .. } => "rename",
         Ask::DropAlias { .. } => "drop alias",
         Ask::Maintenance { notice: Some(_), .. } => "maintenance",

@@ -22,6 +22,11 @@ pub(crate) fn is_proxy(container: &Container) -> bool {
 /// The role that gets requests where nothing else is said.
 const WEB: &str = "web";
 
+/// Whether a container is the part of an app of Kamal's that gets requests.
+pub(super) fn is_web(container: &Container) -> bool {
+    container.labels.contains_key("service") && container.labels.get("role").is_some_and(|role| role == WEB)
+}
+
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Service {

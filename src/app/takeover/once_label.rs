@@ -80,6 +80,12 @@ const IMPLIED: [&str; 10] = [
     "MAILER_FROM_ADDRESS",
 ];
 
+/// Whether a container is an app of ONCE's, as far as its label can be read.
+pub(super) fn is_app(labels: &BTreeMap<String, String>) -> bool {
+    let label = labels.get(LABEL).and_then(|text| serde_json::from_str::<AppLabel>(text).ok());
+    label.is_some_and(|label| !label.name.is_empty())
+}
+
 /// What ONCE says of a container of its own; `None`: it is not ONCE's.
 pub(super) fn made(seen: Sighting<'_>) -> Result<Option<Made>, Problem> {
     let Some(text) = seen.origin.labels.get(LABEL) else { return Ok(None) };

@@ -21,6 +21,7 @@ pub(crate) fn command(ask: &Ask) -> String {
         Ask::Tidy { .. } => "once doctor --fix".to_owned(),
         Ask::Rename { app, to, .. } => format!("once rename {} {to}", app.0),
         Ask::DropAlias { alias, .. } => format!("once rename --drop-alias {alias}"),
+        Ask::GiveBack { app, .. } => format!("once adopt --undo {}", app.0),
         Ask::Adopt { container, .. } => format!("once adopt {}", shell_word(container)),
         Ask::Maintenance { app, notice: None } => format!("once maintenance {} --off", app.0),
         Ask::Maintenance { app, notice: Some(notice) } => {

@@ -161,13 +161,22 @@ Examples:
   once adopt wiki --host wiki.example.com
   once adopt shop-web-3f2a91c        an app of Kamal's: its hostnames are those Kamal's proxy has
   once adopt once-shop-3             an app of our own whose record was lost
+  once adopt --all --dry-run         what would come of all of ours without a record, of ONCE's and of Kamal's
+  once adopt --undo wiki             the container is nobody's app again, and runs
 
 The container runs on as it is, as release 1 of the app; the next deploy swaps it for one of our own.";
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AdoptArgs {
     /// Name or id of a container: ours, ONCE's, Kamal's, or anybody's with an HTTP port
-    pub(crate) container: String,
+    #[arg(required_unless_present_any = ["all", "undo"])]
+    pub(crate) container: Option<String>,
+    /// All that are known to be apps: ours without a record, ONCE's, Kamal's; one after the other
+    #[arg(long, conflicts_with_all = ["container", "undo", "name", "host", "port", "health_path"])]
+    pub(crate) all: bool,
+    /// Let an app go that was adopted: its container runs on, or again, and what was deployed in its place goes
+    #[arg(long, value_name = "APP", conflicts_with_all = ["container", "name", "host", "port", "health_path"])]
+    pub(crate) undo: Option<String>,
     /// The app's name [default: what its maker calls it, else the container's]
     #[arg(long)]
     pub(crate) name: Option<AppName>,

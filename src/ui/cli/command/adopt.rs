@@ -1,17 +1,27 @@
-//! `adopt`: what runs already becomes an app, or gets its record back.
+//! `adopt`: what runs already becomes an app, or gets its record back; and the way back.
 
-use crate::app::{AdoptWish, Ask};
+use crate::app::event::Outcome;
+use crate::app::{AdoptWish, Adoptable, Ask, Problem, adoptable};
 use crate::ui::cli::args::AdoptArgs;
 use crate::ui::cli::change;
 use crate::ui::cli::confirm::{Answer as Typed, confirm};
-use crate::ui::cli::session::Session;
-use crate::ui::sanitize;
+use crate::ui::cli::report;
+use crate::ui::cli::session::{Session, selector};
+use crate::ui::{sanitize, words};
 
 use super::Answer;
 
 pub(crate) async fn adopt(session: &mut Session<'_>, args: &AdoptArgs) -> Answer {
+    match (&args.undo, &args.container) {
+        (Some(app), _) => undo(session, app, args).await,
+        (None, Some(container)) => one(session, container, args).await,
+        (None, None) => all(session, args).await,
+    }
+}
+
+async fn one(session: &mut Session<'_>, container: &str, args: &AdoptArgs) -> Answer {
     if !args.dry_run {
-        let shown = sanitize::line(&args.container);
+        let shown = sanitize::line(container);
         let text = format!("{shown} becomes an app, or gets its record again; it runs on as it is");
         confirm(session.out, args.confirm.yes, &text, &Typed::Yes)?;
     }
@@ -22,7 +32,61 @@ pub(crate) async fn adopt(session: &mut Session<'_>, args: &AdoptArgs) -> Answer
         health_path: args.health_path.clone(),
         dry_run: args.dry_run,
     };
-    let ask = Ask::Adopt { container: args.container.clone(), wish: Box::new(wish) };
+    let ask = Ask::Adopt { container: container.to_owned(), wish: Box::new(wish) };
+    let ended = change::run(session, ask, args.wait.wait).await?;
+    Ok(ended.finished.outcome.exit_code())
+}
+
+/// Each through its own lock; the first failure's exit code, and the others are still done.
+async fn all(session: &mut Session<'_>, args: &AdoptArgs) -> Answer {
+    let found = find(session).await?;
+    if found.is_empty() {
+        if session.out.is_json() {
+            session.out.object(&report::done(Outcome::Unchanged, None));
+        }
+        session.out.say("there is nothing to adopt: no app of ours without a record, none of ONCE's, none of Kamal's");
+        return Ok(0);
+    }
+    for one in &found {
+        session.out.say(&format!("{} (made by {})", sanitize::line(&one.container), one.maker));
+    }
+    if args.dry_run {
+        return each(session, &found, args, true).await;
+    }
+    if !args.confirm.yes {
+        each(session, &found, args, true).await?;
+    }
+    let count = words::count(found.len(), "container becomes an app", "containers become apps");
+    confirm(session.out, args.confirm.yes, &format!("{count}; they run on as they are"), &Typed::Yes)?;
+    each(session, &found, args, false).await
+}
+
+async fn each(session: &mut Session<'_>, found: &[Adoptable], args: &AdoptArgs, dry_run: bool) -> Answer {
+    let mut code = 0;
+    for one in found {
+        let wish = AdoptWish { dry_run, ..AdoptWish::default() };
+        let ask = Ask::Adopt { container: one.container.clone(), wish: Box::new(wish) };
+        let ended = change::run(session, ask, args.wait.wait).await?;
+        let this = ended.finished.outcome.exit_code();
+        code = if code == 0 { this } else { code };
+    }
+    Ok(code)
+}
+
+async fn find(session: &Session<'_>) -> Result<Vec<Adoptable>, Problem> {
+    let at = session.installation().await?;
+    let containers = at.engine.all_containers().await?;
+    let records = session.proxy(&at).await?.map(|(_, snapshot)| snapshot.apps).unwrap_or_default();
+    Ok(adoptable(&containers, &at.namespace, &records))
+}
+
+async fn undo(session: &mut Session<'_>, app: &str, args: &AdoptArgs) -> Answer {
+    if !args.dry_run {
+        let shown = sanitize::line(app);
+        let text = format!("{shown} is no app any more; the container it was taken over from runs on, or again");
+        confirm(session.out, args.confirm.yes, &text, &Typed::Yes)?;
+    }
+    let ask = Ask::GiveBack { app: selector(app), dry_run: args.dry_run };
     let ended = change::run(session, ask, args.wait.wait).await?;
     Ok(ended.finished.outcome.exit_code())
 }

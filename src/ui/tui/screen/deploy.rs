@@ -85,6 +85,7 @@ fn verb(watched: &Watched) -> &'static str {
         Some(Ask::Abort { .. }) => "Abort the canary of ",
         Some(Ask::Rename { .. } | Ask::DropAlias { .. }) => "Rename ",
         Some(Ask::Adopt { .. }) => "Adopt ",
+        Some(Ask::GiveBack { .. }) => "Let go of ",
         Some(Ask::Tidy { .. }) => "Tidy up ",
         Some(Ask::Deploy(_) | Ask::Canary { .. }) => "Deploy ",
         None => match watched.view.by.as_ref().map(|by| by.command.as_str()) {

@@ -210,6 +210,11 @@ fn question(m: &Model, app: &AppView, wish: Ask) -> Result<Confirm, String> {
             vec!["Its app gets a record again.".into(), "Its containers are not touched.".into()],
             "Adopt",
         ),
+        Ask::GiveBack { app, .. } => (
+            format!("Let {} go?", app.0),
+            vec!["The container it was taken over from runs without us again.".into()],
+            "Let it go",
+        ),
         Ask::Rename { app, to, .. } => (
             format!("Rename {} to {to}?", app.0),
             vec!["Nothing restarts; the old name stays an alias.".into()],
@@ -275,6 +280,7 @@ pub(super) fn run(m: &mut Model, ask: Ask) -> Vec<Effect> {
         | Ask::Maintenance { app, .. }
         | Ask::Pause { app, .. }
         | Ask::Resume { app }
+        | Ask::GiveBack { app, .. }
         | Ask::Rename { app, .. }
         | Ask::Remove { app, .. } => app.0.clone(),
         Ask::DropAlias { alias, .. } => alias.to_string(),
