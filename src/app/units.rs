@@ -299,7 +299,7 @@ impl FromStr for UrlPath {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '?' | '#' | '\\' | '"' | '<' | '>');
+        let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '?' | '#' | '\\' | '"' | '<' | '>' | '`');
         let fine = text.starts_with('/')
             && text.len() <= 1024
             && text.chars().all(plain)
@@ -411,7 +411,7 @@ mod tests {
         for bad in ["0", "65536", "-1", "+80", "", "http"] {
             assert!(bad.parse::<Port>().is_err(), "{bad}");
         }
-        for bad in ["", "up", "/a b", "/a?b", "/a/../b", "/\n"] {
+        for bad in ["", "up", "/a b", "/a?b", "/a/../b", "/\n", "/a`b"] {
             assert!(bad.parse::<UrlPath>().is_err(), "{bad}");
         }
     }

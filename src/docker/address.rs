@@ -99,7 +99,8 @@ fn ssh_target(text: &str, rest: &str) -> Result<SshTarget, EngineError> {
     }
     let (host, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, "")) => (host, None),
-        Some((host, port)) => (host, Some(port.strip_prefix(':').unwrap_or(port))),
+        // Without its colon it is no port, whatever it says.
+        Some((host, port)) => (host, Some(port.strip_prefix(':').unwrap_or_default())),
         None => match rest.split_once(':') {
             Some((host, port)) => (host, Some(port)),
             None => (rest, None),
@@ -235,6 +236,7 @@ mod tests {
             "ssh://a\u{7}b",
             "ssh://h:+22",
             "ssh://h:0",
+            "ssh://[fe80::1]22",
             "tcp://h:+2375",
         ] {
             assert!(matches!(parse(text, None), Err(EngineError::BadAddress { .. })), "{text}");
