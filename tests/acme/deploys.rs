@@ -277,6 +277,10 @@ async fn a_certificate_that_was_to_be_had_and_was_not_changes_nothing_and_says_s
         let (finished, _) = bed.deploy("shop:1", &["shop.once.test"], false).await;
         assert_eq!(finished.outcome, Outcome::Unchanged, "{finished:#?}");
         assert!(finished.warnings.join("\n").contains("tried again by itself"), "{finished:#?}");
+        // The plan says what to expect of another try.
+        let (plan, _) = bed.plan("shop:1", &["shop.once.test"]).await;
+        assert_eq!((plan.action, plan.changes.len()), (Action::Route, 1), "{plan:#?}");
+        assert!(plan.remarks.iter().any(|r| r.starts_with("the last try for shop.once.test failed: ")), "{plan:#?}");
     })
     .await;
 }

@@ -104,6 +104,8 @@ async fn look(
             Certified::Obtainable => {
                 let before = facts_of(&host, served).map(|facts| format!("expired {}", day(facts.not_after)));
                 changes.push(Change::certificate(&host, before, "from the authority".to_owned()));
+                let failure = served.iter().find(|view| view.name == host).and_then(|view| view.last_error.as_ref());
+                view.remarks.extend(failure.map(|f| format!("the last try for {host} failed: {}", f.message)));
             }
             Certified::Elsewhere { leads } => view
                 .remarks
