@@ -222,6 +222,38 @@ async fn what_the_app_turned_away_unread_is_sent_again_with_its_body() {
     }
 }
 
+/// RFC 8297: hints come before the answer, and are not it. Whether the client is told them is another matter.
+#[tokio::test(flavor = "multi_thread")]
+async fn early_hints_of_an_app_do_not_harm_its_answer() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    // `:status: 103`, `link: <a>`; `:status: 200`; "hi".
+    const HINTS: &[u8] = b"\x00\x00\x0f\x01\x04\x00\x00\x00\x01\x08\x03103\x00\x04link\x03<a>";
+    const ANSWER: &[u8] = b"\x00\x00\x01\x01\x04\x00\x00\x00\x01\x88\x00\x00\x02\x00\x01\x00\x00\x00\x01hi";
+    let (address, _) = served(|_, mut stream| async move {
+        stream.write_all(&SETTINGS).await.unwrap();
+        stream.read_exact(&mut [0; 24]).await.unwrap();
+        let mut head = [0; 9];
+        while head[3] != 1 {
+            stream.read_exact(&mut head).await.unwrap();
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+            stream.read_exact(&mut vec![0; length]).await.unwrap();
+        }
+        stream.write_all(HINTS).await.unwrap();
+        stream.write_all(ANSWER).await.unwrap();
+        while stream.read(&mut head).await.is_ok_and(|read| read > 0) {}
+    })
+    .await;
+    let house = House::new();
+    house.plane.set_route(h2c(1, address));
+    let reply = house.get("app.test", "/").await;
+    assert_eq!((reply.status, reply.text().as_str(), reply.header("link")), (200, "hi", None));
+    let mut client = connect(house.address).await;
+    let answer = client.send_request(call("/", Full::<Bytes>::default())).await.unwrap();
+    assert_eq!((answer.status(), answer.headers().contains_key("link")), (StatusCode::OK, false));
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "hi");
+}
+
 /// The time for the head of an answer is not for calls, unless it is set.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_may_be_silent_for_longer_than_other_requests() {
