@@ -241,3 +241,63 @@ fn mounts(owner: Owner<'_>, settings: &Settings) -> Vec<MountSpec> {
     }));
     mounts
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::app::draft::Draft;
+    use crate::app::field::{Cost, Field, FieldPath};
+    use crate::app::settings::Secret;
+
+    fn spec(settings: &Settings) -> ContainerSpec {
+        let (namespace, app, id) = (Namespace::default(), "shop".parse().unwrap(), AppId("id".into()));
+        let owner = Owner { namespace: &namespace, app: &app, id: &id, volumes: &app };
+        let secret = || Secret::new("x".repeat(32));
+        let generated =
+            Generated { secret_key_base: secret(), vapid_public_key: "x".into(), vapid_private_key: secret() };
+        let image = ResolvedImage { digest: None, id: "sha256:1".into() };
+        let mut spec = container_spec(owner, ReleaseNumber(1), settings, &image, Port::HTTP, &generated);
+        // What tells of the settings is no use of them.
+        spec.labels.retain(|key, _| !key.starts_with("once."));
+        spec
+    }
+
+    /// A setting that is taken and then ignored is worse than none.
+    #[test]
+    fn each_setting_that_costs_a_swap_is_in_the_container() {
+        let wishes = |base: Option<&Settings>, pairs: &[(&str, &str)]| {
+            let mut draft = Draft { image: Some("acme/shop:1".parse().unwrap()), ..Draft::default() };
+            draft.hosts = vec!["shop.localhost".parse().unwrap()];
+            for (path, text) in pairs {
+                draft.set(&path.parse().unwrap(), text).unwrap();
+            }
+            draft.merge(base, None).unwrap()
+        };
+        let base = wishes(None, &[("smtp-server", "mail.example.com")]);
+        let table = [
+            ("env.A", "1"),
+            ("smtp-server", "post.example.com"),
+            ("smtp-port", "2525"),
+            ("smtp-username", "ann"),
+            ("smtp-password", "word"),
+            ("smtp-from", "shop@example.com"),
+            ("memory", "512m"),
+            ("cpus", "0.5"),
+            ("volume", "cache:/cache"),
+            ("network", "backend"),
+            ("label.team", "red"),
+            ("log-max-size", "5m"),
+        ];
+        for (path, text) in table {
+            assert!(spec(&wishes(Some(&base), &[(path, text)])) != spec(&base), "{path} makes no difference");
+        }
+        // The image is named by its ID, and the port is where requests are sent.
+        let tried: BTreeSet<&str> =
+            table.iter().map(|(path, _)| path.parse::<FieldPath>().unwrap().field.key()).collect();
+        let elsewhere = [Field::Image, Field::Port];
+        let all = Field::ALL.iter().filter(|f| f.cost() == Cost::Swap && !elsewhere.contains(f));
+        assert_eq!(tried, all.map(|f| f.key()).collect::<BTreeSet<_>>());
+    }
+}

@@ -108,10 +108,12 @@ fn what_they_start_shares_the_lock_and_nobody_else_does() {
         "{ONCE} set app NESTED=1 --wait 0 >/dev/null 2>&1 || exit 7\nenv -u ONCE_LEASE {ONCE} set app OTHER=1 --wait 0 \
          >/dev/null 2>&1\n[ $? = 4 ] || exit 8"
     );
-    let config = hooks(&[("pre-deploy", &nested)]);
+    // The lock is held until the last of them has ended.
+    let last = format!("env -u ONCE_LEASE {ONCE} set app OTHER=2 --wait 0 >/dev/null 2>&1\n[ $? = 4 ] || exit 9");
+    let config = hooks(&[("pre-deploy", &nested), ("post-deploy", &last)]);
     let said = once(&host, config.path(), &["set", "app", "A=1"]);
-    said.expect(0, "updated");
-    assert_eq!(told(config.path()).len(), 1, "what a hook starts runs no hooks");
+    assert_eq!(said.expect(0, "updated")["warnings"], serde_json::json!([]), "both were kept out: {said:#?}");
+    assert_eq!(told(config.path()).len(), 2, "what a hook starts runs no hooks");
     let env = |key: &str| host.get("app.localhost", &format!("/env?key={key}"));
     assert_eq!((env("A").1.as_str(), env("NESTED").1.as_str(), env("OTHER").0), ("1", "1", 404));
     assert_eq!(host.once(&["locks", "--json"]).json(), Vec::<serde_json::Value>::new());

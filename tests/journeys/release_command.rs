@@ -50,6 +50,14 @@ fn it_runs_before_the_switch_and_stops_a_deploy_that_it_fails() {
     let filter = format!("label=once.namespace={}", host.namespace);
     let tasks = crate::host::docker(&["ps", "-aq", "--filter", &filter, "--filter", "label=once.role=task"]);
     assert_eq!(tasks, "", "no task is left behind");
+    // Nor one that carries no label to find it by.
+    let made = crate::host::docker(&["ps", "-a", "--filter", &format!("ancestor={image}"), "--format", "{{.Names}}"]);
+    let mut made: Vec<&str> = made.lines().collect();
+    made.sort_unstable();
+    let known = host.containers();
+    let mut known: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
+    known.sort_unstable();
+    assert_eq!(made, known);
 }
 
 #[test]
