@@ -20,6 +20,10 @@ pub(crate) enum Ctx {
     Logs,
     /// Its releases.
     Releases,
+    /// One release.
+    Release,
+    /// The audit log.
+    Activity,
     /// The deploy view.
     Deploy,
     /// A form.
@@ -45,7 +49,7 @@ pub(crate) enum Cmd {
     Up, Down, PageUp, PageDown, Top, Bottom, Right, NextPane, NextTab, PrevTab, Tab(usize), Open, Back,
     Filter, NextMatch, PrevMatch, Palette, Help, Problems, Activity, Host, Quit, Interrupt, Suspend, Repaint, Sort,
     New, Edit, Deploy, Logs, Shell, Actions, CopyAddress, Copy, Restart, Start, Stop, Remove, Rollback, Promote, Abort,
-    Close, Reopen, Pause, Resume, Mend, MendAll, Again, Lock, Rename,
+    Close, Reopen, Pause, Resume, Mend, MendAll, Again, Lock, Rename, Compare, Bad,
     Follow, Wrap, Times, Source, Cancel, Retry, Submit, NextField, PrevField, AddRow, DropRow, Secret, Toggle,
 }
 
@@ -124,7 +128,9 @@ table! {
         [c('p')] Cmd::Source, "access log", "switch between the app's log and the proxy's access log";
         [c('y')] Cmd::Copy, "copy line", "copy the marked line";
     Releases:
-        [c('b'), k(Enter)] Cmd::Rollback, "roll back", "roll back to the marked release (asks)", changes;
+        [k(Enter)] Cmd::Open, "show", "the marked release in full: settings, who, when, why, events";
+        [c('b')] Cmd::Rollback, "roll back", "roll back to the marked release (asks)", changes;
+        [c('c')] Cmd::Compare, "compare", "compare the others with the marked one, or with those before them again";
         [c('y')] Cmd::Copy, "copy command", "copy the command that rolls back to it";
     Detail:
         [k(Esc), k(Backspace)] Cmd::Back, "back", "back to the list";
@@ -211,6 +217,21 @@ table! {
         [k(End), c('G')] Cmd::Bottom, "", "the last finding";
         [k(PageUp)] Cmd::PageUp, "", "a page up";
         [k(PageDown)] Cmd::PageDown, "", "a page down";
+    Release:
+        [c('b')] Cmd::Rollback, "roll back", "roll back to this release (asks)", changes;
+        [c('y')] Cmd::Copy, "copy command", "copy the command that shows this";
+    Activity:
+        [UP, c('k')] Cmd::Up, "", "the entry above";
+        [DOWN, c('j')] Cmd::Down, "select", "the entry below";
+        [k(Enter)] Cmd::Open, "open", "what became of the change, or its app";
+        [c('/')] Cmd::Filter, "filter", "only entries with these letters: app, person, outcome, text";
+        [c('f')] Cmd::Bad, "failed", "only what was refused or failed, or all again";
+        [k(Esc), k(Backspace), c('q')] Cmd::Back, "back", "drop the filter; back to the apps";
+        [c('y')] Cmd::Copy, "copy", "copy the entry";
+        [k(Home), c('g')] Cmd::Top, "", "the newest";
+        [k(End), c('G')] Cmd::Bottom, "", "the oldest";
+        [k(PageUp)] Cmd::PageUp, "", "a page up";
+        [k(PageDown), c(' ')] Cmd::PageDown, "", "a page down";
     Page:
         [UP, c('k')] Cmd::Up, "", "up";
         [DOWN, c('j')] Cmd::Down, "scroll", "down";

@@ -11,7 +11,7 @@ use crate::app::engine::{Container, ContainerDetail, EngineInfo, HostUsage, LogL
 use crate::app::event::Envelope;
 use crate::app::proxy::{Activity, ProbeAnswer, Snapshot};
 use crate::app::traffic::TrafficReport;
-use crate::app::{AppId, AppName, Caller, Hostname, Job, OpId, Problem, ProxyPorts, Upstream, UrlPath};
+use crate::app::{AppId, AppName, Caller, Hostname, Job, OpId, Problem, ProxyPorts, Release, Upstream, UrlPath};
 
 use super::keymap::Cmd;
 use super::model::{Examined, RowKey, Tab};
@@ -63,6 +63,8 @@ pub(crate) enum Msg {
     Lost(OpId, Problem),
     /// The audit log.
     Activity(Vec<Activity>),
+    /// All releases of an app, newest first, or why they could not be had.
+    History(AppName, Result<Vec<Release>, Problem>),
     /// A lock was taken or lifted, in words; or why not.
     Locked(Result<String, Problem>),
     /// The host was examined, or could not be.
@@ -103,6 +105,8 @@ pub(crate) enum Effect {
     Inspect(Inspect),
     /// Load an app's traffic over time.
     Traffic(AppName, AppId),
+    /// Load all releases of an app.
+    History(AppName, AppId),
     /// Examine the host.
     Examine,
     /// Take a lock on purpose, with a reason; the id is the moment's own.

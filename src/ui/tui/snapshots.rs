@@ -180,6 +180,21 @@ pub(crate) const SCENES: &[Scene] = &[
         press(&mut m, "4 down");
         m
     }),
+    ("releases_compared", |w, h, o| {
+        let mut m = sample::host(w, h, o);
+        press(&mut m, "4");
+        feed(&mut m, Msg::History("books".parse().unwrap(), Ok(sample::history())));
+        press(&mut m, "c down down down down down");
+        m.notice = None;
+        m
+    }),
+    ("release", |w, h, o| {
+        let mut m = sample::host(w, h, o);
+        press(&mut m, "4");
+        feed(&mut m, Msg::History("books".parse().unwrap(), Ok(sample::history())));
+        press(&mut m, "down down down down down enter");
+        m
+    }),
     ("settings", |w, h, o| {
         let mut m = sample::host(w, h, o);
         press(&mut m, "5");
@@ -323,6 +338,14 @@ pub(crate) const SCENES: &[Scene] = &[
         let mut m = sample::host(w, h, o);
         press(&mut m, "A");
         feed(&mut m, Msg::Activity(sample::activity()));
+        press(&mut m, "down");
+        m
+    }),
+    ("activity_failed", |w, h, o| {
+        let mut m = sample::host(w, h, o);
+        press(&mut m, "A");
+        feed(&mut m, Msg::Activity(sample::activity()));
+        press(&mut m, "f /lap enter");
         m
     }),
 ];

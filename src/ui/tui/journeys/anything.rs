@@ -40,7 +40,7 @@ fn any_msg() -> impl Strategy<Value = Msg> {
             [MouseEventKind::Down(MouseButton::Left), MouseEventKind::ScrollUp, MouseEventKind::ScrollDown][kind];
         Msg::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE })
     });
-    let other = (0usize..17).prop_map(|n| match n {
+    let other = (0usize..19).prop_map(|n| match n {
         0 => Msg::Snapshot(Box::new(sample::snapshot())),
         1 => Msg::Snapshot(Box::new({
             let mut s = sample::snapshot();
@@ -58,6 +58,8 @@ fn any_msg() -> impl Strategy<Value = Msg> {
         10 => Msg::Log(1, sample::log_lines()),
         11 => Msg::Activity(sample::activity()),
         12 => Msg::Tick(sample::ago(-5)),
+        16 => Msg::History("books".parse().unwrap(), Ok(sample::history())),
+        17 => Msg::History("books".parse().unwrap(), Err(sample::problem())),
         14 => Msg::Examined(Ok(Box::new(sample::examined()))),
         15 => Msg::Examined(Err(sample::problem())),
         13 => Msg::Lost(OpId("f00d".into()), sample::problem()),

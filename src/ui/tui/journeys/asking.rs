@@ -76,7 +76,7 @@ fn every_action_has_a_command_that_can_be_copied() {
     press(&mut m, "esc");
     assert_eq!(press(&mut m, "o"), [Effect::Copy("http://books.example.com".into())]);
     select(&mut m, "books");
-    assert_eq!(press(&mut m, "4 down y"), [Effect::Copy("once rollback books 6".into())]);
+    assert!(press(&mut m, "4 down y").contains(&Effect::Copy("once rollback books 6".into())));
 }
 
 #[test]

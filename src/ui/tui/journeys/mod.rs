@@ -1,5 +1,6 @@
 //! Keys through `update`, then sentences about the state: what a person does and what comes of it.
 
+mod activity;
 mod anything;
 mod asking;
 mod deploys;
@@ -7,6 +8,7 @@ mod forms;
 mod mending;
 mod moving;
 mod reading;
+mod releases;
 
 use crate::app::Ask;
 

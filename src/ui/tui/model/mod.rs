@@ -4,6 +4,7 @@
 mod apps;
 mod deploys;
 mod form;
+mod history;
 mod host;
 mod link;
 mod logs;
@@ -23,4 +24,4 @@ pub(crate) use overlay::{Confirm, Menu, MenuItem, Overlay, Palette, PaletteItem,
 pub(crate) use place::{Pane, Sort, Tab, View};
 pub(crate) use series::{Series, UsageSeries};
 pub(crate) use settled::Settled;
-pub(crate) use state::{Model, Seen};
+pub(crate) use state::{Model, Seen, is_bad};

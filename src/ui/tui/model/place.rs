@@ -1,6 +1,6 @@
 //! Where in the console one is: panes, tabs, views.
 
-use crate::app::OpId;
+use crate::app::{OpId, ReleaseNumber};
 
 /// Which half of the main screen has the keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +66,8 @@ pub(crate) enum View {
     Form,
     /// The audit log.
     Activity,
+    /// One release of the selected app, in full.
+    Release(ReleaseNumber),
     /// The host: engine, proxy, locks, and what is wrong with any of it.
     Host,
 }

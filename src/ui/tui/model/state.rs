@@ -9,7 +9,7 @@ use ratatui::layout::Rect;
 use crate::app::engine::{Container, EngineInfo, HostUsage, Role};
 use crate::app::event::LockView;
 use crate::app::proxy::{Activity, ProxyInfo};
-use crate::app::{AppName, Ask, Caller, Job, Namespace, OpId, Problem, ProxyPorts};
+use crate::app::{AppName, Ask, Caller, Job, Namespace, OpId, Problem, ProxyPorts, ReleaseNumber};
 
 use super::super::console::ConsoleOptions;
 use super::super::glyph::{ASCII, Glyphs, UNICODE};
@@ -114,8 +114,20 @@ pub(crate) struct Model {
     pub problems: Vec<Seen>,
     /// The audit log; `None`: not loaded.
     pub activity: Option<Vec<Activity>>,
-    /// Lines it is scrolled by.
-    pub activity_scroll: usize,
+    /// The marked one of those that are shown.
+    pub activity_at: usize,
+    /// What it is filtered by.
+    pub activity_filter: String,
+    /// Only what did not go well.
+    pub activity_bad: bool,
+    /// When it was asked for last.
+    pub activity_asked: Option<Timestamp>,
+    /// The release that others are compared with.
+    pub compare: Option<ReleaseNumber>,
+    /// Lines a page is scrolled by.
+    pub page_at: usize,
+    /// Changes that ended and whose events the proxy still has.
+    pub told: Vec<OpId>,
     /// A short word in the footer, and until when.
     pub notice: Option<(String, Timestamp)>,
 }
@@ -170,7 +182,13 @@ impl Model {
             overlays: Vec::new(),
             problems: Vec::new(),
             activity: None,
-            activity_scroll: 0,
+            activity_at: 0,
+            activity_filter: String::new(),
+            activity_bad: false,
+            activity_asked: None,
+            compare: None,
+            page_at: 0,
+            told: Vec::new(),
             notice: None,
         }
     }
@@ -198,6 +216,17 @@ impl Model {
         self.counter += 1;
         let head: String = self.seed.chars().chain("0".repeat(12).chars()).take(12).collect();
         OpId(format!("{head}{:04x}", self.counter & 0xffff))
+    }
+
+    /// The entries of the audit log that fit the filter, newest first.
+    pub(crate) fn activities(&self) -> Vec<&Activity> {
+        let needle = self.activity_filter.to_lowercase();
+        let fits = |entry: &&Activity| {
+            let app = entry.app.as_ref().map_or("", |a| a.as_str());
+            let all = [app, &entry.by.user, &entry.by.host, &entry.by.command, &entry.outcome, &entry.text];
+            (!self.activity_bad || is_bad(&entry.outcome)) && all.iter().any(|t| t.to_lowercase().contains(&needle))
+        };
+        self.activity.iter().flatten().filter(fits).collect()
     }
 
     /// Who holds an app's lock: on purpose, and for a change under way.
@@ -366,7 +395,8 @@ impl Model {
                 Some(super::Stage::Edit) => vec![Ctx::Form],
                 _ => vec![Ctx::Review],
             },
-            View::Activity => vec![Ctx::Page, Ctx::Global],
+            View::Activity => vec![Ctx::Activity, Ctx::Global],
+            View::Release(_) => vec![Ctx::Release, Ctx::Page, Ctx::Global],
             View::Host => vec![Ctx::Host, Ctx::Global],
             View::Main => match (self.pane, self.tab) {
                 (Pane::List, _) => vec![Ctx::List, Ctx::App, Ctx::Global],
@@ -382,4 +412,9 @@ impl Model {
         let planning = self.form.as_ref().is_some_and(|f| matches!(f.stage, super::Stage::Planning(_)));
         planning || self.deploys.shown().any(super::Watched::is_active)
     }
+}
+
+/// Whether an outcome of the audit log is not what was asked for.
+pub(crate) fn is_bad(outcome: &str) -> bool {
+    !matches!(outcome, "created" | "updated" | "unchanged" | "ok")
 }

@@ -57,6 +57,23 @@ fn serving(app: &str, number: u64, image: &str, age: i64) -> Vec<Release> {
         .collect()
 }
 
+/// All releases of books, as the proxy's history has them: the first ones are no longer in its record, and release 2 had
+/// another password.
+pub(crate) fn history() -> Vec<Release> {
+    let replaced = ReleaseStatus::Replaced { at: ago(86_400) };
+    let made = |n: u64| {
+        let status = if n == 7 { ReleaseStatus::Serving } else { replaced.clone() };
+        let age = if n == 7 { 5 * 3600 } else { 5 * 3600 + 86_400 * (7 - n) as i64 };
+        let mut release = release("books", n, &format!("ghcr.io/acme/books:1.{n}.0"), age, status);
+        let password = if n == 2 { "hunter1" } else { "hunter2" };
+        release.settings.env.insert("SMTP_PASSWORD".parse().unwrap(), EnvValue::secret(password));
+        release.settings.note = (n == 2).then(|| "the day the mail moved".into());
+        release.container_kept = n > 4;
+        release
+    };
+    (1..=7).rev().map(made).collect()
+}
+
 pub(crate) fn records() -> Vec<AppRecord> {
     let mut failed =
         release("wiki", 1, "acme/wiki:2.0", 7200, ReleaseStatus::Failed { why: "it never answered on port 80".into() });

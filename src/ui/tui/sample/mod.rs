@@ -17,7 +17,7 @@ use super::model::Model;
 use super::msg::{Effect, Msg};
 use super::update::update;
 
-pub(crate) use apps::records;
+pub(crate) use apps::{history, records};
 pub(crate) use deploy::{deploy, plan, planned, renaming};
 pub(crate) use engine::{containers, detail, engine_up, log_lines, usage};
 pub(crate) use host::{clean, examined};

@@ -100,6 +100,8 @@ pub(crate) fn activity() -> Vec<Activity> {
         entry(600, "deploy", "ci", "books", "updated", "release 7 of ghcr.io/acme/books:1.7.0 in 6.4 s"),
         entry(7200, "mia", "laptop", "wiki", "failed", "release 1 never answered on port 80"),
         entry(90_000, "deploy", "ci", "shop", "updated", "release 12 of ghcr.io/acme/shop:1.12.0 in 5.1 s"),
-        entry(200_000, "mia", "laptop", "old", "stopped", "visitors see a 503 page"),
+        entry(200_000, "mia", "laptop", "old", "updated", "stop"),
+        entry(260_000, "mia", "laptop", "gone", "updated", "remove"),
+        Activity { app: None, ..entry(300_000, "deploy", "ci", "x", "rejected", "stop: there is no app `shpo`") },
     ]
 }

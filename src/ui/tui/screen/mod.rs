@@ -15,6 +15,7 @@ mod lock;
 mod logs;
 mod menu;
 mod overview;
+mod release;
 mod releases;
 mod review;
 mod settings;
@@ -33,6 +34,7 @@ use super::widget::keys;
 
 pub(crate) use detail::page_height;
 pub(crate) use frame::banner_rows;
+pub(crate) use release::overflow as release_overflow;
 
 /// A finished frame.
 #[derive(Debug, Clone)]
@@ -70,6 +72,7 @@ fn whole(c: &mut Canvas<'_>, area: Rect) {
         (View::Form, Some(form)) => form::draw(c, parts.body, form),
         (View::Activity, _) => activity::draw(c, parts.body),
         (View::Host, _) => host::draw(c, parts.body),
+        (View::Release(number), _) if m.app().is_some() => release::draw(c, parts.body, *number),
         _ => main(c, parts.body),
     }
     if !m.overlays.is_empty() {

@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use crate::app::{Release, ReleaseStatus, compare};
+use crate::app::{Release, ReleaseStatus};
 
 use super::super::canvas::Canvas;
 use super::super::format;
@@ -13,7 +13,7 @@ use super::failure;
 
 pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, app: &AppView) {
     let m = c.m;
-    let releases: Vec<&Release> = app.record.releases.iter().rev().collect();
+    let releases = m.releases(app);
     if releases.is_empty() || area.height < 4 {
         c.text(area.x, area.y + 1, area.width, Role::Muted, "no release yet");
         return;
@@ -27,6 +27,9 @@ pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, app: &AppView) {
     for (i, release) in releases.iter().enumerate().skip(top).take(height) {
         let line = Rect { y: area.y + 1 + (i - top) as u16, height: 1, ..area };
         row(c, line, release, wide);
+        if m.compare == Some(release.number) {
+            c.text(line.x + 1, line.y, 1, Role::Accent, "c");
+        }
         if i == marked {
             c.text(line.x, line.y, 1, Role::Accent, c.glyphs().mark);
             if m.pane == Pane::Detail {
@@ -37,7 +40,16 @@ pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, app: &AppView) {
     }
     let shown = height.min(releases.len()) as u16;
     let rest = Rect { y: area.y + 2 + shown, height: (area.height).saturating_sub(2 + shown), ..area };
-    changed(c, rest, releases[marked], releases.get(marked + 1).copied());
+    changed(c, rest, app, releases[marked]);
+    if releases.len() > height {
+        let text = format!(" {}–{} of {} ", top + 1, (top + height).min(releases.len()), releases.len());
+        c.right(area.x, area.y, area.width, Role::Muted, &text);
+    } else if let Some((of, Err(problem))) = &m.settled.history
+        && of == app.name()
+    {
+        let text = format!("older ones are not known: {}", problem.message);
+        c.text(rest.x, rest.y.saturating_sub(1), rest.width, Role::Warn, &text);
+    }
 }
 
 fn heading(c: &mut Canvas<'_>, area: Rect, wide: bool) {
@@ -70,38 +82,57 @@ fn row(c: &mut Canvas<'_>, line: Rect, release: &Release, wide: bool) {
     }
 }
 
-/// What a release was, and how it differs from the one before.
-fn changed(c: &mut Canvas<'_>, area: Rect, release: &Release, before: Option<&Release>) {
+/// What a release was, and how it differs from the one before, or from the one that was marked for it.
+fn changed(c: &mut Canvas<'_>, area: Rect, app: &AppView, release: &Release) {
     let mut y = area.y;
-    let mut put = |c: &mut Canvas<'_>, role: Role, text: &str| {
+    let lines = facts(release).into_iter().chain(changes(c, app, release));
+    for (role, text) in lines {
         if y < area.bottom() {
-            y += c.paragraph(Rect { y, height: area.bottom() - y, ..area }, role, text);
+            y += c.paragraph(Rect { y, height: area.bottom() - y, ..area }, role, &text);
         }
-    };
+    }
+}
+
+/// Who, how long, why, with what end.
+pub(super) fn facts(release: &Release) -> Vec<(Role, String)> {
     let took = if release.took_ms > 0 { format!(", took {}", format::took(release.took_ms)) } else { String::new() };
     let by = &release.by;
-    put(c, Role::Strong, &format!("release {} · by {}@{} ({}){took}", release.number, by.user, by.host, by.command));
+    let mut lines =
+        vec![(Role::Strong, format!("release {} · by {}@{} ({}){took}", release.number, by.user, by.host, by.command))];
     if let ReleaseStatus::Failed { why } = &release.status {
-        put(c, Role::Fail, &format!("failed: {why}"));
+        lines.push((Role::Fail, format!("failed: {why}")));
     }
     if let Some(to) = release.rollback_to {
-        put(c, Role::Text, &format!("went back to release {to}"));
+        lines.push((Role::Text, format!("went back to release {to}")));
+    }
+    if let Some(note) = &release.settings.note {
+        lines.push((Role::Text, format!("why: {note}")));
     }
     if let Some(revision) = &release.revision {
-        put(c, Role::Muted, &format!("revision {revision}"));
+        lines.push((Role::Muted, format!("revision {revision}")));
     }
-    let arrow = c.glyphs().arrow;
-    match before {
-        None => put(c, Role::Muted, "the first release"),
-        Some(before) => {
-            let changes = compare(before, release);
-            if changes.is_empty() {
-                put(c, Role::Muted, "the same image and settings as the release before");
-            }
-            for change in &changes {
-                let text: String = failure::change_pieces(change, arrow).into_iter().map(|(_, text)| text).collect();
-                put(c, Role::Text, &text);
-            }
-        }
+    lines
+}
+
+/// How it differs, as lines.
+pub(super) fn changes(c: &Canvas<'_>, app: &AppView, release: &Release) -> Vec<(Role, String)> {
+    let (m, arrow) = (c.m, c.glyphs().arrow);
+    let mut lines = Vec::new();
+    let Some(from) = m.compared(app, release) else {
+        lines.push((Role::Muted, "the first release".into()));
+        return lines;
+    };
+    let changes = m.difference(app, from, release);
+    let with =
+        if m.compare == Some(from.number) { format!("release {}", from.number) } else { "the one before".into() };
+    if changes.is_empty() {
+        lines.push((Role::Muted, format!("the same image and settings as {with}")));
+    } else if m.compare == Some(from.number) {
+        lines.push((Role::Accent, format!("compared with {with}:")));
     }
+    for change in &changes {
+        let text: String = failure::change_pieces(change, arrow).into_iter().map(|(_, text)| text).collect();
+        lines.push((Role::Text, text));
+    }
+    lines
 }

@@ -15,20 +15,10 @@ pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
         return 2;
     };
     let mut y = area.y;
-    let mut section = None;
-    let mut fields: Vec<Field> = Field::ALL.to_vec();
-    fields.sort_by_key(|f| f.section());
-    for field in fields {
-        let rows = shown(field, settings, c.glyphs().mask);
-        if rows.is_empty() {
-            continue;
-        }
-        if section != Some(field.section()) {
-            y += u16::from(section.is_some());
-            section = Some(field.section());
-            c.text(area.x, y, area.width, Role::Strong, name(field.section()));
-            y += 1;
-        }
+    for (i, (section, rows)) in rows(settings, c.glyphs().mask).into_iter().enumerate() {
+        y += u16::from(i > 0);
+        c.text(area.x, y, area.width, Role::Strong, section);
+        y += 1;
         for (label, value) in rows {
             c.text(area.x, y, 18, Role::Muted, &label);
             c.text(area.x + 19, y, area.width.saturating_sub(19), Role::Text, &value);
@@ -36,6 +26,23 @@ pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
         }
     }
     y + 1 - area.y
+}
+
+/// All that is set, by section.
+pub(super) fn rows(settings: &Settings, mask: &str) -> Vec<(&'static str, Vec<(String, String)>)> {
+    let mut fields: Vec<Field> = Field::ALL.to_vec();
+    fields.sort_by_key(|f| f.section());
+    let mut sections: Vec<(&'static str, Vec<(String, String)>)> = Vec::new();
+    for field in fields {
+        let rows = shown(field, settings, mask);
+        let section = name(field.section());
+        match sections.last_mut() {
+            _ if rows.is_empty() => {}
+            Some((last, all)) if *last == section => all.extend(rows),
+            _ => sections.push((section, rows)),
+        }
+    }
+    sections
 }
 
 /// A section's name.

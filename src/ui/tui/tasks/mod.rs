@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::engine::{LogLine, LogQuery};
 use crate::app::event::Outcome;
 use crate::app::proxy::{ProbeRequest, Proxy};
-use crate::app::{AppName, Caller, Installation, Job, OpId, Problem};
+use crate::app::{AppId, AppName, Caller, Installation, Job, OpId, Problem, Release};
 
 use super::console::Console;
 use super::msg::{Effect, Inspect, LogRequest, Msg};
@@ -29,6 +29,9 @@ const WAITING: usize = 256;
 
 /// Lines of a log that are shown at once when it is opened.
 const TAIL: u64 = 1_000;
+
+/// Entries of the audit log that are loaded.
+const ACTIVITY: u32 = 1_000;
 
 /// Lines that come in as one message at most.
 const LINES: usize = 500;
@@ -41,6 +44,7 @@ enum Key {
     Traffic,
     Activity,
     Examine,
+    History,
 }
 
 /// Tasks under way. Dropping it ends them; changes go on by themselves.
@@ -93,6 +97,14 @@ impl Tasks {
             }
             Effect::Hold(app, op, by, why) => self.lock(locks::Wish::Hold(op, why), app, by),
             Effect::Lift(app, by, force) => self.lock(locks::Wish::Lift(force), app, by),
+            Effect::History(name, app) => {
+                let (tx, proxy) = (self.tx.clone(), self.proxy.clone());
+                self.replace(Key::History, async move {
+                    let Some(proxy) = current(proxy).await else { return };
+                    let releases = history(&*proxy, &name, &app).await;
+                    let _ = tx.send(Msg::History(name, releases)).await;
+                });
+            }
             Effect::Examine => {
                 let (tx, at) = (self.tx.clone(), self.at.clone());
                 self.replace(Key::Examine, async move {
@@ -104,7 +116,7 @@ impl Tasks {
                 let (tx, proxy) = (self.tx.clone(), self.proxy.clone());
                 self.replace(Key::Activity, async move {
                     let Some(proxy) = current(proxy).await else { return };
-                    let msg = match proxy.activity(app.as_ref(), 200).await {
+                    let msg = match proxy.activity(app.as_ref(), ACTIVITY).await {
                         Ok(entries) => Msg::Activity(entries),
                         Err(error) => Msg::Problem(error.into()),
                     };
@@ -217,6 +229,18 @@ impl Drop for Tasks {
     fn drop(&mut self) {
         self.always.iter().chain(self.keyed.values()).for_each(AbortHandle::abort);
     }
+}
+
+/// All releases of an app, newest first.
+async fn history(proxy: &dyn Proxy, name: &AppName, app: &AppId) -> Result<Vec<Release>, Problem> {
+    let record = proxy.record(name).await?;
+    let recent = record.into_iter().flat_map(|record| {
+        let canary = record.canary.map(|canary| canary.release);
+        canary.into_iter().chain(record.releases.into_iter().rev())
+    });
+    let mut all: Vec<Release> = recent.collect();
+    all.extend(proxy.history(app).await?);
+    Ok(all)
 }
 
 /// The value, once there is one; `None`: there never will be.

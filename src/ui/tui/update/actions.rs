@@ -101,7 +101,10 @@ fn copy_here(m: &mut Model) -> Vec<Effect> {
 /// The release marked in the Releases tab: newest first.
 pub(super) fn marked_release(m: &Model) -> Option<ReleaseNumber> {
     let app = m.app()?;
-    app.record.releases.iter().rev().nth(m.detail_at).map(|r| r.number)
+    if let View::Release(number) = m.view {
+        return Some(number);
+    }
+    m.releases(app).get(m.detail_at).map(|r| r.number)
 }
 
 /// What a command of the menu asks for.
@@ -119,9 +122,8 @@ fn wish(m: &Model, app: &AppView, cmd: Cmd) -> Option<Ask> {
         Cmd::Resume => Ask::Resume { app: selector },
         Cmd::Remove => Ask::Remove { app: selector, data: false },
         Cmd::Rollback => {
-            let marked = (m.tab == Tab::Releases && m.pane == super::super::model::Pane::Detail)
-                .then(|| marked_release(m))
-                .flatten();
+            let on_releases = m.tab == Tab::Releases && m.pane == super::super::model::Pane::Detail;
+            let marked = (on_releases || matches!(m.view, View::Release(_))).then(|| marked_release(m)).flatten();
             Ask::Rollback { app: selector, to: marked }
         }
         _ => return None,
@@ -183,8 +185,8 @@ fn question(m: &Model, app: &AppView, wish: Ask) -> Result<Confirm, String> {
             "Abort",
         ),
         Ask::Rollback { to, .. } => {
-            let to = rollback_target(app, *to)?;
-            let release = app.record.release(to).ok_or("there is no such release any more")?;
+            let to = rollback_target(m, app, *to)?;
+            let release = m.release_of(app, to).ok_or("there is no such release any more")?;
             let kept = if release.container_kept {
                 "its container is kept, so it takes a moment"
             } else {
@@ -239,7 +241,7 @@ fn sides(app: &AppView) -> Result<Vec<String>, String> {
     if lines.is_empty() { Err(format!("{} has no canary", app.name())) } else { Ok(lines) }
 }
 
-fn rollback_target(app: &AppView, to: Option<ReleaseNumber>) -> Result<ReleaseNumber, String> {
+fn rollback_target(m: &Model, app: &AppView, to: Option<ReleaseNumber>) -> Result<ReleaseNumber, String> {
     let serving = app.record.serving;
     let number = match to {
         Some(number) => number,
@@ -252,7 +254,7 @@ fn rollback_target(app: &AppView, to: Option<ReleaseNumber>) -> Result<ReleaseNu
     if Some(number) == serving {
         return Err(format!("release {number} serves already"));
     }
-    match app.record.release(number).map(|r| &r.status) {
+    match m.release_of(app, number).map(|r| &r.status) {
         Some(ReleaseStatus::Failed { .. }) => Err(format!("release {number} failed: it never served")),
         _ => Ok(number),
     }

@@ -63,6 +63,9 @@ pub(super) fn take(m: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Progress(envelope) => {
             let finished = matches!(envelope.event, Event::Finished(_));
             m.deploys.fold(&envelope);
+            if let Some(view) = m.settled.made_by.as_mut().filter(|view| view.op == envelope.op) {
+                view.fold(&envelope);
+            }
             planned(m, &envelope.op, finished);
             if finished {
                 // The list shows the outcome; what the host remembers follows with the next snapshot.
@@ -77,6 +80,7 @@ pub(super) fn take(m: &mut Model, msg: Msg) -> Vec<Effect> {
                 None => report(m, problem),
             }
         }
+        Msg::History(app, releases) => m.settled.history = Some((app, releases)),
         Msg::Locked(Ok(text)) => notice(m, text),
         Msg::Locked(Err(problem)) => report(m, problem),
         Msg::Examined(answer) => m.host_view.take(m.now, answer.map(|examined| *examined)),
@@ -118,6 +122,7 @@ fn snapshot_taken(m: &mut Model, snapshot: Snapshot) -> Vec<Effect> {
     pair(m);
     let now = m.now;
     let mut effects = Vec::new();
+    m.told = snapshot.ops.iter().filter(|op| op.finished).map(|op| op.op.clone()).collect();
     for op in snapshot.ops {
         // Ended changes of others are only of interest while their report may be asked for.
         let recent = since(now, op.started_at) < Duration::from_secs(3600);
@@ -218,7 +223,18 @@ pub(super) fn look_closer(m: &mut Model) -> Vec<Effect> {
             m.settled.traffic_asked.as_ref().is_none_or(|(at, of)| *of != name || since(m.now, *at) >= LOOK_EVERY);
         if due && matches!(m.proxy, Link::Up) {
             m.settled.traffic_asked = Some((m.now, name.clone()));
-            effects.push(Effect::Traffic(name.clone(), id));
+            effects.push(Effect::Traffic(name.clone(), id.clone()));
+        }
+    }
+    if m.tab == Tab::Releases && m.proxy.is_up() {
+        let revision = m.app().map_or(0, |app| app.record.revision);
+        let failed = matches!(&m.settled.history, Some((_, Err(_))));
+        let known = |(at, of, at_revision): &(_, AppName, u64)| {
+            *of == name && *at_revision == revision && !(failed && since(m.now, *at) >= LOOK_EVERY)
+        };
+        if !m.settled.history_asked.as_ref().is_some_and(known) {
+            m.settled.history_asked = Some((m.now, name.clone(), revision));
+            effects.push(Effect::History(name.clone(), id.clone()));
         }
     }
     if m.tab == Tab::Logs {

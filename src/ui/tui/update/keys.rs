@@ -8,7 +8,7 @@ use tui_input::backend::crossterm::EventHandler;
 use super::super::keymap::{self, Cmd, Ctx};
 use super::super::model::{Model, Overlay, Pane, Stage, Tab, View};
 use super::super::msg::{Effect, Hit};
-use super::{actions, forms, host, nav, overlays};
+use super::{actions, activity, forms, host, nav, overlays, releases};
 
 /// Rows a turn of the wheel moves.
 const WHEEL: isize = 3;
@@ -184,8 +184,14 @@ pub(super) fn command(m: &mut Model, cmd: Cmd) -> Vec<Effect> {
                 return effects;
             }
         }
+        View::Release(number) => {
+            let number = *number;
+            if let Some(effects) = releases::page(m, number, cmd) {
+                return effects;
+            }
+        }
         View::Activity => {
-            if let Some(effects) = overlays::activity(m, cmd) {
+            if let Some(effects) = activity::command(m, cmd) {
                 return effects;
             }
         }
@@ -220,6 +226,7 @@ fn main(m: &mut Model, cmd: Cmd) -> Vec<Effect> {
             m.view = View::Main;
         }
         Cmd::Open if in_list => nav::open(m),
+        Cmd::Open if m.tab == Tab::Releases => return releases::open(m),
         Cmd::Open if m.tab == Tab::Settings => return actions::edit(m),
         Cmd::Open => nav::open(m),
         Cmd::Back if in_list => m.filter.clear(),
@@ -264,9 +271,10 @@ fn main(m: &mut Model, cmd: Cmd) -> Vec<Effect> {
         Cmd::Palette => overlays::palette(m),
         Cmd::Activity => {
             m.view = View::Activity;
-            m.activity_scroll = 0;
-            return vec![Effect::Activity(None)];
+            m.activity_at = 0;
+            m.activity_asked = None;
         }
+        Cmd::Compare => releases::compare(m),
         Cmd::Host => host::open(m),
         Cmd::Quit | Cmd::Interrupt => return vec![Effect::Quit],
         Cmd::Suspend => return vec![Effect::Suspend],

@@ -1,6 +1,7 @@
 //! `update(&mut Model, Msg) -> Vec<Effect>`: the only place the model changes. Pure: no clock, no task, no terminal.
 
 mod actions;
+mod activity;
 mod data;
 mod forms;
 mod host;
@@ -9,6 +10,7 @@ mod locks;
 mod menu;
 mod nav;
 mod overlays;
+mod releases;
 
 pub(crate) use actions::command_of;
 pub(crate) use host::words as words_of_fix;
@@ -42,6 +44,7 @@ pub(crate) fn update(m: &mut Model, msg: Msg) -> Vec<Effect> {
     nav::keep_in_view(m);
     effects.extend(host::go_on(m));
     effects.extend(host::look(m));
+    effects.extend(activity::look(m));
     if matches!(m.view, View::Main) {
         effects.extend(data::look_closer(m));
     }

@@ -44,7 +44,7 @@ pub(super) fn open(m: &mut Model) {
 /// Shows a change; leaving it leads back to here.
 pub(super) fn show_deploy(m: &mut Model, op: crate::app::OpId) {
     m.under = match m.view {
-        View::Host | View::Activity => m.view.clone(),
+        View::Host | View::Activity | View::Release(_) => m.view.clone(),
         _ => View::Main,
     };
     m.view = View::Deploy(op);
@@ -57,7 +57,7 @@ pub(super) fn detail(m: &mut Model, by: isize) {
         Tab::Logs => m.logs.go(by),
         _ => {
             let last = match m.tab {
-                Tab::Releases => m.app().map_or(0, |a| a.record.releases.len().saturating_sub(1)),
+                Tab::Releases => m.app().map_or(0, |a| m.releases(a).len().saturating_sub(1)),
                 _ => layout::detail_overflow(m),
             };
             m.detail_at = m.detail_at.saturating_add_signed(by).min(last);

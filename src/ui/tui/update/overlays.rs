@@ -6,14 +6,19 @@ use super::super::keymap::{self, Cmd};
 use super::super::model::{Confirm, Model, Overlay, Palette, PaletteItem, Pane, RowKey, Then, View};
 use super::super::msg::Effect;
 use super::super::report;
-use super::{actions, forms, host, keys, locks, nav};
+use super::{actions, activity, forms, host, keys, locks, nav};
 
 /// Edits the line of text in focus.
 pub(super) fn edit(m: &mut Model, change: impl FnOnce(&mut Input)) {
     match m.overlays.last_mut() {
         Some(Overlay::Filter(input)) => {
             change(input);
-            m.filter = input.value().to_owned();
+            let text = input.value().to_owned();
+            if m.view == View::Activity {
+                (m.activity_filter, m.activity_at) = (text, 0);
+            } else {
+                m.filter = text;
+            }
         }
         Some(Overlay::Search(input)) => change(input),
         Some(Overlay::Palette(palette)) => {
@@ -30,11 +35,14 @@ pub(super) fn command(m: &mut Model, cmd: Cmd) -> Vec<Effect> {
     let Some(top) = m.overlays.last_mut() else { return Vec::new() };
     match (top, cmd) {
         (Overlay::Filter(_), Cmd::Back) => {
-            m.filter.clear();
+            if m.view == View::Activity { &mut m.activity_filter } else { &mut m.filter }.clear();
             m.overlays.pop();
         }
         (Overlay::Filter(_), Cmd::Submit) => {
             m.overlays.pop();
+        }
+        (Overlay::Filter(_), Cmd::Up | Cmd::Down) if m.view == View::Activity => {
+            activity::go(m, if cmd == Cmd::Down { 1 } else { -1 });
         }
         (Overlay::Filter(_), Cmd::Up | Cmd::Down) => nav::list(m, if cmd == Cmd::Down { 1 } else { -1 }),
         (Overlay::Search(input), Cmd::Submit) => {
@@ -174,6 +182,10 @@ pub(super) fn entry(m: &mut Model, n: usize) -> Vec<Effect> {
             m.host_view.at = n;
             Vec::new()
         }
+        None if m.view == View::Activity => {
+            m.activity_at = n;
+            Vec::new()
+        }
         None => {
             m.detail_at = n;
             m.pane = Pane::Detail;
@@ -231,20 +243,4 @@ fn go(m: &mut Model, item: PaletteItem) -> Vec<Effect> {
             Vec::new()
         }
     }
-}
-
-/// A command given in the audit log; `None`: it is none of this view's.
-pub(super) fn activity(m: &mut Model, cmd: Cmd) -> Option<Vec<Effect>> {
-    let last = m.activity.as_ref().map_or(0, |a| a.len().saturating_sub(1));
-    let go = |m: &mut Model, by: isize| m.activity_scroll = m.activity_scroll.saturating_add_signed(by).min(last);
-    match cmd {
-        Cmd::Up => go(m, -1),
-        Cmd::Down => go(m, 1),
-        Cmd::PageUp => go(m, -10),
-        Cmd::PageDown => go(m, 10),
-        Cmd::Back => m.view = View::Main,
-        Cmd::Copy => return Some(actions::copy(m, "once activity".into())),
-        _ => return None,
-    }
-    Some(Vec::new())
 }
