@@ -45,6 +45,10 @@ impl Drop for Theirs {
             docker(&["rm", "-f", "-v", name]);
         }
         for name in &self.volumes {
+            // An app that was taken over and swapped may still have it.
+            for id in docker(&["ps", "-aq", "--filter", &format!("volume={name}")]).lines() {
+                docker(&["rm", "-f", id]);
+            }
             docker(&["volume", "rm", "-f", name]);
         }
         for name in &self.networks {
