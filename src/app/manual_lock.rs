@@ -8,6 +8,20 @@ use super::problem::Problem;
 use super::proxy::{Activity, LockRequest, Proxy};
 use super::release::Caller;
 
+/// Looks at the reason for a lock, which everybody will see in a line of their terminal. For whoever wants to know before
+/// an engine is asked.
+///
+/// # Errors
+/// It holds control characters.
+pub fn check_message(message: Option<&str>) -> Result<(), Problem> {
+    match message {
+        Some(m) if m.chars().any(char::is_control) => {
+            Err(Problem::rejected("bad-message", "the message holds control characters"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Keeps others from changing an app until the lock is lifted. `op` is an identity of its own for the moment in which
 /// the app's lock has to be free.
 ///
@@ -39,9 +53,7 @@ async fn try_hold(
     op: OpId,
     message: Option<String>,
 ) -> Result<(), Problem> {
-    if message.as_ref().is_some_and(|m| m.chars().any(char::is_control)) {
-        return Err(Problem::rejected("bad-message", "the message holds control characters"));
-    }
+    check_message(message.as_deref())?;
     if let Some(held) = &record.manual_lock {
         return Err(held_already(&record.name, held));
     }

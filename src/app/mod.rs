@@ -78,7 +78,7 @@ pub use inventory::{AppHealth, AppView, Inventory, certificates_of, join, observ
 pub use issuing::{Certified, CertifyAnswer, CertifyAsk, CertifyRequest, Issuing, IssuingState, NoCertificate};
 pub use job::{AdoptWish, Ask, Deploy, Job, Pull, Selector};
 pub use journal::EventSink;
-pub use manual_lock::{hold, lift, note, whose};
+pub use manual_lock::{check_message, hold, lift, note, whose};
 pub use name::{AppId, AppName, NameError, Namespace, OpId, ReleaseNumber};
 pub use plan::{Action, Change, PlanView, compare};
 pub use port_handover::{Gap, PortPlan};

@@ -1,7 +1,7 @@
 //! `locks`, `lock` and `unlock`.
 
 use crate::app::event::Outcome;
-use crate::app::{AppName, hold, lift, whose};
+use crate::app::{AppName, check_message, hold, lift, whose};
 use crate::ui::cli::args::{LockArgs, UnlockArgs};
 use crate::ui::cli::objects::LockObject;
 use crate::ui::cli::session::Session;
@@ -44,6 +44,7 @@ pub(crate) async fn locks(session: &mut Session<'_>) -> Answer {
 }
 
 pub(crate) async fn lock(session: &mut Session<'_>, args: &LockArgs) -> Answer {
+    check_message(args.message.as_deref())?;
     let at = session.installation().await?;
     let (proxy, _, record) = session.app_to_change(&at, &args.app).await?;
     hold(&at, &*proxy, &record, session.caller(), session.new_op(), args.message.clone()).await?;
