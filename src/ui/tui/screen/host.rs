@@ -266,6 +266,9 @@ fn about(c: &Canvas<'_>, finding: &Finding, width: u16) -> Vec<(Role, &'static s
         put(Role::Fail, "not mended", why);
     }
     put(Role::Strong, "what", &finding.what);
+    for line in &finding.details {
+        put(Role::Muted, "", line);
+    }
     put(Role::Text, "why", &finding.why);
     for (i, command) in finding.mend.iter().enumerate() {
         put(Role::Text, if i == 0 { "try" } else { "or" }, command);
