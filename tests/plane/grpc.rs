@@ -230,6 +230,7 @@ async fn early_hints_of_an_app_do_not_harm_its_answer() {
     // `:status: 103`, `link: <a>`; `:status: 200`; "hi".
     const HINTS: &[u8] = b"\x00\x00\x0f\x01\x04\x00\x00\x00\x01\x08\x03103\x00\x04link\x03<a>";
     const ANSWER: &[u8] = b"\x00\x00\x01\x01\x04\x00\x00\x00\x01\x88\x00\x00\x02\x00\x01\x00\x00\x00\x01hi";
+    // It answers the first request of a connection and no other, so each client below gets a proxy of its own.
     let (address, _) = served(|_, mut stream| async move {
         stream.write_all(&SETTINGS).await.unwrap();
         stream.read_exact(&mut [0; 24]).await.unwrap();
@@ -248,6 +249,8 @@ async fn early_hints_of_an_app_do_not_harm_its_answer() {
     house.plane.set_route(h2c(1, address));
     let reply = house.get("app.test", "/").await;
     assert_eq!((reply.status, reply.text().as_str(), reply.header("link")), (200, "hi", None));
+    let house = House::new();
+    house.plane.set_route(h2c(1, address));
     let mut client = connect(house.address).await;
     let answer = client.send_request(call("/", Full::<Bytes>::default())).await.unwrap();
     assert_eq!((answer.status(), answer.headers().contains_key("link")), (StatusCode::OK, false));
