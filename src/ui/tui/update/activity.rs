@@ -6,7 +6,7 @@ use tui_input::Input;
 
 use super::super::format::since;
 use super::super::keymap::Cmd;
-use super::super::model::{Model, Overlay, Pane, RowKey, Tab, View};
+use super::super::model::{Model, Overlay, View};
 use super::super::msg::Effect;
 use super::keys::notice;
 use super::{actions, nav};
@@ -67,12 +67,7 @@ fn open(m: &mut Model) {
         return nav::show_deploy(m, op);
     }
     match entry.app.filter(|app| m.apps.contains_key(app)) {
-        Some(app) => {
-            m.filter.clear();
-            m.selected = Some(RowKey::App(app));
-            (m.view, m.pane, m.tab) = (View::Main, Pane::Detail, Tab::Overview);
-            nav::keep_in_view(m);
-        }
+        Some(app) => nav::show_app(m, app),
         None => notice(m, "its app is not there (any more); what was said is below"),
     }
 }

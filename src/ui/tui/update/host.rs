@@ -7,7 +7,7 @@ use crate::app::{Ask, Fix};
 
 use super::super::format::since;
 use super::super::keymap::Cmd;
-use super::super::model::{Confirm, Mending, Model, Overlay, Pane, Progress, RowKey, Tab, Then, View};
+use super::super::model::{Confirm, Mending, Model, Overlay, Progress, Then, View};
 use super::super::msg::Effect;
 use super::super::same_as;
 use super::keys::notice;
@@ -175,12 +175,7 @@ fn open_marked(m: &mut Model) {
         return nav::show_deploy(m, op);
     }
     match finding.app.filter(|app| m.apps.contains_key(app)) {
-        Some(app) => {
-            m.filter.clear();
-            m.selected = Some(RowKey::App(app));
-            (m.view, m.pane, m.tab) = (View::Main, Pane::Detail, Tab::Overview);
-            nav::keep_in_view(m);
-        }
+        Some(app) => nav::show_app(m, app),
         None => notice(m, "it is about no app; what to try is said below"),
     }
 }

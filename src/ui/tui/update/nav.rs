@@ -41,6 +41,14 @@ pub(super) fn open(m: &mut Model) {
     }
 }
 
+/// Leads from elsewhere to an app, whatever the list is filtered by.
+pub(super) fn show_app(m: &mut Model, app: crate::app::AppName) {
+    m.filter.clear();
+    m.selected = Some(RowKey::App(app));
+    (m.view, m.pane, m.tab) = (View::Main, Pane::Detail, Tab::Overview);
+    keep_in_view(m);
+}
+
 /// Shows a change; leaving it leads back to here.
 pub(super) fn show_deploy(m: &mut Model, op: crate::app::OpId) {
     m.under = match m.view {
