@@ -26,13 +26,7 @@ fn ended(term: &mut Term, words: &str) {
 fn from_an_empty_host_to_an_app_that_was_changed_and_rolled_back() {
     let host = Host::new();
     let image = host.image("1", &[]);
-    let port = host.port.to_string();
-    let env = [
-        ("DOCKER_HOST", "unix:///var/run/docker.sock"),
-        ("ONCE_NAMESPACE", host.namespace.as_str()),
-        ("ONCE_HTTP_PORT", port.as_str()),
-    ];
-    let mut term = Term::spawn(120, 36, &[], &env);
+    let mut term = Term::on(&host, 120, 36, &[], &[]);
     term.wait("No app here yet");
 
     term.send("n");

@@ -12,13 +12,7 @@ fn a_container_that_is_gone_is_found_and_made_again() {
     let image = host.image("1", &[]);
     host.deploy(&image, &[]).expect(0, "created");
     docker(&["rm", "-f", &host.running().remove(0)]);
-    let port = host.port.to_string();
-    let env = [
-        ("DOCKER_HOST", "unix:///var/run/docker.sock"),
-        ("ONCE_NAMESPACE", host.namespace.as_str()),
-        ("ONCE_HTTP_PORT", port.as_str()),
-    ];
-    let mut term = Term::spawn(120, 36, &[], &env);
+    let mut term = Term::on(&host, 120, 36, &[], &[]);
     term.wait("its container is gone");
     term.send("H");
     term.wait("serves by the ledger, and its container is gone");

@@ -10,14 +10,7 @@ const REVIEW: &str = "\x13";
 const CLEAR: &str = "\x15";
 
 fn console(host: &Host) -> Term {
-    let port = host.port.to_string();
-    let env = [
-        ("DOCKER_HOST", "unix:///var/run/docker.sock"),
-        ("ONCE_NAMESPACE", host.namespace.as_str()),
-        ("ONCE_HTTP_PORT", port.as_str()),
-        ("USER", "mia"),
-    ];
-    let term = Term::spawn(120, 36, &[], &env);
+    let term = Term::on(host, 120, 36, &[], &[("USER", "mia")]);
     term.wait("● app.localhost");
     term
 }

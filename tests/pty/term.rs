@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
 
+use super::host::Host;
+
 /// No wait takes longer. Deploys on a host that builds and tests other things meanwhile take their time.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -27,6 +29,17 @@ impl Term {
     /// The console on an engine that is not there.
     pub fn console(columns: u16, rows: u16) -> Self {
         Self::spawn(columns, rows, &[], &[])
+    }
+
+    /// `once` for this host on the real engine, with these arguments and further variables.
+    pub fn on(host: &Host, columns: u16, rows: u16, args: &[&str], more: &[(&str, &str)]) -> Self {
+        let port = host.port.to_string();
+        let env = [
+            ("DOCKER_HOST", "unix:///var/run/docker.sock"),
+            ("ONCE_NAMESPACE", host.namespace.as_str()),
+            ("ONCE_HTTP_PORT", port.as_str()),
+        ];
+        Self::spawn(columns, rows, args, &[&env, more].concat())
     }
 
     /// `once` with these arguments and variables; nothing else of this process's environment.

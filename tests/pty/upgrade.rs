@@ -39,14 +39,7 @@ fn version(host: &Host) -> String {
 
 /// A deploy in a terminal, wide enough that no line is broken.
 fn deploy(host: &Host, image: &str, more: &[&str]) -> Term {
-    let port = host.port.to_string();
-    let env = [
-        ("DOCKER_HOST", "unix:///var/run/docker.sock"),
-        ("ONCE_NAMESPACE", host.namespace.as_str()),
-        ("ONCE_HTTP_PORT", port.as_str()),
-        ("NO_COLOR", "1"),
-    ];
-    Term::spawn(220, 40, &[&["deploy", image, "--name", "app"], more].concat(), &env)
+    Term::on(host, 220, 40, &[&["deploy", image, "--name", "app"], more].concat(), &[("NO_COLOR", "1")])
 }
 
 /// Its end, and all that it said.
