@@ -44,20 +44,26 @@ impl Docker {
     /// Engines make several networks of one name when asked at the same moment, and know none of them by its name then.
     /// All who asked agree on the oldest: whoever made another one removes it, and nobody goes on before one is left.
     /// Somebody may have looked before that one was there, and make theirs later: that is the younger one, which goes, and
-    /// whoever uses the name meanwhile asks again ([`unambiguous`]).
+    /// whoever uses the name meanwhile asks again ([`unambiguous`]). The engine may also show one late that calls itself
+    /// older, when the other one is in use already: then that one stays, and its maker removes the older, which nobody can
+    /// have started to use while there are two.
     async fn settle(&self, name: &str, made: Option<&str>) -> Result<()> {
         let limit = Instant::now() + SETTLED;
         loop {
             let mut all = self.networks_named(name).await?;
             all.sort_by(|one, other| (&one.created, &one.id).cmp(&(&other.created, &other.id)));
-            let surplus: Vec<String> = all.into_iter().skip(1).filter_map(|network| network.id).collect();
+            let mut all = all.into_iter().filter_map(|network| network.id);
+            let (oldest, surplus) = (all.next(), Vec::from_iter(all));
             if surplus.is_empty() {
                 return Ok(());
             }
             // After the limit those who made the others are taken for dead.
             let late = Instant::now() >= limit;
             for id in surplus.iter().filter(|id| late || made == Some(id.as_str())) {
-                self.drop_network(id).await?;
+                match (self.drop_network(id).await, &oldest) {
+                    (Err(EngineError::Conflict { .. }), Some(oldest)) => self.drop_network(oldest).await?,
+                    (dropped, _) => dropped?,
+                }
             }
             sleep(BETWEEN_LOOKS).await;
         }

@@ -1,6 +1,6 @@
 //! That every word of a spec reaches the container, seen from inside it or in the engine's own words.
 
-use bollard::models::ContainerInspectResponse;
+use bollard::models::{ContainerInspectResponse, NetworkConnectRequest, NetworkCreateRequest};
 use bollard::query_parameters::InspectContainerOptions;
 use once::app::engine::{ContainerSpec, Engine, EngineError, ExecOutput, ExecSpec, MountSpec, Restart};
 use once::docker::Docker;
@@ -227,6 +227,27 @@ async fn many_who_make_one_network_get_one() {
         let words = bollard::Docker::connect_with_defaults().unwrap();
         let all = words.list_networks(None::<bollard::query_parameters::ListNetworksOptions>).await.unwrap();
         assert_eq!(all.iter().filter(|network| network.name.as_ref() == Some(&name)).count(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_two_networks_of_one_name_the_one_in_use_stays() {
+    with(async |bed, docker, spec| {
+        let name = bed.name("net");
+        let words = bollard::Docker::connect_with_defaults().unwrap();
+        let request = || NetworkCreateRequest { name: name.clone(), ..NetworkCreateRequest::default() };
+        // Two makers that died before they could agree. Engines of 25.0 and later make no second one.
+        let _older = words.create_network(request()).await.unwrap();
+        let Ok(younger) = words.create_network(request()).await else {
+            return;
+        };
+        let request = NetworkConnectRequest { container: started(docker, &spec).await, endpoint_config: None };
+        words.connect_network(&younger.id, request).await.unwrap();
+        docker.ensure_network(&name, &bed::labels(&bed.namespace, "web", &[])).await.unwrap();
+        let all = words.list_networks(None::<bollard::query_parameters::ListNetworksOptions>).await.unwrap();
+        let left: Vec<_> = all.into_iter().filter(|network| network.name.as_ref() == Some(&name)).collect();
+        assert_eq!(left.iter().map(|network| network.id.as_ref()).collect::<Vec<_>>(), [Some(&younger.id)]);
     })
     .await;
 }
