@@ -1,8 +1,10 @@
 //! `proxy configure`: what holds for the proxy as a whole.
 
+use crate::app::event::Outcome;
 use crate::app::{Problem, ProxyConfig, ProxyDraft, ProxyField, configure as put_in_force};
 use crate::ui::cli::args::ConfigureArgs;
 use crate::ui::cli::output::{STRONG, styled};
+use crate::ui::cli::report;
 use crate::ui::cli::secret;
 use crate::ui::cli::session::Session;
 
@@ -27,6 +29,10 @@ pub(crate) async fn configure(session: &mut Session<'_>, args: &ConfigureArgs) -
     .await?;
     session.out.say(if done.changed { "the proxy is configured" } else { "nothing to change" });
     show(session, &done.config);
+    if session.out.is_json() {
+        let outcome = if done.changed { Outcome::Updated } else { Outcome::Unchanged };
+        session.out.object(&report::done(outcome, None));
+    }
     Ok(0)
 }
 
