@@ -49,7 +49,7 @@ pub(crate) enum Cmd {
     Up, Down, PageUp, PageDown, Top, Bottom, Right, NextPane, NextTab, PrevTab, Tab(usize), Open, Back,
     Filter, NextMatch, PrevMatch, Palette, Help, Problems, Activity, Host, Quit, Interrupt, Suspend, Repaint, Sort,
     New, Edit, Deploy, Logs, Shell, Actions, CopyAddress, Copy, Restart, Start, Stop, Remove, Rollback, Promote, Abort,
-    Close, Reopen, Pause, Resume, Mend, MendAll, Again, Lock, Rename, Compare, Bad,
+    Close, Reopen, Pause, Resume, Mend, MendAll, Again, Lock, Rename, DropAlias, Compare, Bad,
     Follow, Wrap, Times, Source, Cancel, Retry, Submit, NextField, PrevField, AddRow, DropRow, Secret, Toggle,
 }
 

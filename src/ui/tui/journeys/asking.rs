@@ -224,3 +224,27 @@ fn a_rename_is_typed_reviewed_and_then_done() {
     assert!(matches!(asked(&effects)[..], [Ask::Rename { dry_run: false, .. }]), "{effects:?}");
     assert!(matches!(m.view, View::Deploy(_)) && shown(&m).contains("Rename books"), "{}", shown(&m));
 }
+
+#[test]
+fn an_alias_is_dropped_from_the_menu_where_there_is_one() {
+    let mut m = host();
+    let entry = |m: &mut Model| {
+        press(m, "a");
+        let Some(Overlay::Menu(menu)) = m.overlays.last() else { panic!("no menu") };
+        menu.items.iter().position(|item| item.label == "Drop an alias…")
+    };
+    assert_eq!(entry(&mut m), None);
+    press(&mut m, "esc");
+    let app = m.apps.get_mut(&"books".parse().unwrap()).unwrap();
+    app.record.aliases = vec!["library".parse().unwrap(), "shelf".parse().unwrap()];
+    let at = entry(&mut m).unwrap();
+    press(&mut m, &"down ".repeat(at));
+    let menu = shown(&m);
+    for words in ["library means this app no longer", "once rename --drop-alias library"] {
+        assert!(menu.contains(words), "no {words} in {menu}");
+    }
+    assert!(asked(&press(&mut m, "enter")).is_empty(), "it is asked first");
+    let effects = press(&mut m, "right enter");
+    let Some(Ask::DropAlias { alias, dry_run: false }) = asked(&effects).pop() else { panic!("{effects:?}") };
+    assert_eq!(alias.as_str(), "library");
+}

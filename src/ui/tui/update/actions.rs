@@ -35,7 +35,7 @@ pub(super) fn command(m: &mut Model, cmd: Cmd) -> Vec<Effect> {
         }
         Cmd::Copy => return copy_here(m),
         Cmd::Restart | Cmd::Start | Cmd::Stop | Cmd::Remove | Cmd::Rollback | Cmd::Promote | Cmd::Abort => ask(m, cmd),
-        Cmd::Close | Cmd::Reopen | Cmd::Pause | Cmd::Resume => ask(m, cmd),
+        Cmd::Close | Cmd::Reopen | Cmd::Pause | Cmd::Resume | Cmd::DropAlias => ask(m, cmd),
         _ => {}
     }
     Vec::new()
@@ -120,6 +120,7 @@ fn wish(m: &Model, app: &AppView, cmd: Cmd) -> Option<Ask> {
         Cmd::Reopen => Ask::Maintenance { app: selector, notice: None },
         Cmd::Pause => Ask::Pause { app: selector, max_wait: PAUSE },
         Cmd::Resume => Ask::Resume { app: selector },
+        Cmd::DropAlias => Ask::DropAlias { alias: app.record.aliases.first()?.clone(), dry_run: false },
         Cmd::Remove => Ask::Remove { app: selector, data: false },
         Cmd::Rollback => {
             let on_releases = m.tab == Tab::Releases && m.pane == super::super::model::Pane::Detail;

@@ -124,6 +124,12 @@ pub(super) fn menu(m: &mut Model) {
         },
         item(Cmd::Remove, "Remove…", "type its name; data is kept", format!("once remove {name}"), need(true, "")),
     ];
+    if let (Some(alias), Some(at)) = (app.record.aliases.first(), items.iter().position(|item| item.cmd == Cmd::Rename))
+    {
+        let note = format!("{alias} means this app no longer");
+        let command = format!("once rename --drop-alias {alias}");
+        items.insert(at + 1, item(Cmd::DropAlias, "Drop an alias…", &note, command, need(true, "")));
+    }
     if let Some(canary) = &app.record.canary {
         let note = format!("release {} for everybody", canary.release.number);
         let promote = item(Cmd::Promote, "Promote the canary", &note, format!("once promote {name}"), need(true, ""));

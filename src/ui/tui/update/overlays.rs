@@ -211,8 +211,9 @@ pub(super) fn palette(m: &mut Model) {
             items.push(PaletteItem::Command(binding.cmd, binding.long, binding.key(glyphs)));
         }
     }
-    if !m.options.read_only && m.app().is_some() {
-        for (cmd, text) in [
+    if let Some(app) = m.app().filter(|_| !m.options.read_only) {
+        let alias = (!app.record.aliases.is_empty()).then_some((Cmd::DropAlias, "drop an alias of the app (asks)"));
+        let rest = [
             (Cmd::Start, "start the app (asks)"),
             (Cmd::Stop, "stop the app (asks)"),
             (Cmd::Close, "maintenance: close the app to visitors (asks)"),
@@ -221,7 +222,8 @@ pub(super) fn palette(m: &mut Model) {
             (Cmd::Resume, "resume: let them go on (asks)"),
             (Cmd::Rename, "rename the app (reviewed first)"),
             (Cmd::Remove, "remove the app (asks)"),
-        ] {
+        ];
+        for (cmd, text) in rest.into_iter().chain(alias) {
             items.push(PaletteItem::Command(cmd, text, String::new()));
         }
     }
