@@ -16,8 +16,9 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::body::{Meter, RequestBody, head_is_due};
 use super::claim::Claim;
+use super::gather::Gathering;
 use super::multiplex::is_unprocessed;
-use super::pool::Wire;
+use super::pool::{AppIo, Wire};
 
 /// What became of a request.
 pub(super) enum Sent {
@@ -92,10 +93,10 @@ fn cause(error: io::ErrorKind) -> NoConnection {
 }
 
 /// A fresh connection's two ends.
-pub(super) type Handshaken = (http1::SendRequest<RequestBody>, http1::Connection<TokioIo<TcpStream>, RequestBody>);
+pub(super) type Handshaken = (http1::SendRequest<RequestBody>, http1::Connection<AppIo, RequestBody>);
 
 pub(super) async fn handshake(stream: TcpStream, buffer: usize) -> hyper::Result<Handshaken> {
-    http1::Builder::new().max_buf_size(buffer).handshake(TokioIo::new(stream)).await
+    http1::Builder::new().max_buf_size(buffer).handshake(TokioIo::new(Gathering(stream))).await
 }
 
 /// What ends the wait for an answer that does not come. It stays with a connection: to move a timer on costs a fraction of

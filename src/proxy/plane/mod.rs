@@ -34,6 +34,7 @@ mod forward;
 mod forwarded;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
+mod gather;
 mod go_ahead;
 mod guard;
 mod handle;

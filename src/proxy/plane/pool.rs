@@ -12,12 +12,16 @@ use tokio::net::TcpStream;
 
 use super::body::RequestBody;
 use super::forward::Wait;
+use super::gather::Gathering;
 use super::upstream::Upstream;
+
+/// How it reads and writes.
+pub(super) type AppIo = TokioIo<Gathering<TcpStream>>;
 
 /// A connection to an app.
 pub(super) struct Wire {
     pub(super) sender: http1::SendRequest<RequestBody>,
-    pub(super) connection: http1::Connection<TokioIo<TcpStream>, RequestBody>,
+    pub(super) connection: http1::Connection<AppIo, RequestBody>,
     pub(super) wait: Wait,
     pub(super) reused: bool,
     since: Instant,
@@ -32,7 +36,7 @@ const FRESH: Duration = Duration::from_millis(500);
 impl Wire {
     pub(super) fn new(
         sender: http1::SendRequest<RequestBody>,
-        connection: http1::Connection<TokioIo<TcpStream>, RequestBody>,
+        connection: http1::Connection<AppIo, RequestBody>,
         wait: Wait,
     ) -> Self {
         Self { sender, connection, wait, reused: false, since: Instant::now() }
