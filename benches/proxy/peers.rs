@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::net::SocketAddr;
 
-use crate::bed::{Bed, Server, free, reachable, with_children};
+use crate::bed::{Bed, HOST, Server, free, reachable, with_children};
 
 /// Static files from one worker. Its logs and temporary files stay in the folder.
 const UPSTREAM: &str = "
@@ -33,18 +33,23 @@ http {
     '\"remote_addr\":\"$remote_addr\",\"user_agent\":\"$http_user_agent\",\"proto\":\"$server_protocol\",'
     '\"scheme\":\"$scheme\",\"query\":\"$args\"}';
   access_log {folder}/{name}.log line buffer=32k flush=1s;
-  upstream app { server {upstream}; keepalive 512; keepalive_requests 1000000000; }
   ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem; ssl_session_cache shared:all:4m;
+  server_names_hash_max_size 65536;
+  {apps}
+}";
+
+/// One app of it, with a pool of its own as an app's container would have.
+const NGINX_APP: &str = "
+  upstream {app} { server {upstream}; keepalive 512; keepalive_requests 1000000000; }
   server {
-    listen {http} backlog=4096; listen {https} ssl backlog=4096;
+    {listen} server_name {host};
     location / {
-      proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $http_host;
+      proxy_pass http://{app}; proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $http_host;
       proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Proto $scheme;
       proxy_set_header X-Forwarded-Host $http_host; proxy_set_header X-Forwarded-Port $server_port;
       proxy_set_header X-Request-ID $request_id; proxy_set_header X-Request-Start \"t=$msec\";
     }
-  }
-}";
+  }";
 
 const HAPROXY: &str = "
 global
@@ -88,12 +93,37 @@ pub fn upstream(bed: &mut Bed) -> io::Result<Server> {
 
 /// As a proxy.
 pub fn nginx_proxy(bed: &mut Bed, upstream: &Server, large_buffers: bool) -> io::Result<Server> {
-    let (http, https) = (free()?, free()?);
     let (name, buffers) = match large_buffers {
         false => ("nginx", ""),
         true => ("nginx 64k", "proxy_buffer_size 64k; proxy_buffers 4 64k; proxy_busy_buffers_size 128k;"),
     };
-    let config = NGINX.replace("{buffers}", buffers).replace("{upstream}", &upstream.http.to_string());
+    nginx_of(bed, upstream, name, buffers, &[HOST.to_owned()])
+}
+
+/// As a proxy of many apps, all at one address.
+pub fn nginx_of_many(bed: &mut Bed, upstream: &Server, hosts: &[String]) -> io::Result<Server> {
+    nginx_of(bed, upstream, "nginx", "", hosts)
+}
+
+fn nginx_of(
+    bed: &mut Bed,
+    upstream: &Server,
+    name: &'static str,
+    buffers: &str,
+    hosts: &[String],
+) -> io::Result<Server> {
+    let (http, https) = (free()?, free()?);
+    let app = |(number, host): (usize, &String)| {
+        // Options of a socket are said once. Only the first app is asked for over HTTPS.
+        let listen = match number {
+            0 => "listen {http} backlog=4096; listen {https} ssl backlog=4096;",
+            _ => "listen {http};",
+        };
+        NGINX_APP.replace("{listen}", listen).replace("{host}", host).replace("{app}", &format!("app{number}"))
+    };
+    let apps: String = hosts.iter().enumerate().map(app).collect();
+    let config = NGINX.replace("{apps}", &apps).replace("{buffers}", buffers);
+    let config = config.replace("{upstream}", &upstream.http.to_string());
     let threads = bed.threads();
     let server = nginx(bed, name, &config, http, Some(https), threads)?;
     Ok(Server { beside: upstream.pids.clone(), ..server })

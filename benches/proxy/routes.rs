@@ -3,9 +3,10 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::time::Instant;
 
-use crate::bed::{Bed, HOST};
+use crate::bed::{Bed, HOST, Server};
 use crate::wrk::{Load, Point, point};
 use crate::{Options, median, once, peers};
 
@@ -14,6 +15,16 @@ const MOST_MILLIS: f64 = 300.0;
 const LEAST: f64 = 0.95;
 
 pub fn measure(options: &Options, out: &mut impl Write) -> io::Result<()> {
+    one_of_many(options, out)?;
+    all_in_turn(options, out, |bed, upstream| {
+        let state = once::state(bed, "state", APPS, upstream.http)?;
+        once::start(bed, &state, &upstream.pids)
+    })?;
+    let hosts: Vec<String> = (0..APPS).map(once::host).collect();
+    all_in_turn(options, out, |bed, upstream| peers::nginx_of_many(bed, upstream, &hosts))
+}
+
+fn one_of_many(options: &Options, out: &mut impl Write) -> io::Result<()> {
     let mut bed = Bed::new(options.pinned)?;
     let upstream = peers::upstream(&mut bed)?;
     let (few, many) = (once::state(&bed, "few", 1, upstream.http)?, once::state(&bed, "many", APPS, upstream.http)?);
@@ -37,38 +48,65 @@ pub fn measure(options: &Options, out: &mut impl Write) -> io::Result<()> {
         "\n{APPS} apps: {start:.0} ms from start to first answer  {} (at most {MOST_MILLIS} ms)",
         if start < MOST_MILLIS { "goal" } else { "OVER" }
     )?;
-    // Each request to another app; the same script for both sides, for it costs the load something.
-    let script = bed.folder.join("spread.lua");
-    let spread = format!(
-        "local n = 0\nfunction request()\n  n = (n + 1237) % {APPS}\n  local host = '{HOST}'\n\
-         if n > 0 then host = 'app-' .. n .. '.test' end\n\
-         return wrk.format('GET', '/1k', {{ ['Host'] = host }})\nend\n"
-    );
-    fs::write(&script, spread)?;
     let (few, many) = (once::start(&mut bed, &few, &upstream.pids)?, once::start(&mut bed, &many, &upstream.pids)?);
-    let load = |script| Load { https: false, file: "1k", connections: 64, seconds: options.seconds, script };
-    let sides = [(&few, load(None)), (&many, load(None)), (&many, load(Some(script.as_path())))];
-    let mut points: [Vec<Point>; 3] = Default::default();
+    let points = rounds(options, &bed, &[(&few, load(options, None)), (&many, load(options, None))])?;
+    let ratio = median(points[1].iter().map(|p| p.rate)) / median(points[0].iter().map(|p| p.rate));
+    let verdict = if ratio >= LEAST { "goal" } else { "UNDER" };
+    tell(out, ["1 app", &format!("one of {APPS}")], &points, verdict)
+}
+
+/// What it costs that each request is for another app: each has connections of its own, and all of them are kept.
+fn all_in_turn(
+    options: &Options,
+    out: &mut impl Write,
+    start: impl FnOnce(&mut Bed, &Server) -> io::Result<Server>,
+) -> io::Result<()> {
+    let mut bed = Bed::new(options.pinned)?;
+    let upstream = peers::upstream(&mut bed)?;
+    let server = start(&mut bed, &upstream)?;
+    // The same script for both sides, for it costs the load something.
+    let script = |name: &str, apps: usize| {
+        let path = bed.folder.join(name);
+        let text = format!(
+            "local n = 0\nfunction request()\n  n = (n + 1237) % {apps}\n  local host = '{HOST}'\n\
+             if n > 0 then host = 'app-' .. n .. '.test' end\n\
+             return wrk.format('GET', '/1k', {{ ['Host'] = host }})\nend\n"
+        );
+        fs::write(&path, text).map(|()| path)
+    };
+    let (one, all) = (script("one.lua", 1)?, script("all.lua", APPS)?);
+    let sides = [(&server, load(options, Some(&one))), (&server, load(options, Some(&all)))];
+    let points = rounds(options, &bed, &sides)?;
+    tell(out, [&format!("{}, one", server.name), &format!("{APPS} in turn")], &points, "")
+}
+
+fn load<'a>(options: &Options, script: Option<&'a Path>) -> Load<'a> {
+    Load { https: false, file: "1k", connections: 64, seconds: options.seconds, script }
+}
+
+/// The points of two sides, neither of which is always first.
+fn rounds(options: &Options, bed: &Bed, sides: &[(&Server, Load<'_>); 2]) -> io::Result<[Vec<Point>; 2]> {
+    let mut points: [Vec<Point>; 2] = Default::default();
     for round in 0..options.rounds {
         for turn in 0..sides.len() {
             let which = (turn + round) % sides.len();
-            points[which].push(point(&bed, sides[which].0, &sides[which].1)?);
+            points[which].push(point(bed, sides[which].0, &sides[which].1)?);
         }
     }
+    Ok(points)
+}
+
+/// Two lines, the second one as a part of the first.
+fn tell(out: &mut impl Write, names: [&str; 2], points: &[Vec<Point>; 2], verdict: &str) -> io::Result<()> {
     let of = |which: usize, field: fn(&Point) -> f64| median(points[which].iter().map(field));
-    let names = ["1 app", "one of 5000", "all of 5000"];
     for (which, name) in names.iter().enumerate() {
         let (rate, cpu) = (of(which, |p| p.rate), of(which, |p| p.cpu_micros));
-        let ratio = rate / of(0, |p| p.rate);
-        let verdict = match which {
-            1 if ratio >= LEAST => "goal",
-            1 => "UNDER",
-            _ => "",
-        };
         writeln!(
             out,
-            "{name:<12}{rate:>8.0} req/s {ratio:>5.2} {cpu:>6.1} µs {:>4.0}% others  {verdict}",
-            of(which, |p| p.foreign) * 100.0
+            "{name:<14}{rate:>8.0} req/s {:>5.2} {cpu:>6.1} µs {:>4.0}% others  {}",
+            rate / of(0, |p| p.rate),
+            of(which, |p| p.foreign) * 100.0,
+            if which == 1 { verdict } else { "" }
         )?;
     }
     Ok(())
