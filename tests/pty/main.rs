@@ -19,5 +19,6 @@ mod names_and_locks;
 #[path = "../support/newer.rs"]
 mod newer;
 mod quiet;
+mod releases_and_activity;
 mod term;
 mod upgrade;
