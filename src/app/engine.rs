@@ -13,7 +13,7 @@ use super::doctor::Machine;
 use super::image::ImageRef;
 use super::name::Namespace;
 
-mod container;
+pub(crate) mod container;
 mod error;
 mod origin;
 

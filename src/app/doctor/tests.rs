@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::engine::{databases, looping_others, of_engine};
 use super::machine::of_machine;
 use super::*;
+use crate::app::engine::container::tests::of_others;
 use crate::app::engine::{Container, EngineInfo, HostUsage, Identity, Restart, Role, Usage};
 use crate::app::finding::Severity;
 
@@ -24,20 +25,7 @@ fn info(version: &str) -> EngineInfo {
 }
 
 pub(super) fn container(name: &str, open: &[u16]) -> Container {
-    Container {
-        id: format!("id-{name}"),
-        name: name.into(),
-        identity: None,
-        image: "x".into(),
-        image_id: "sha256:x".into(),
-        running: true,
-        state: "running".into(),
-        status: "Up".into(),
-        created_at: jiff::Timestamp::UNIX_EPOCH,
-        labels: BTreeMap::new(),
-        ports: Vec::new(),
-        open: open.to_vec(),
-    }
+    Container { open: open.to_vec(), ..of_others(name) }
 }
 
 fn kinds(findings: &[Finding]) -> Vec<Kind> {

@@ -184,3 +184,41 @@ impl std::fmt::Debug for ContainerSpec {
         f.debug_struct("ContainerSpec").field("name", &self.name).field("image", &self.image).finish_non_exhaustive()
     }
 }
+
+/// Containers for the tests of those who judge them.
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::{Container, Identity, Role};
+    use crate::app::name::{AppId, Namespace, ReleaseNumber};
+
+    /// One of others that runs.
+    pub(crate) fn of_others(name: &str) -> Container {
+        Container {
+            id: format!("id-{name}"),
+            name: name.into(),
+            identity: None,
+            image: "acme/shop:1".into(),
+            image_id: "sha256:1".into(),
+            running: true,
+            state: "running".into(),
+            status: "Up 5 hours".into(),
+            created_at: jiff::Timestamp::UNIX_EPOCH,
+            labels: std::collections::BTreeMap::new(),
+            ports: Vec::new(),
+            open: Vec::new(),
+        }
+    }
+
+    /// The one of an app's release, which runs. The app's id is `id-<app>`.
+    pub(crate) fn of_release(app: &str, release: u64) -> Container {
+        let identity = Identity {
+            namespace: Namespace::default(),
+            role: Role::Web,
+            app: Some(app.parse().unwrap()),
+            id: Some(AppId(format!("id-{app}"))),
+            release: Some(ReleaseNumber(release)),
+        };
+        let id = format!("{app}-{release}");
+        Container { id, identity: Some(identity), ..of_others(&format!("once-{app}-{release}")) }
+    }
+}

@@ -5,43 +5,16 @@ use jiff::Timestamp;
 use super::*;
 use crate::app::canary::Canary;
 use crate::app::engine::Identity;
+use crate::app::engine::container::tests::of_release;
 use crate::app::finding::Severity;
-use crate::app::image::ResolvedImage;
 use crate::app::inventory::AppView;
-use crate::app::ledger::{AppRecord, Generated};
-use crate::app::name::{OpId, ReleaseNumber};
+use crate::app::name::ReleaseNumber;
 use crate::app::proxy::AppTraffic;
-use crate::app::release::{Caller, Release, ReleaseStatus};
-use crate::app::settings::{Secret, Settings};
-use crate::app::units::Port;
+use crate::app::release::Release;
+use crate::app::select;
 
 pub(in crate::app) fn view(name: &str, hosts: &[&str]) -> AppView {
-    let generated = Generated {
-        secret_key_base: Secret::new("k".into()),
-        vapid_public_key: String::new(),
-        vapid_private_key: Secret::new(String::new()),
-    };
-    let mut record =
-        AppRecord::new(AppId(format!("id-{name}")), name.parse().unwrap(), generated, Timestamp::UNIX_EPOCH);
-    let mut settings = Settings::new("acme/shop:1".parse().unwrap(), hosts[0].parse().unwrap());
-    settings.hosts = hosts.iter().map(|h| h.parse().unwrap()).collect();
-    record.releases.push(Release {
-        number: ReleaseNumber(1),
-        op: OpId("op".into()),
-        image: ResolvedImage { digest: None, id: "sha256:1".into() },
-        settings,
-        container: format!("once-{name}-1"),
-        port: Port::HTTP,
-        created_at: Timestamp::UNIX_EPOCH,
-        by: Caller::default(),
-        revision: None,
-        rollback_to: None,
-        status: ReleaseStatus::Serving,
-        took_ms: 1,
-        container_kept: true,
-        adopted: false,
-    });
-    record.serving = Some(ReleaseNumber(1));
+    let record = select::tests::app(name, "acme/shop:1", hosts, false);
     let container = Some(container(name, 1, true));
     let certificates = Vec::new();
     AppView {
@@ -55,26 +28,8 @@ pub(in crate::app) fn view(name: &str, hosts: &[&str]) -> AppView {
 }
 
 fn container(app: &str, release: u64, running: bool) -> Container {
-    Container {
-        id: format!("c-{app}-{release}"),
-        name: format!("once-{app}-{release}"),
-        identity: Some(Identity {
-            namespace: Namespace::default(),
-            role: Role::Web,
-            app: Some(app.parse().unwrap()),
-            id: Some(AppId(format!("id-{app}"))),
-            release: Some(ReleaseNumber(release)),
-        }),
-        image: "acme/shop:1".into(),
-        image_id: "sha256:1".into(),
-        running,
-        state: if running { "running" } else { "exited" }.into(),
-        status: String::new(),
-        created_at: Timestamp::UNIX_EPOCH,
-        labels: BTreeMap::new(),
-        ports: Vec::new(),
-        open: Vec::new(),
-    }
+    let state = if running { "running" } else { "exited" };
+    Container { running, state: state.into(), ..of_release(app, release) }
 }
 
 fn volume(app: &str) -> Volume {

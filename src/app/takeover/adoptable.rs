@@ -55,23 +55,12 @@ mod tests {
 
     use super::*;
     use crate::app::engine::Identity;
+    use crate::app::engine::container::tests::of_others;
     use crate::app::name::AppId;
 
     fn container(name: &str, labels: &[(&str, &str)]) -> Container {
-        Container {
-            id: format!("id-{name}"),
-            name: name.into(),
-            identity: None,
-            image: "x".into(),
-            image_id: "sha256:x".into(),
-            running: true,
-            state: "running".into(),
-            status: "Up".into(),
-            created_at: Timestamp::UNIX_EPOCH,
-            labels: labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
-            ports: Vec::new(),
-            open: Vec::new(),
-        }
+        let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        Container { labels, ..of_others(name) }
     }
 
     fn ours(name: &str, id: &str, namespace: &str, role: Role, seconds: i64) -> Container {

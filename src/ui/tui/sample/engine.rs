@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::app::engine::{Container, ContainerDetail, EngineInfo, HostUsage, Identity, LogLine, Role, Usage};
-use crate::app::{AppId, Namespace, ReleaseNumber};
+use crate::app::engine::container::tests::of_release;
+use crate::app::engine::{Container, ContainerDetail, EngineInfo, HostUsage, LogLine, Usage};
 
 use super::super::msg::Msg;
 use super::ago;
@@ -26,26 +26,7 @@ pub(crate) fn engine_up() -> Msg {
 }
 
 pub(crate) fn container(app: &str, release: u64) -> Container {
-    Container {
-        id: format!("{app}-{release}"),
-        name: format!("once-{app}-{release}"),
-        identity: Some(Identity {
-            namespace: Namespace::default(),
-            role: Role::Web,
-            app: Some(app.parse().unwrap()),
-            id: Some(AppId(format!("id-{app}"))),
-            release: Some(ReleaseNumber(release)),
-        }),
-        image: "sha256:abc".into(),
-        image_id: "sha256:abc".into(),
-        running: true,
-        state: "running".into(),
-        status: "Up 5 hours".into(),
-        created_at: ago(18_000),
-        labels: std::collections::BTreeMap::new(),
-        ports: Vec::new(),
-        open: Vec::new(),
-    }
+    Container { created_at: ago(18_000), ..of_release(app, release) }
 }
 
 pub(crate) fn containers() -> Vec<Container> {
