@@ -14,6 +14,7 @@ pub(crate) mod fuzzing;
 mod objects;
 mod output;
 mod plan_text;
+mod process;
 mod progress;
 mod report;
 #[cfg(test)]
@@ -33,6 +34,7 @@ use crate::app::{Ask, Problem};
 pub use args::{Cli, ColorWhen, DemoLoadArgs, Global, Machinery};
 use args::{Command, ProxyCommand};
 pub use output::Output;
+pub use process::proxy_process;
 use session::Session;
 pub use session::Wiring;
 
@@ -66,24 +68,6 @@ pub fn parse(args: &[OsString]) -> Result<Cli, u8> {
         report::bad_arguments(&mut out, &error, repeats_secret(&error, args));
         Outcome::Rejected.exit_code()
     })
-}
-
-/// The process of the proxy that is asked for, read without the grammar of all commands: it would stay in the memory of
-/// processes that run for months. `None`: it is none, or [`parse`] has to say what is wrong with it.
-#[must_use]
-pub fn proxy_process(args: &[OsString]) -> Option<Part> {
-    #[derive(clap::Parser)]
-    struct Own {
-        #[command(flatten)]
-        args: args::ProxyArgs,
-    }
-    let [_, proxy, process, ..] = args else { return None };
-    let part = match (proxy.to_str()?, process.to_str()?) {
-        ("proxy", "run") => Part::Supervisor,
-        ("proxy", "worker") => Part::Worker,
-        _ => return None,
-    };
-    Own::try_parse_from(args.get(2..)?).ok().map(|own| part(own.args))
 }
 
 /// `--secret KEY hunter2`: clap would repeat the stray argument, which may be the secret.

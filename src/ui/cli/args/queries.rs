@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use crate::app::{AppName, Hostname, PROXY_HTTPS, PROXY_HTTPS_PORT, Port, UrlPath};
+use crate::app::{AppName, Hostname, PROXY_HTTP, PROXY_HTTPS, PROXY_HTTPS_PORT, PROXY_STATE, Port, UrlPath};
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AppArg {
@@ -388,17 +388,23 @@ pub(crate) struct HandbackArgs {
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct ProxyArgs {
     /// The directory that holds the host's memory and the control socket.
-    #[arg(long, value_name = "DIR", default_value = "/state")]
+    #[arg(long, value_name = "DIR", default_value_os_t = ProxyArgs::default().state)]
     pub state: std::path::PathBuf,
     /// The port to listen on for HTTP.
-    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    #[arg(long, value_name = "PORT", default_value_t = ProxyArgs::default().http)]
     pub http: u16,
     /// The port to listen on for HTTPS.
-    #[arg(long, value_name = "PORT", default_value_t = PROXY_HTTPS)]
+    #[arg(long, value_name = "PORT", default_value_t = ProxyArgs::default().https)]
     pub https: u16,
     /// The host's port that leads to it.
     #[arg(long, value_name = "PORT", env = PROXY_HTTPS_PORT)]
     pub public_https: Option<u16>,
+}
+
+impl Default for ProxyArgs {
+    fn default() -> Self {
+        Self { state: PROXY_STATE.into(), http: PROXY_HTTP, https: PROXY_HTTPS, public_https: None }
+    }
 }
 
 pub(crate) const RENAME_EXAMPLES: &str = "\
