@@ -1,7 +1,7 @@
 //! The proxy against the bare upstream and against nginx and HAProxy as proxies.
 //!
 //! `cargo bench --bench proxy -- [quick] [throughput] [logging] [tail] [memory] [routes] [--pinned]
-//! [--rounds N] [--seconds N]`; needs Debian's `nginx`, `haproxy` and `wrk`, and `ONCE_BINARY`. Without names all five are
+//! [--rounds N] [--seconds N]`; needs Debian's `nginx`, `haproxy`, `go` and `wrk`, and `ONCE_BINARY`. Without names all five are
 //! measured.
 //!
 //! How it is measured:

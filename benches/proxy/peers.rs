@@ -84,7 +84,8 @@ backend app
 
 /// What is said of them in the output.
 pub const TUNING: &str = "nginx: a worker a core, keepalive 512 to the upstream, log buffered by 32 KiB; `nginx 64k` has proxy_buffers of \
-64 KiB besides. HAProxy: a thread a core, http-reuse always, log to standard output";
+64 KiB besides. HAProxy: a thread a core, http-reuse always, log to standard output. go: a bare httputil.ReverseProxy, \
+which is what kamal-proxy costs; no log";
 
 pub fn upstream(bed: &mut Bed) -> io::Result<Server> {
     let http = free()?;
@@ -138,6 +139,24 @@ pub fn haproxy(bed: &mut Bed, upstream: &Server) -> io::Result<Server> {
     let pid = bed.spawn(command, "haproxy.log")?;
     reachable(http)?;
     Ok(Server { name: "haproxy", http, https: Some(https), pids: vec![pid], beside: upstream.pids.clone() })
+}
+
+/// What kamal-proxy is built on.
+pub fn go(bed: &mut Bed, upstream: &Server) -> io::Result<Server> {
+    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/proxy/go/main.go");
+    let program = bed.folder.join("go-proxy");
+    let built = std::process::Command::new("go").arg("build").arg("-o").arg(&program).arg(source).status();
+    if !built.map_err(|error| io::Error::new(error.kind(), format!("go: {error}")))?.success() {
+        return Err(io::Error::other("go did not build benches/proxy/go/main.go"));
+    }
+    let (http, https) = (free()?, free()?);
+    let mut command = bed.command(program, true);
+    command.arg(http.to_string()).arg(https.to_string()).arg(upstream.http.to_string());
+    command.arg(bed.folder.join("cert.pem")).arg(bed.folder.join("key.pem"));
+    let pid = bed.spawn(command, "go.out")?;
+    reachable(http)?;
+    reachable(https)?;
+    Ok(Server { name: "go", http, https: Some(https), pids: vec![pid], beside: upstream.pids.clone() })
 }
 
 fn nginx(

@@ -8,9 +8,10 @@ use crate::wrk::{Load, Point, point};
 use crate::{Options, median, peers, plane};
 
 const CONNECTIONS: [usize; 3] = [16, 64, 256];
-/// The least part of the better peer's requests per second, and the most CPU for 1 KiB: a third of kamal-proxy's.
+/// The least part of the better peer's requests per second, and the most CPU for 1 KiB: a third of kamal-proxy's, as a part
+/// of that of the library it is built on.
 const LEAST: f64 = 0.75;
-const MOST_MICROS: f64 = 22.0;
+const MOST_CPU: f64 = 1.0 / 3.0;
 
 /// Scheme, file and connections.
 type Row = (bool, usize, usize);
@@ -23,6 +24,7 @@ pub fn measure(options: &Options, out: &mut impl Write) -> io::Result<()> {
         peers::nginx_proxy(&mut bed, &upstream, false)?,
         peers::nginx_proxy(&mut bed, &upstream, true)?,
         peers::haproxy(&mut bed, &upstream)?,
+        peers::go(&mut bed, &upstream)?,
         upstream,
     ];
     writeln!(out, "{}", peers::TUNING)?;
@@ -34,8 +36,9 @@ pub fn measure(options: &Options, out: &mut impl Write) -> io::Result<()> {
             for turn in 0..servers.len() {
                 // Nobody is always first.
                 let which = (turn + round) % servers.len();
-                if https && servers[which].https.is_none() {
-                    // The upstream is plain.
+                // The upstream is plain, and Go's proxy is there for the CPU of small answers.
+                let plain = servers[which].https.is_none();
+                if https && plain || file > 0 && servers[which].name == "go" {
                     continue;
                 }
                 let measured = point(&bed, &servers[which], &load)?;
@@ -80,12 +83,13 @@ fn table(
         let peers: Vec<usize> = ["nginx", "nginx 64k", "haproxy"].iter().filter_map(|name| measured(name)).collect();
         let best = peers.iter().map(|which| of(*which, |p| p.rate)).fold(0.0, f64::max);
         let thrift = peers.iter().map(|which| of(*which, |p| p.cpu_micros)).fold(f64::INFINITY, f64::min);
+        let go = measured("go").map(|which| of(which, |p| p.cpu_micros));
         let direct = measured("upstream").map(|which| of(which, |p| p.rate));
         for which in row.keys().copied() {
             let server = &servers[which];
             let (rate, cpu) = (of(which, |p| p.rate), of(which, |p| p.cpu_micros));
             let part = direct.map_or(String::new(), |direct| format!("{:.2}", rate / direct));
-            let verdict = if server.name == "once" { verdict(rate / best, cpu, thrift, *file) } else { String::new() };
+            let verdict = if server.name == "once" { verdict(rate / best, cpu, thrift, go) } else { String::new() };
             writeln!(
                 out,
                 "{:<6}{:>4} {connections:>5}  {:<10}{rate:>8.0} {:>6.2} {part:>6} {:>7.2} {:>8.2} {cpu:>7.1} {:>6.0}%  {verdict}",
@@ -102,16 +106,17 @@ fn table(
     Ok(())
 }
 
-fn verdict(ratio: f64, cpu: f64, thrift: f64, file: usize) -> String {
+fn verdict(ratio: f64, cpu: f64, thrift: f64, go: Option<f64>) -> String {
     let rate = match ratio {
         ratio if ratio >= 1.0 => "goal",
         ratio if ratio >= LEAST => "bar",
         _ => "UNDER",
     };
-    let cost = match cpu {
-        cpu if cpu <= thrift => "goal",
-        cpu if file > 0 || cpu <= MOST_MICROS => "bar",
-        _ => "OVER",
+    let cost = match (cpu, go) {
+        (cpu, _) if cpu <= thrift => "goal".to_owned(),
+        (cpu, Some(go)) if cpu > go * MOST_CPU => format!("OVER: {:.2} of Go's", cpu / go),
+        (cpu, Some(go)) => format!("bar: {:.2} of Go's", cpu / go),
+        (_, None) => "bar".to_owned(),
     };
     format!("rate {rate}, CPU {cost}")
 }
