@@ -69,9 +69,9 @@ pub(crate) fn login(bytes: &[u8]) {
 
 /// Whether a file of logins has a name that stands for itself.
 fn names(bytes: &[u8]) -> bool {
-    // Written anew: a key may be spelt with escapes.
-    let value = serde_json::from_slice::<serde_json::Value>(bytes);
-    value.is_ok_and(|value| value.to_string().contains("\"username\":"))
+    // Written anew: a key may be spelt with escapes. What nobody reads may be no text.
+    let anew = serde_json::from_str(&String::from_utf8_lossy(bytes)).map(|file: serde_json::Value| file.to_string());
+    anew.is_ok_and(|text| text.contains("\"username\":"))
 }
 
 /// Labels that are ours are whole; numbers and names in them are what they say.
