@@ -8,6 +8,7 @@ mod machine;
 mod names;
 mod ports;
 
+pub use engine::without_engine;
 pub use machine::{Machine, Socket};
 pub use names::{Lookup, names, public_names};
 

@@ -62,7 +62,7 @@ pub use certificate::{
 pub use change::run;
 pub use clock::{Clock, Entropy};
 pub use configure::{Configured, configure};
-pub use doctor::{Lookup, Machine, Socket, examine, names, public_names};
+pub use doctor::{Lookup, Machine, Socket, examine, names, public_names, without_engine};
 pub use draft::{Draft, FieldError, WebDraft};
 pub use field::{Cost, Field, FieldPath, FieldPathError, Section};
 pub use finding::{Finding, Fix, Kind, Severity};

@@ -39,6 +39,18 @@ fn there_is_none() {
 }
 
 #[test]
+fn to_the_doctor_that_is_a_finding() {
+    let human = Once::new().run(&["doctor"]);
+    assert_eq!(human.code, 3, "{human:?}");
+    for text in ["✕ engine: there is no engine at unix:///nonexistent/docker.sock", "why: ", "try: once setup"] {
+        assert!(human.stdout.contains(text), "no `{text}`: {human:?}");
+    }
+    let script = Once::new().run(&["doctor", "--fix", "--json"]);
+    let found: serde_json::Value = serde_json::from_str(&script.stdout).unwrap();
+    assert_eq!((script.code, &found["kind"], &found["severity"]), (3, &"engine".into(), &"problem".into()), "{found}");
+}
+
+#[test]
 fn exec_keeps_its_exit_codes_apart() {
     let ran = Once::new().run(&["exec", "shop", "--", "true"]);
     assert_eq!(ran.code, 125, "{ran:?}");
@@ -65,16 +77,18 @@ fn this_user_may_not() {
     if !rustix::process::geteuid().is_root() {
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o000)).unwrap();
     }
-    let mut command = Command::new(env!("CARGO_BIN_EXE_once"));
-    command.env_clear().env("HOME", "/").env("DOCKER_HOST", format!("unix://{}", path.display()));
-    command.args(["--json", "list"]).stdin(Stdio::null()).current_dir("/");
-    if rustix::process::geteuid().is_root() {
-        command.uid(NOBODY).gid(NOBODY);
+    for (subcommand, says) in [("list", r#""code":"engine-permission""#), ("doctor", r#""kind":"permissions""#)] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_once"));
+        command.env_clear().env("HOME", "/").env("DOCKER_HOST", format!("unix://{}", path.display()));
+        command.args(["--json", subcommand]).stdin(Stdio::null()).current_dir("/");
+        if rustix::process::geteuid().is_root() {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        let output = command.output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{text}");
+        assert!(text.contains(says) && text.contains("group `docker`"), "{text}");
     }
-    let output = command.output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(3), "{text}");
-    assert!(text.contains(r#""code":"engine-permission""#) && text.contains("group `docker`"), "{text}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::app::engine::{Container, EngineInfo};
 use crate::app::finding::{Finding, Kind};
 use crate::app::inventory::Inventory;
+use crate::app::problem::Problem;
 
 /// The oldest engine that is tested.
 const OLDEST_ENGINE: (u32, u32) = (20, 10);
@@ -22,6 +23,20 @@ const DATABASES: [(u16, &str); 7] = [
     (27017, "MongoDB"),
     (1433, "SQL Server"),
 ];
+
+/// An engine that cannot be had: nothing else can be looked at then. `None`: it is something else that went wrong.
+#[must_use]
+pub fn without_engine(problem: &Problem) -> Option<Finding> {
+    let (kind, why) = match problem.code.as_str() {
+        "engine-permission" => (Kind::Permissions, "who may not use the engine sees no app here, and changes none"),
+        "engine-absent" | "engine-unreachable" | "engine-timeout" | "engine-too-old" | "engine-address" => {
+            (Kind::Engine, "without an engine no app can be seen or changed")
+        }
+        _ => return None,
+    };
+    let found = Finding::problem(kind, "engine", &problem.message, why);
+    Some(found.detail(problem.causes.iter().chain(&problem.hints).cloned()).mend("once setup"))
+}
 
 /// Age and clock of the engine.
 pub(super) fn of_engine(info: &EngineInfo, now: Timestamp) -> Vec<Finding> {

@@ -1,7 +1,8 @@
-//! `doctor`: what is wrong on this host, why it matters, which command mends it. Exits 10 when something is.
+//! `doctor`: what is wrong on this host, why it matters, which command mends it. Exits 10 when something is; without an
+//! engine, as every command then.
 
 use crate::app::event::Outcome;
-use crate::app::{Finding, Fix, Problem, Severity};
+use crate::app::{Finding, Fix, Problem, Severity, without_engine};
 use crate::ui::cli::args::DoctorArgs;
 use crate::ui::cli::change;
 use crate::ui::cli::output::{BAD, GOOD, STRONG, styled};
@@ -15,7 +16,14 @@ use super::{Answer, FINDINGS};
 const ROUNDS: usize = 3;
 
 pub(crate) async fn doctor(session: &mut Session<'_>, args: &DoctorArgs) -> Answer {
-    let mut findings = find(session).await?;
+    let mut findings = match find(session).await {
+        Ok(findings) => findings,
+        Err(problem) => {
+            let Some(found) = without_engine(&problem) else { return Err(problem) };
+            tell(session, &[found]);
+            return Ok(problem.outcome.exit_code());
+        }
+    };
     if args.fix {
         for _ in 0..ROUNDS {
             if !fix(session, &findings, args.wait.wait).await? {
