@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::bed::{Bed, FILES};
-use crate::wrk::{Load, Point, point};
+use crate::wrk::{Load, Point, by_turns};
 use crate::{Options, median, peers, plane};
 
 const CONNECTIONS: usize = 64;
@@ -17,19 +17,10 @@ pub fn measure(options: &Options, out: &mut impl Write) -> io::Result<()> {
     let servers = [plane::start_silent(&mut bed, &upstream)?, plane::start(&mut bed, &upstream)?];
     writeln!(out, "\nthe access log, {CONNECTIONS} connections; medians, and of the ratios of each round")?;
     for (file, _) in FILES {
-        let mut rounds: Vec<[Point; 2]> = Vec::new();
-        for round in 0..options.rounds.max(3) {
-            let load = Load { https: false, file, connections: CONNECTIONS, seconds: options.seconds, script: None };
-            let mut pair = [Point::default(), Point::default()];
-            for turn in 0..servers.len() {
-                // Neither is always first.
-                let which = (turn + round) % servers.len();
-                pair[which] = point(&bed, &servers[which], &load)?;
-            }
-            rounds.push(pair);
-        }
-        let of = |which: usize, field: fn(&Point) -> f64| median(rounds.iter().map(|pair| field(&pair[which])));
-        let ratio = median(rounds.iter().map(|[silent, logging]| logging.rate / silent.rate));
+        let load = || Load { https: false, file, connections: CONNECTIONS, seconds: options.seconds, script: None };
+        let points = by_turns(&bed, options.rounds.max(3), &[(&servers[0], load()), (&servers[1], load())])?;
+        let of = |which: usize, field: fn(&Point) -> f64| median(points[which].iter().map(field));
+        let ratio = median(points[0].iter().zip(&points[1]).map(|(silent, logging)| logging.rate / silent.rate));
         let verdict = if ratio >= 1.0 - GOAL { "goal" } else { "OVER" };
         writeln!(
             out,

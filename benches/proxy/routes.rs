@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::bed::{Bed, HOST, Server};
-use crate::wrk::{Load, Point, point};
+use crate::wrk::{Load, Point, by_turns};
 use crate::{Options, median, once, peers};
 
 const APPS: usize = 5000;
@@ -49,7 +49,7 @@ fn one_of_many(options: &Options, out: &mut impl Write) -> io::Result<()> {
         if start < MOST_MILLIS { "goal" } else { "OVER" }
     )?;
     let (few, many) = (once::start(&mut bed, &few, &upstream.pids)?, once::start(&mut bed, &many, &upstream.pids)?);
-    let points = rounds(options, &bed, &[(&few, load(options, None)), (&many, load(options, None))])?;
+    let points = by_turns(&bed, options.rounds, &[(&few, load(options, None)), (&many, load(options, None))])?;
     let ratio = median(points[1].iter().map(|p| p.rate)) / median(points[0].iter().map(|p| p.rate));
     let verdict = if ratio >= LEAST { "goal" } else { "UNDER" };
     tell(out, ["1 app", &format!("one of {APPS}")], &points, verdict)
@@ -76,24 +76,12 @@ fn all_in_turn(
     };
     let (one, all) = (script("one.lua", 1)?, script("all.lua", APPS)?);
     let sides = [(&server, load(options, Some(&one))), (&server, load(options, Some(&all)))];
-    let points = rounds(options, &bed, &sides)?;
+    let points = by_turns(&bed, options.rounds, &sides)?;
     tell(out, [&format!("{}, one", server.name), &format!("{APPS} in turn")], &points, "")
 }
 
 fn load<'a>(options: &Options, script: Option<&'a Path>) -> Load<'a> {
     Load { https: false, file: "1k", connections: 64, seconds: options.seconds, script }
-}
-
-/// The points of two sides, neither of which is always first.
-fn rounds(options: &Options, bed: &Bed, sides: &[(&Server, Load<'_>); 2]) -> io::Result<[Vec<Point>; 2]> {
-    let mut points: [Vec<Point>; 2] = Default::default();
-    for round in 0..options.rounds {
-        for turn in 0..sides.len() {
-            let which = (turn + round) % sides.len();
-            points[which].push(point(bed, sides[which].0, &sides[which].1)?);
-        }
-    }
-    Ok(points)
 }
 
 /// Two lines, the second one as a part of the first.

@@ -58,6 +58,18 @@ pub fn point(bed: &Bed, server: &Server, load: &Load) -> io::Result<Point> {
     best.ok_or_else(|| io::Error::other("nothing was measured"))
 }
 
+/// The points of two sides, so many of each; neither is always first.
+pub fn by_turns(bed: &Bed, rounds: usize, sides: &[(&Server, Load<'_>); 2]) -> io::Result<[Vec<Point>; 2]> {
+    let mut points: [Vec<Point>; 2] = Default::default();
+    for round in 0..rounds {
+        for turn in 0..sides.len() {
+            let which = (turn + round) % sides.len();
+            points[which].push(point(bed, sides[which].0, &sides[which].1)?);
+        }
+    }
+    Ok(points)
+}
+
 pub fn run(bed: &Bed, server: &Server, load: &Load) -> io::Result<Point> {
     let url = match (load.https, server.https) {
         (true, Some(https)) => format!("https://{HOST}:{}/{}", https.port(), load.file),
