@@ -1,13 +1,8 @@
 //! From an empty host to a deployed app, a settings change and back, by keys alone, on a real engine.
 
 use super::host::Host;
-use super::term::Term;
+use super::term::{DOWN, ENTER, ESC, REVIEW, RIGHT, Term};
 
-const ENTER: &str = "\r";
-const ESC: &str = "\x1b";
-const DOWN: &str = "\x1b[B";
-const RIGHT: &str = "\x1b[C";
-const REVIEW: &str = "\x13";
 const ADD_ROW: &str = "\x0e";
 
 fn paste(text: &str) -> String {

@@ -1,10 +1,7 @@
 //! The host's screen on a real engine: what is wrong is found, told, and mended by a key and a yes.
 
 use super::host::{Host, docker};
-use super::term::Term;
-
-const ENTER: &str = "\r";
-const RIGHT: &str = "\x1b[C";
+use super::term::{ENTER, RIGHT, Term};
 
 #[test]
 fn a_container_that_is_gone_is_found_and_made_again() {

@@ -1,26 +1,16 @@
 //! Another name for an app, and its lock: by keys, on a real engine, seen by the command.
 
 use super::host::Host;
-use super::term::Term;
+use super::term::{ENTER, ESC, REVIEW, RIGHT, Term};
 
-const ENTER: &str = "\r";
-const ESC: &str = "\x1b";
-const RIGHT: &str = "\x1b[C";
-const REVIEW: &str = "\x13";
 const CLEAR: &str = "\x15";
-
-fn console(host: &Host) -> Term {
-    let term = Term::on(host, 120, 36, &[], &[("USER", "mia")]);
-    term.wait("● app.localhost");
-    term
-}
 
 #[test]
 fn a_lock_is_taken_with_a_reason_keeps_others_out_and_is_lifted() {
     let host = Host::new();
     let image = host.image("1", &[]);
     host.deploy(&image, &[]).expect(0, "created");
-    let mut term = console(&host);
+    let mut term = Term::with_app(&host);
     term.send("L");
     term.wait("others read why:");
     term.send("moving the database");
@@ -60,7 +50,7 @@ fn an_app_gets_another_name_and_goes_by_the_old_one_too() {
     let image = host.image("1", &[]);
     host.deploy(&image, &[]).expect(0, "created");
     let serving = host.running();
-    let mut term = console(&host);
+    let mut term = Term::with_app(&host);
     term.send(":");
     term.wait("Command");
     term.send("rename");

@@ -1,12 +1,7 @@
 //! Releases and the audit log: read, compared, filtered and gone back to by keys, on a real engine.
 
 use super::host::Host;
-use super::term::Term;
-
-const ENTER: &str = "\r";
-const ESC: &str = "\x1b";
-const DOWN: &str = "\x1b[B";
-const RIGHT: &str = "\x1b[C";
+use super::term::{DOWN, ENTER, ESC, RIGHT, Term};
 
 /// An app with two releases and a change that was refused.
 fn host() -> Host {
@@ -18,16 +13,10 @@ fn host() -> Host {
     host
 }
 
-fn console(host: &Host) -> Term {
-    let term = Term::on(host, 120, 36, &[], &[("USER", "mia")]);
-    term.wait("● app.localhost");
-    term
-}
-
 #[test]
 fn two_releases_are_compared_one_is_shown_in_full_and_is_gone_back_to() {
     let host = host();
-    let mut term = console(&host);
+    let mut term = Term::with_app(&host);
     term.send("4");
     term.wait("the mail moved");
     term.send("c");
@@ -56,7 +45,7 @@ fn two_releases_are_compared_one_is_shown_in_full_and_is_gone_back_to() {
 #[test]
 fn of_all_that_happened_what_was_refused_is_found() {
     let host = host();
-    let mut term = console(&host);
+    let mut term = Term::with_app(&host);
     term.send("A");
     term.wait("rejected");
     term.wait("deploy release 2");

@@ -12,6 +12,12 @@ use super::host::Host;
 /// No wait takes longer. Deploys on a host that builds and tests other things meanwhile take their time.
 const LIMIT: Duration = Duration::from_secs(60);
 
+pub const ENTER: &str = "\r";
+pub const ESC: &str = "\x1b";
+pub const DOWN: &str = "\x1b[B";
+pub const RIGHT: &str = "\x1b[C";
+pub const REVIEW: &str = "\x13";
+
 /// How often a screen is looked at while words are waited for.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -40,6 +46,13 @@ impl Term {
             ("ONCE_HTTP_PORT", port.as_str()),
         ];
         Self::spawn(columns, rows, args, &[&env, more].concat())
+    }
+
+    /// Somebody's console on the real engine, with the app that [`Host::deploy`] makes in its list.
+    pub fn with_app(host: &Host) -> Self {
+        let term = Self::on(host, 120, 36, &[], &[("USER", "mia")]);
+        term.wait("● app.localhost");
+        term
     }
 
     /// `once` with these arguments and variables; nothing else of this process's environment.
