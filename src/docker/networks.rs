@@ -52,17 +52,17 @@ impl Docker {
         loop {
             let mut all = self.networks_named(name).await?;
             all.sort_by(|one, other| (&one.created, &one.id).cmp(&(&other.created, &other.id)));
-            let mut all = all.into_iter().filter_map(|network| network.id);
-            let (oldest, surplus) = (all.next(), Vec::from_iter(all));
+            let all: Vec<String> = all.into_iter().filter_map(|network| network.id).collect();
+            let [oldest, surplus @ ..] = all.as_slice() else { return Ok(()) };
             if surplus.is_empty() {
                 return Ok(());
             }
             // After the limit those who made the others are taken for dead.
             let late = Instant::now() >= limit;
             for id in surplus.iter().filter(|id| late || made == Some(id.as_str())) {
-                match (self.drop_network(id).await, &oldest) {
-                    (Err(EngineError::Conflict { .. }), Some(oldest)) => self.drop_network(oldest).await?,
-                    (dropped, _) => dropped?,
+                match self.drop_network(id).await {
+                    Err(EngineError::Conflict { .. }) => self.drop_network(oldest).await?,
+                    dropped => dropped?,
                 }
             }
             sleep(BETWEEN_LOOKS).await;
