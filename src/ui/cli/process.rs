@@ -19,23 +19,21 @@ pub fn proxy_process(args: &[OsString]) -> Option<Part> {
         ("proxy", "worker") => Part::Worker,
         _ => return None,
     };
-    let public_https = std::env::var(PROXY_HTTPS_PORT).ok().map(|port| port.parse()).transpose().ok()?;
-    read(rest, ProxyArgs { public_https, ..ProxyArgs::default() }).ok().flatten().map(part)
-}
-
-/// `None`: there is something that does not belong here.
-fn read(rest: &[OsString], mut own: ProxyArgs) -> Result<Option<ProxyArgs>, lexopt::Error> {
+    let mut own = ProxyArgs::default();
+    if let Some(port) = std::env::var_os(PROXY_HTTPS_PORT) {
+        own.public_https = Some(port.parse().ok()?);
+    }
     let mut words = Parser::from_args(rest);
-    while let Some(word) = words.next()? {
+    while let Some(word) = words.next().ok()? {
         match word {
-            Arg::Long("state") => own.state = words.value()?.into(),
-            Arg::Long("http") => own.http = words.value()?.parse()?,
-            Arg::Long("https") => own.https = words.value()?.parse()?,
-            Arg::Long("public-https") => own.public_https = Some(words.value()?.parse()?),
-            _ => return Ok(None),
+            Arg::Long("state") => own.state = words.value().ok()?.into(),
+            Arg::Long("http") => own.http = words.value().ok()?.parse().ok()?,
+            Arg::Long("https") => own.https = words.value().ok()?.parse().ok()?,
+            Arg::Long("public-https") => own.public_https = Some(words.value().ok()?.parse().ok()?),
+            _ => return None,
         }
     }
-    Ok(Some(own))
+    Some(part(own))
 }
 
 #[cfg(test)]

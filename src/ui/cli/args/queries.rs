@@ -388,13 +388,13 @@ pub(crate) struct HandbackArgs {
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct ProxyArgs {
     /// The directory that holds the host's memory and the control socket.
-    #[arg(long, value_name = "DIR", default_value_os_t = ProxyArgs::default().state)]
+    #[arg(long, value_name = "DIR", default_value = PROXY_STATE)]
     pub state: std::path::PathBuf,
     /// The port to listen on for HTTP.
-    #[arg(long, value_name = "PORT", default_value_t = ProxyArgs::default().http)]
+    #[arg(long, value_name = "PORT", default_value_t = PROXY_HTTP)]
     pub http: u16,
     /// The port to listen on for HTTPS.
-    #[arg(long, value_name = "PORT", default_value_t = ProxyArgs::default().https)]
+    #[arg(long, value_name = "PORT", default_value_t = PROXY_HTTPS)]
     pub https: u16,
     /// The host's port that leads to it.
     #[arg(long, value_name = "PORT", env = PROXY_HTTPS_PORT)]
