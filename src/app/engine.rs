@@ -13,10 +13,12 @@ use super::doctor::Machine;
 use super::image::ImageRef;
 use super::name::Namespace;
 
-pub(crate) mod container;
+mod container;
 mod error;
 mod origin;
 
+#[cfg(test)]
+pub(crate) use container::tests as sample;
 pub use container::{Container, ContainerDetail, ContainerSpec, Identity, MountSpec, Restart, Role};
 pub use error::{BoxError, EngineError};
 pub use origin::Origin;

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::engine::{databases, looping_others, of_engine};
 use super::machine::of_machine;
 use super::*;
-use crate::app::engine::container::tests::of_others;
+use crate::app::engine::sample::of_others;
 use crate::app::engine::{Container, EngineInfo, HostUsage, Identity, Restart, Role, Usage};
 use crate::app::finding::Severity;
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::app::canary::Canary;
 use crate::app::engine::Identity;
-use crate::app::engine::container::tests::of_release;
+use crate::app::engine::sample::of_release;
 use crate::app::finding::Severity;
 use crate::app::inventory::AppView;
 use crate::app::name::ReleaseNumber;

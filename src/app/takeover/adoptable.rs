@@ -55,7 +55,7 @@ mod tests {
 
     use super::*;
     use crate::app::engine::Identity;
-    use crate::app::engine::container::tests::of_others;
+    use crate::app::engine::sample::of_others;
     use crate::app::name::AppId;
 
     fn container(name: &str, labels: &[(&str, &str)]) -> Container {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::app::engine::container::tests::of_release;
+use crate::app::engine::sample::of_release;
 use crate::app::engine::{Container, ContainerDetail, EngineInfo, HostUsage, LogLine, Usage};
 
 use super::super::msg::Msg;
