@@ -47,6 +47,9 @@ impl Bed {
     pub fn beside(&self, name: &str) -> io::Result<Self> {
         let folder = self.folder.join(name);
         fs::create_dir_all(&folder)?;
+        for file in ["cert.pem", "key.pem"] {
+            fs::copy(self.folder.join(file), folder.join(file))?;
+        }
         Ok(Self { folder, pinned: self.pinned, children: Vec::new() })
     }
 
@@ -58,6 +61,11 @@ impl Bed {
         fs::write(self.folder.join("key.pem"), key.serialize_pem())?;
         fs::write(self.folder.join("both.pem"), certificate.pem() + &key.serialize_pem())?;
         Ok(())
+    }
+
+    /// The certificate and its key, in PEM.
+    pub fn pair(&self) -> io::Result<(String, String)> {
+        Ok((fs::read_to_string(self.folder.join("cert.pem"))?, fs::read_to_string(self.folder.join("key.pem"))?))
     }
 
     /// Threads or workers of a proxy.
@@ -85,11 +93,6 @@ impl Bed {
         let pid = child.id();
         self.children.push(child);
         Ok(pid)
-    }
-
-    /// Ends a process with this, as those that [`Bed::spawn`] started.
-    pub fn keep(&mut self, child: Child) {
-        self.children.push(child);
     }
 
     /// Ends what was started, the last first.

@@ -1,10 +1,10 @@
-//! What the access log costs: the same data plane with and without it, turn by turn.
+//! What the access log costs: the same proxy with and without it, turn by turn.
 
 use std::io::{self, Write};
 
 use crate::bed::{Bed, FILES};
 use crate::wrk::{Load, Point, by_turns};
-use crate::{Options, median, peers, plane};
+use crate::{Options, median, once, peers};
 
 const CONNECTIONS: usize = 64;
 
@@ -14,7 +14,10 @@ const GOAL: f64 = 0.10;
 pub fn measure(options: &Options, out: &mut impl Write) -> io::Result<()> {
     let mut bed = Bed::new(options.pinned)?;
     let upstream = peers::upstream(&mut bed)?;
-    let servers = [plane::start_silent(&mut bed, &upstream)?, plane::start(&mut bed, &upstream)?];
+    let (silent, logging) =
+        (once::state(&bed, "silent", 1, upstream.http)?, once::state(&bed, "logging", 1, upstream.http)?);
+    once::silence(&silent)?;
+    let servers = [once::start(&mut bed, &silent, &upstream.pids)?, once::start(&mut bed, &logging, &upstream.pids)?];
     writeln!(out, "\nthe access log, {CONNECTIONS} connections; medians, and of the ratios of each round")?;
     for (file, _) in FILES {
         let load = || Load { https: false, file, connections: CONNECTIONS, seconds: options.seconds, script: None };

@@ -1,12 +1,11 @@
 //! The proxy against the bare upstream and against nginx and HAProxy as proxies.
 //!
-//! `cargo bench --bench proxy -- [quick] [throughput] [logging] [tail] [memory] [routes] [--pinned]
-//! [--rounds N] [--seconds N]`; needs Debian's `nginx`, `haproxy`, `go` and `wrk`, and `ONCE_BINARY`. Without names all five are
-//! measured.
+//! `cargo run --release -p proxy-bench -- [quick] [throughput] [logging] [tail] [memory] [routes] [--pinned] [--rounds N]
+//! [--seconds N]`; needs Debian's `nginx`, `haproxy`, `go` and `wrk`, and `ONCE_BINARY`. Without names all five are measured.
+//! `rest` and `train` are no measurements (`train.rs`).
 //!
 //! How it is measured:
-//! - Throughput, logging: the data plane in a process of its own (`plane.rs`). All else: the release binary as it is installed,
-//!   supervisor and worker.
+//! - What is measured is the release binary as it is installed, supervisor and worker.
 //! - All proxies speak HTTP/1.1 to one nginx worker with two files, keep their connections to it, and write an access log
 //!   line of the same fields into a file. Their configurations are in `peers.rs`.
 //! - Nothing is pinned, everybody shares all cores, as on a small server. `--pinned`: the proxy alone on the
@@ -27,10 +26,10 @@ mod machine;
 mod memory;
 mod once;
 mod peers;
-mod plane;
 mod routes;
 mod tail;
 mod throughput;
+mod train;
 mod wrk;
 
 use std::io::{self, Write};
@@ -47,6 +46,9 @@ struct Options {
 
 const SECTIONS: [&str; 5] = ["throughput", "logging", "tail", "memory", "routes"];
 
+/// Work for `bin/release`, and no measurement.
+const TRAINING: [&str; 2] = ["rest", "train"];
+
 impl Options {
     fn parse(arguments: &[String]) -> io::Result<Self> {
         let quick = arguments.iter().any(|argument| argument == "quick");
@@ -57,12 +59,11 @@ impl Options {
             let unknown = || io::Error::other(format!("`{argument}` is not understood; see benches/proxy/main.rs"));
             let mut number = || rest.next().and_then(|value| value.parse::<u64>().ok()).ok_or_else(unknown);
             match argument.as_str() {
-                // cargo gives its own.
-                "quick" | "--bench" => {}
+                "quick" => {}
                 "--rounds" => options.rounds = usize::try_from(number()?).unwrap_or(1).max(1),
                 "--seconds" => options.seconds = number()?.max(1),
                 "--pinned" => options.pinned = true,
-                name if SECTIONS.contains(&name) => options.only.push(name.to_owned()),
+                name if SECTIONS.contains(&name) || TRAINING.contains(&name) => options.only.push(name.to_owned()),
                 _ => return Err(unknown()),
             }
         }
@@ -70,17 +71,17 @@ impl Options {
     }
 
     fn wants(&self, section: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|name| name == section)
+        self.only.is_empty() || self.asks_for(section)
+    }
+
+    fn asks_for(&self, name: &str) -> bool {
+        self.only.iter().any(|only| only == name)
     }
 }
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let done = match arguments.split_first() {
-        Some((first, rest)) if first == "plane" => plane::run(rest),
-        _ => Options::parse(&arguments).and_then(|options| run(&options)),
-    };
-    match done {
+    match Options::parse(&arguments).and_then(|options| run(&options)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "error: {error}");
@@ -92,6 +93,12 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> io::Result<()> {
     bed::raise_limits()?;
     let mut out = io::stdout().lock();
+    if options.asks_for("rest") {
+        return train::rest(options, &mut out);
+    }
+    if options.asks_for("train") {
+        return train::train(options, &mut out);
+    }
     let layout = if options.pinned { "pinned" } else { "free" };
     let cores = std::thread::available_parallelism()?;
     writeln!(out, "layout {layout}, {cores} cores, {} rounds of {} s a point", options.rounds, options.seconds)?;

@@ -44,7 +44,7 @@ fn line(out: &mut impl Write, what: &str, value: f64, unit: &str, (goal, least):
     writeln!(out, "{what:<32}{value:>8.1} {unit}  {verdict} (goal {goal}, at most {least})")
 }
 
-fn demo_app(bed: &mut Bed) -> io::Result<SocketAddr> {
+pub fn demo_app(bed: &mut Bed) -> io::Result<SocketAddr> {
     let binary = std::env::var_os("ONCE_BINARY").ok_or_else(|| io::Error::other("ONCE_BINARY is not set"))?;
     let address = free()?;
     let mut command = bed.command(binary, false);
@@ -55,7 +55,7 @@ fn demo_app(bed: &mut Bed) -> io::Result<SocketAddr> {
 }
 
 /// A proxy of its own that has answered once.
-fn proxy(bed: &mut Bed, name: &str, app: SocketAddr) -> io::Result<Server> {
+pub fn proxy(bed: &mut Bed, name: &str, app: SocketAddr) -> io::Result<Server> {
     let state = once::state(bed, name, 1, app)?;
     let server = once::start(bed, &state, &[])?;
     ask(server.http)?;
@@ -88,7 +88,7 @@ fn each(
 }
 
 /// Waits until the memory has not shrunk for three seconds.
-fn settled(pids: &[u32]) -> io::Result<()> {
+pub fn settled(pids: &[u32]) -> io::Result<()> {
     let (mut least, mut since) = (memory_kib(pids)?, Instant::now());
     while since.elapsed() < Duration::from_secs(3) {
         pause(Duration::from_millis(250));
@@ -115,7 +115,7 @@ fn keep_alive(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-fn websocket(address: SocketAddr) -> io::Result<TcpStream> {
+pub fn websocket(address: SocketAddr) -> io::Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
     write!(
         stream,

@@ -33,7 +33,7 @@ http {
     '\"remote_addr\":\"$remote_addr\",\"user_agent\":\"$http_user_agent\",\"proto\":\"$server_protocol\",'
     '\"scheme\":\"$scheme\",\"query\":\"$args\"}';
   access_log {folder}/{name}.log line buffer=32k flush=1s;
-  ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem; ssl_session_cache shared:all:4m;
+  ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem; ssl_session_cache shared:all:4m;
   server_names_hash_max_size 65536;
   {apps}
 }";
@@ -143,7 +143,7 @@ pub fn haproxy(bed: &mut Bed, upstream: &Server) -> io::Result<Server> {
 
 /// What kamal-proxy is built on.
 pub fn go(bed: &mut Bed, upstream: &Server) -> io::Result<Server> {
-    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/proxy/go/main.go");
+    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("go/main.go");
     let program = bed.folder.join("go-proxy");
     let built = std::process::Command::new("go").arg("build").arg("-o").arg(&program).arg(source).status();
     if !built.map_err(|error| io::Error::new(error.kind(), format!("go: {error}")))?.success() {

@@ -66,7 +66,7 @@ pub fn measure(options: &Options, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// Microseconds of each request.
-fn load(address: SocketAddr, span: Duration) -> io::Result<Vec<f64>> {
+pub fn load(address: SocketAddr, span: Duration) -> io::Result<Vec<f64>> {
     let start = Instant::now();
     std::thread::scope(|scope| {
         let client =

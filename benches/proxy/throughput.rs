@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use crate::bed::{Bed, FILES, Server};
 use crate::wrk::{Load, Point, point};
-use crate::{Options, median, peers, plane};
+use crate::{Options, median, once, peers};
 
 const CONNECTIONS: [usize; 3] = [16, 64, 256];
 /// The least part of the better peer's requests per second, and the most CPU for 1 KiB: a third of kamal-proxy's, as a part
@@ -19,8 +19,9 @@ type Row = (bool, usize, usize);
 pub fn measure(options: &Options, out: &mut impl Write) -> io::Result<()> {
     let mut bed = Bed::new(options.pinned)?;
     let upstream = peers::upstream(&mut bed)?;
+    let state = once::state(&bed, "state", 1, upstream.http)?;
     let servers = [
-        plane::start(&mut bed, &upstream)?,
+        once::start(&mut bed, &state, &upstream.pids)?,
         peers::nginx_proxy(&mut bed, &upstream, false)?,
         peers::nginx_proxy(&mut bed, &upstream, true)?,
         peers::haproxy(&mut bed, &upstream)?,

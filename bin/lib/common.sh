@@ -41,10 +41,19 @@ with_docker_group() {
 # Builds the release binary and prints its path; cargo names it, so any target folder will do.
 release_binary() {
     local path
-    path=$(cargo build --release --locked --bin once --message-format=json-render-diagnostics |
+    path=$(cargo "$@" build --release --locked --bin once --message-format=json-render-diagnostics |
         sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)
     [ -x "$path" ] || die "cargo did not say where it put the release binary"
     printf '%s\n' "$path"
+}
+
+# The same, in a target folder of its own and with flags for the compiler beside those of .cargo/config.toml.
+binary_with() {
+    local target=$1 host flags
+    shift
+    host=$(rustc --print host-tuple)
+    printf -v flags "'%s'," "$@"
+    CARGO_TARGET_DIR=$target release_binary --config "target.$host.rustflags=[$flags]"
 }
 
 # Whether nothing listens on a TCP port of this host.
