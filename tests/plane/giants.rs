@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -96,6 +97,25 @@ struct Proxy {
     _state: TempDir,
 }
 
+/// Supervisor, worker, and where they listen. `None`: it has ended.
+fn start(state: &Path) -> Option<(Child, u32, SocketAddr)> {
+    let free = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [http, https] = free.map(|listener| listener.local_addr().unwrap());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_once"));
+    command.args(["proxy", "run", "--state"]).arg(state);
+    command.args(["--http", &http.port().to_string(), "--https", &https.port().to_string()]);
+    let mut supervisor = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let children = format!("/proc/{0}/task/{0}/children", supervisor.id());
+    // Its worker comes after its sockets.
+    while supervisor.try_wait().unwrap().is_none() {
+        if let Some(worker) = std::fs::read_to_string(&children).ok().and_then(|pids| pids.trim().parse().ok()) {
+            return Some((supervisor, worker, http));
+        }
+        std::thread::yield_now();
+    }
+    None
+}
+
 impl Proxy {
     fn before(app: SocketAddr) -> Self {
         let state = tempfile::tempdir().unwrap();
@@ -113,16 +133,10 @@ impl Proxy {
             }],
         });
         std::fs::write(state.path().join("apps/giant.json"), record.to_string()).unwrap();
-        let free = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let [http, https] = free.map(|listener| listener.local_addr().unwrap());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_once"));
-        command.args(["proxy", "run", "--state"]).arg(state.path());
-        command.args(["--http", &http.port().to_string(), "--https", &https.port().to_string()]);
-        let supervisor = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let mut proxy = Self { supervisor, worker: 0, http, _state: state };
+        // Whoever takes one of its ports before it does makes it end: it begins again with others.
+        let (supervisor, worker, http) = (0..10).find_map(|_| start(state.path())).unwrap();
+        let proxy = Self { supervisor, worker, http, _state: state };
         proxy.send("GET", 1000);
-        let list = format!("/proc/{0}/task/{0}/children", proxy.supervisor.id());
-        proxy.worker = std::fs::read_to_string(list).unwrap().trim().parse().unwrap();
         proxy
     }
 
