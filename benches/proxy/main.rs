@@ -8,8 +8,8 @@
 //! - What is measured is the release binary as it is installed, supervisor and worker.
 //! - All proxies speak HTTP/1.1 to one nginx worker with two files, keep their connections to it, and write an access log
 //!   line of the same fields into a file. Their configurations are in `peers.rs`.
-//! - Nothing is pinned, everybody shares all cores, as on a small server. `--pinned`: the proxy alone on the
-//!   first core with one thread, load and upstream on the second; there the proxy is the limit, not the load.
+//! - Everybody shares all cores, as on a small server: who binds its threads to cores does so of its own. `--pinned`: the
+//!   proxy alone on the first core with one thread, load and upstream on the second; there the proxy is the limit, not the load.
 //! - Rounds are interleaved and begin with another one each time. A table shows medians.
 //! - CPU time is the scheduler's own count of all threads of all processes of a server, user and kernel: it hardly
 //!   depends on what else the machine does, which cannot be said of requests per second.

@@ -19,7 +19,7 @@ http {
 }";
 
 const NGINX: &str = "
-daemon off; worker_processes {threads}; pid {folder}/{name}.pid; error_log {folder}/{name}.err;
+daemon off; worker_processes {threads}; {affinity} pid {folder}/{name}.pid; error_log {folder}/{name}.err;
 events { worker_connections 16384; }
 http {
   keepalive_requests 1000000000; keepalive_timeout 300s; {buffers}
@@ -83,8 +83,8 @@ backend app
 ";
 
 /// What is said of them in the output.
-pub const TUNING: &str = "nginx: a worker a core, keepalive 512 to the upstream, log buffered by 32 KiB; `nginx 64k` has proxy_buffers of \
-64 KiB besides. HAProxy: a thread a core, http-reuse always, log to standard output. go: a bare httputil.ReverseProxy, \
+pub const TUNING: &str = "nginx: a worker a core, keepalive 512 to the upstream, log buffered by 32 KiB; `nginx tuned` has proxy_buffers of \
+64 KiB, and its workers bound to cores, besides. HAProxy: a thread a core, http-reuse always, log to standard output. go: a bare httputil.ReverseProxy, \
 which is what kamal-proxy costs; no log";
 
 pub fn upstream(bed: &mut Bed) -> io::Result<Server> {
@@ -93,26 +93,24 @@ pub fn upstream(bed: &mut Bed) -> io::Result<Server> {
 }
 
 /// As a proxy.
-pub fn nginx_proxy(bed: &mut Bed, upstream: &Server, large_buffers: bool) -> io::Result<Server> {
-    let (name, buffers) = match large_buffers {
-        false => ("nginx", ""),
-        true => ("nginx 64k", "proxy_buffer_size 64k; proxy_buffers 4 64k; proxy_busy_buffers_size 128k;"),
-    };
-    nginx_of(bed, upstream, name, buffers, &[HOST.to_owned()])
+pub fn nginx_proxy(bed: &mut Bed, upstream: &Server, tuned: bool) -> io::Result<Server> {
+    nginx_of(bed, upstream, tuned, &[HOST.to_owned()])
 }
 
 /// As a proxy of many apps, all at one address.
 pub fn nginx_of_many(bed: &mut Bed, upstream: &Server, hosts: &[String]) -> io::Result<Server> {
-    nginx_of(bed, upstream, "nginx", "", hosts)
+    nginx_of(bed, upstream, false, hosts)
 }
 
-fn nginx_of(
-    bed: &mut Bed,
-    upstream: &Server,
-    name: &'static str,
-    buffers: &str,
-    hosts: &[String],
-) -> io::Result<Server> {
+fn nginx_of(bed: &mut Bed, upstream: &Server, tuned: bool, hosts: &[String]) -> io::Result<Server> {
+    let (name, affinity, buffers) = match tuned {
+        false => ("nginx", "", ""),
+        true => (
+            "nginx tuned",
+            "worker_cpu_affinity auto;",
+            "proxy_buffer_size 64k; proxy_buffers 4 64k; proxy_busy_buffers_size 128k;",
+        ),
+    };
     let (http, https) = (free()?, free()?);
     let app = |(number, host): (usize, &String)| {
         // Options of a socket are said once. Only the first app is asked for over HTTPS.
@@ -123,7 +121,7 @@ fn nginx_of(
         NGINX_APP.replace("{listen}", listen).replace("{host}", host).replace("{app}", &format!("app{number}"))
     };
     let apps: String = hosts.iter().enumerate().map(app).collect();
-    let config = NGINX.replace("{apps}", &apps).replace("{buffers}", buffers);
+    let config = NGINX.replace("{apps}", &apps).replace("{buffers}", buffers).replace("{affinity}", affinity);
     let config = config.replace("{upstream}", &upstream.http.to_string());
     let threads = bed.threads();
     let server = nginx(bed, name, &config, http, Some(https), threads)?;

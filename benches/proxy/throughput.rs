@@ -13,6 +13,9 @@ const CONNECTIONS: [usize; 3] = [16, 64, 256];
 const LEAST: f64 = 0.75;
 const MOST_CPU: f64 = 1.0 / 3.0;
 
+/// Where the 99th of 100 must not be above nginx's, as it comes.
+const TAIL: usize = 64;
+
 /// Scheme, file and connections.
 type Row = (bool, usize, usize);
 
@@ -72,7 +75,7 @@ fn table(
     writeln!(out, "\nmedians; `peers`: of the better peer's requests/s; CPU of the server in µs a request")?;
     writeln!(
         out,
-        "{:<6}{:>4} {:>5}  {:<10}{:>8} {:>6} {:>6} {:>7} {:>8} {:>7} {:>7}  verdict",
+        "{:<6}{:>4} {:>5}  {:<12}{:>8} {:>6} {:>6} {:>7} {:>8} {:>7} {:>7}  verdict",
         "", "", "conn", "", "req/s", "peers", "direct", "p50 ms", "p99 ms", "CPU µs", "others"
     )?;
     for ((https, file, connections), row) in points {
@@ -81,7 +84,7 @@ fn table(
             let which = servers.iter().position(|server| server.name == name);
             which.filter(|which| row.contains_key(which))
         };
-        let peers: Vec<usize> = ["nginx", "nginx 64k", "haproxy"].iter().filter_map(|name| measured(name)).collect();
+        let peers: Vec<usize> = ["nginx", "nginx tuned", "haproxy"].iter().filter_map(|name| measured(name)).collect();
         let best = peers.iter().map(|which| of(*which, |p| p.rate)).fold(0.0, f64::max);
         let thrift = peers.iter().map(|which| of(*which, |p| p.cpu_micros)).fold(f64::INFINITY, f64::min);
         let go = measured("go").map(|which| of(which, |p| p.cpu_micros));
@@ -90,10 +93,15 @@ fn table(
             let server = &servers[which];
             let (rate, cpu) = (of(which, |p| p.rate), of(which, |p| p.cpu_micros));
             let part = direct.map_or(String::new(), |direct| format!("{:.2}", rate / direct));
-            let verdict = if server.name == "once" { verdict(rate / best, cpu, thrift, go) } else { String::new() };
+            let tail = measured("nginx").map(|nginx| of(which, |p| p.p99_ms) / of(nginx, |p| p.p99_ms));
+            let verdict = match (server.name, *connections) {
+                ("once", TAIL) => verdict(rate / best, cpu, thrift, go) + &verdict_of_tail(tail),
+                ("once", _) => verdict(rate / best, cpu, thrift, go),
+                _ => String::new(),
+            };
             writeln!(
                 out,
-                "{:<6}{:>4} {connections:>5}  {:<10}{rate:>8.0} {:>6.2} {part:>6} {:>7.2} {:>8.2} {cpu:>7.1} {:>6.0}%  {verdict}",
+                "{:<6}{:>4} {connections:>5}  {:<12}{rate:>8.0} {:>6.2} {part:>6} {:>7.2} {:>8.2} {cpu:>7.1} {:>6.0}%  {verdict}",
                 if *https { "https" } else { "http" },
                 FILES[*file].0,
                 server.name,
@@ -120,4 +128,12 @@ fn verdict(ratio: f64, cpu: f64, thrift: f64, go: Option<f64>) -> String {
         (_, None) => "bar".to_owned(),
     };
     format!("rate {rate}, CPU {cost}")
+}
+
+fn verdict_of_tail(ratio: Option<f64>) -> String {
+    match ratio {
+        Some(ratio) if ratio > 1.0 => format!(", p99 OVER: {ratio:.2} of nginx's"),
+        Some(ratio) => format!(", p99 goal: {ratio:.2} of nginx's"),
+        None => String::new(),
+    }
 }

@@ -34,6 +34,7 @@ mod streams;
 mod supervisors;
 mod support;
 mod swaps;
+mod threads;
 mod tls;
 mod trusted;
 mod upgrades;

@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError};
 
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
@@ -34,10 +35,15 @@ impl Threads {
             loads: (0..count).map(|_| AtomicUsize::new(0)).collect(),
             jobs: jobs.iter().map(mpsc::UnboundedSender::downgrade).collect(),
         };
+        let cores = cores(count);
         for (lane, queue) in queues.into_iter().enumerate() {
+            let core = cores.get(lane).copied();
             let (shared, lanes) = (Arc::clone(shared), lanes.clone());
             let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
             std::thread::Builder::new().name(format!("plane-{lane}")).spawn(move || {
+                if let Some(core) = core {
+                    stay_on(core);
+                }
                 runtime.block_on(run(lane, shared, lanes, queue));
             })?;
         }
@@ -51,6 +57,22 @@ impl Threads {
             let _ = jobs.send(Job::Listen(Arc::clone(listening)));
         }
     }
+}
+
+/// A core for each thread, where there are as many: two that share one while another idles make each other's requests wait
+/// for a whole time slice. Else none: the system knows better who runs where.
+fn cores(threads: usize) -> Vec<usize> {
+    let Ok(allowed) = sched_getaffinity(None) else { return Vec::new() };
+    let cores: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).collect();
+    if threads > 1 && cores.len() == threads { cores } else { Vec::new() }
+}
+
+/// For the thread that calls it.
+fn stay_on(core: usize) {
+    let mut only = CpuSet::new();
+    only.set(core);
+    // Where that is forbidden, it goes without.
+    let _ = sched_setaffinity(None, &only);
 }
 
 /// Rests are looked through once in so many flushes.
