@@ -7,7 +7,8 @@ use super::access_log::AccessLog;
 pub struct PlaneOptions {
     /// Where the access log goes. Default: nowhere.
     pub access_log: AccessLog,
-    /// Threads, each with a runtime of its own. Default: one a core that this process may use, 16 at most.
+    /// Threads, each with a runtime of its own, and kept on a core of its own where there are as many as this process may
+    /// use. Default: so many, 16 at most.
     pub threads: usize,
     /// Requests held over all apps; more get a 503. Default 4096.
     pub max_held: u64,
