@@ -12,6 +12,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tempfile::TempDir;
 
+use crate::supervisors::children;
+
 const SIZE: u64 = 2 << 30;
 const PIECE: usize = 256 << 10;
 /// What the proxy may need more than before: buffers, never a body.
@@ -105,11 +107,10 @@ fn start(state: &Path) -> Option<(Child, u32, SocketAddr)> {
     command.args(["proxy", "run", "--state"]).arg(state);
     command.args(["--http", &http.port().to_string(), "--https", &https.port().to_string()]);
     let mut supervisor = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let children = format!("/proc/{0}/task/{0}/children", supervisor.id());
     // Its worker comes after its sockets.
     while supervisor.try_wait().unwrap().is_none() {
-        if let Some(worker) = std::fs::read_to_string(&children).ok().and_then(|pids| pids.trim().parse().ok()) {
-            return Some((supervisor, worker, http));
+        if let Some(worker) = children(supervisor.id()).first() {
+            return Some((supervisor, worker.cast_unsigned(), http));
         }
         std::thread::yield_now();
     }

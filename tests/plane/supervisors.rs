@@ -149,7 +149,7 @@ async fn ask(port: u16, address: &str) -> u16 {
 }
 
 /// Of all threads, dead ones that nobody took note of included.
-fn children(pid: u32) -> Vec<i32> {
+pub fn children(pid: u32) -> Vec<i32> {
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
     let children = threads.map(|thread| std::fs::read_to_string(thread.path().join("children")).unwrap_or_default());
     children.collect::<String>().split_whitespace().map(|pid| pid.parse().unwrap()).collect()
