@@ -1,5 +1,6 @@
 //! A folder, and the processes that are measured in it. Both end with the [`Bed`].
 
+use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -28,6 +29,8 @@ pub struct Server {
 pub struct Bed {
     pub folder: PathBuf,
     pub pinned: bool,
+    /// A certificate for [`HOST`] and its key, in PEM.
+    pub pair: (String, String),
     children: Vec<Child>,
 }
 
@@ -38,34 +41,15 @@ impl Bed {
         for (name, size) in FILES {
             fs::write(folder.join(name), vec![b'x'; size])?;
         }
-        let bed = Self { folder, pinned, children: Vec::new() };
-        bed.certificate().map_err(io::Error::other)?;
-        Ok(bed)
+        let pair = certificate(&folder).map_err(io::Error::other)?;
+        Ok(Self { folder, pinned, pair, children: Vec::new() })
     }
 
     /// For processes beside, which end with it.
     pub fn beside(&self, name: &str) -> io::Result<Self> {
         let folder = self.folder.join(name);
         fs::create_dir_all(&folder)?;
-        for file in ["cert.pem", "key.pem"] {
-            fs::copy(self.folder.join(file), folder.join(file))?;
-        }
-        Ok(Self { folder, pinned: self.pinned, children: Vec::new() })
-    }
-
-    /// `cert.pem`, `key.pem`, and both in one file as HAProxy wants them; ECDSA P-256.
-    fn certificate(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let key = KeyPair::generate()?;
-        let certificate = CertificateParams::new(vec![HOST.to_owned()])?.self_signed(&key)?;
-        fs::write(self.folder.join("cert.pem"), certificate.pem())?;
-        fs::write(self.folder.join("key.pem"), key.serialize_pem())?;
-        fs::write(self.folder.join("both.pem"), certificate.pem() + &key.serialize_pem())?;
-        Ok(())
-    }
-
-    /// The certificate and its key, in PEM.
-    pub fn pair(&self) -> io::Result<(String, String)> {
-        Ok((fs::read_to_string(self.folder.join("cert.pem"))?, fs::read_to_string(self.folder.join("key.pem"))?))
+        Ok(Self { folder, pinned: self.pinned, pair: self.pair.clone(), children: Vec::new() })
     }
 
     /// Threads or workers of a proxy.
@@ -123,6 +107,21 @@ impl Drop for Bed {
         self.end_all();
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Gives `cert.pem` and `key.pem`, and writes them, and both in one file as HAProxy wants them; ECDSA P-256.
+fn certificate(folder: &Path) -> Result<(String, String), Box<dyn std::error::Error + Send + Sync>> {
+    let key = KeyPair::generate()?;
+    let (chain, key) = (CertificateParams::new(vec![HOST.to_owned()])?.self_signed(&key)?.pem(), key.serialize_pem());
+    fs::write(folder.join("cert.pem"), &chain)?;
+    fs::write(folder.join("key.pem"), &key)?;
+    fs::write(folder.join("both.pem"), format!("{chain}{key}"))?;
+    Ok((chain, key))
+}
+
+/// The program that is measured.
+pub fn binary() -> io::Result<OsString> {
+    std::env::var_os("ONCE_BINARY").ok_or_else(|| io::Error::other("ONCE_BINARY is not set"))
 }
 
 /// A port that is free now.

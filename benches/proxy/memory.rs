@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::bed::{Bed, HOST, Server, free, pause, reachable};
+use crate::bed::{Bed, HOST, Server, binary, free, pause, reachable};
 use crate::machine::memory_kib;
 use crate::tail::read_answer;
 use crate::wrk::{Load, run};
@@ -46,9 +46,8 @@ fn line(out: &mut impl Write, what: &str, value: f64, unit: &str, (goal, least):
 }
 
 pub fn demo_app(bed: &mut Bed) -> io::Result<SocketAddr> {
-    let binary = std::env::var_os("ONCE_BINARY").ok_or_else(|| io::Error::other("ONCE_BINARY is not set"))?;
     let address = free()?;
-    let mut command = bed.command(binary, false);
+    let mut command = bed.command(binary()?, false);
     command.arg("demo-app").env("PORT", address.port().to_string());
     bed.spawn(command, "demo.log")?;
     reachable(address)?;

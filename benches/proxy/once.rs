@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::bed::{Bed, HOST, Server, free, with_children};
+use crate::bed::{Bed, HOST, Server, binary, free, with_children};
 
 /// The hostname of an app by its number; the first one's is [`HOST`].
 pub fn host(number: usize) -> String {
@@ -35,7 +35,7 @@ pub fn state(bed: &Bed, name: &str, apps: usize, app: SocketAddr) -> io::Result<
         });
         fs::write(state.join("apps").join(format!("{id}.json")), record.to_string())?;
     }
-    let (chain, key) = bed.pair()?;
+    let (chain, key) = &bed.pair;
     let certificate = json!({
         "schema": 1, "name": HOST, "source": "custom", "obtained_at": epoch, "chain": chain, "key": key,
     });
@@ -59,10 +59,9 @@ pub fn compress(state: &Path) -> io::Result<()> {
 
 /// Starts it; its socket listens at once, and is answered when the worker is ready.
 pub fn start(bed: &mut Bed, state: &Path, beside: &[u32]) -> io::Result<Server> {
-    let binary = std::env::var_os("ONCE_BINARY").ok_or_else(|| io::Error::other("ONCE_BINARY is not set"))?;
     // Several run at a time: each needs both of its ports for itself.
     let (http, https) = (free()?, free()?);
-    let mut command = bed.command(binary, true);
+    let mut command = bed.command(binary()?, true);
     command.args(["proxy", "run", "--state"]).arg(state);
     command.arg("--http").arg(http.port().to_string()).arg("--https").arg(https.port().to_string());
     let pid = bed.spawn(command, "once.log")?;

@@ -93,12 +93,10 @@ fn table(
             let server = &servers[which];
             let (rate, cpu) = (of(which, |p| p.rate), of(which, |p| p.cpu_micros));
             let part = direct.map_or(String::new(), |direct| format!("{:.2}", rate / direct));
-            let tail = measured("nginx").map(|nginx| of(which, |p| p.p99_ms) / of(nginx, |p| p.p99_ms));
-            let verdict = match (server.name, *connections) {
-                ("once", TAIL) => verdict(rate / best, cpu, thrift, go) + &verdict_of_tail(tail),
-                ("once", _) => verdict(rate / best, cpu, thrift, go),
-                _ => String::new(),
-            };
+            let nginx = measured("nginx").filter(|_| *connections == TAIL);
+            let tail = nginx.map(|nginx| of(which, |p| p.p99_ms) / of(nginx, |p| p.p99_ms));
+            let verdict =
+                if server.name == "once" { verdict(rate / best, cpu, thrift, go, tail) } else { String::new() };
             writeln!(
                 out,
                 "{:<6}{:>4} {connections:>5}  {:<12}{rate:>8.0} {:>6.2} {part:>6} {:>7.2} {:>8.2} {cpu:>7.1} {:>6.0}%  {verdict}",
@@ -115,7 +113,7 @@ fn table(
     Ok(())
 }
 
-fn verdict(ratio: f64, cpu: f64, thrift: f64, go: Option<f64>) -> String {
+fn verdict(ratio: f64, cpu: f64, thrift: f64, go: Option<f64>, tail: Option<f64>) -> String {
     let rate = match ratio {
         ratio if ratio >= 1.0 => "goal",
         ratio if ratio >= LEAST => "bar",
@@ -127,13 +125,10 @@ fn verdict(ratio: f64, cpu: f64, thrift: f64, go: Option<f64>) -> String {
         (cpu, Some(go)) => format!("bar: {:.2} of Go's", cpu / go),
         (_, None) => "bar".to_owned(),
     };
-    format!("rate {rate}, CPU {cost}")
-}
-
-fn verdict_of_tail(ratio: Option<f64>) -> String {
-    match ratio {
-        Some(ratio) if ratio > 1.0 => format!(", p99 OVER: {ratio:.2} of nginx's"),
-        Some(ratio) => format!(", p99 goal: {ratio:.2} of nginx's"),
+    let tail = match tail {
+        Some(tail) if tail > 1.0 => format!(", p99 OVER: {tail:.2} of nginx's"),
+        Some(tail) => format!(", p99 goal: {tail:.2} of nginx's"),
         None => String::new(),
-    }
+    };
+    format!("rate {rate}, CPU {cost}{tail}")
 }

@@ -35,8 +35,8 @@ pub fn train(options: &Options, out: &mut impl Write) -> io::Result<()> {
         }
     }
     tail::load(server.http, Duration::from_secs(options.seconds))?;
-    curl(&bed, &server, &["--http2"], "1k?[1-400]")?;
-    curl(&bed, &server, &["--http2", "--parallel"], "64k?[1-400]")?;
+    curl(&bed, &server, &[], "1k?[1-400]")?;
+    curl(&bed, &server, &["--parallel"], "64k?[1-400]")?;
 
     let app = memory::demo_app(&mut bed)?;
     let state = once::state(&bed, "app", 1, app)?;
@@ -50,12 +50,12 @@ pub fn train(options: &Options, out: &mut impl Write) -> io::Result<()> {
     }
     let upload = format!("@{}", bed.folder.join(FILES[1].0).display());
     curl(&bed, &server, &["--data-binary", &upload], "upload?[1-100]")?;
-    curl(&bed, &server, &["--http2", "--data-binary", &upload], "upload?[1-100]")?;
+    curl(&bed, &server, &["--http1.1", "--data-binary", &upload], "upload?[1-100]")?;
     let sockets = (0..WEBSOCKETS).map(|_| memory::websocket(server.http)).collect::<io::Result<Vec<_>>>()?;
     writeln!(out, "HTTP/2, codings, uploads, {} WebSockets", sockets.len())
 }
 
-/// Asks over HTTPS, and over few connections. The path may have a range, as `[1-400]`.
+/// Asks over HTTPS, in HTTP/2 unless told otherwise, and over few connections. The path may have a range, as `[1-400]`.
 fn curl(bed: &Bed, server: &Server, arguments: &[&str], path: &str) -> io::Result<()> {
     let port = server.https.map_or(0, |https| https.port());
     let mut command = Command::new("curl");
