@@ -80,7 +80,7 @@ impl Bed {
     }
 
     /// Ends what was started, the last first.
-    fn end_all(&mut self) {
+    pub fn end_all(&mut self) {
         for mut child in self.children.drain(..).rev() {
             if let Some(pid) = Pid::from_raw(child.id().cast_signed()) {
                 // Masters take their workers with them only when they are asked.

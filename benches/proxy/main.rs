@@ -2,7 +2,8 @@
 //!
 //! `cargo run --release -p proxy-bench -- [quick] [throughput] [logging] [tail] [memory] [routes] [--pinned] [--rounds N]
 //! [--seconds N]`; needs Debian's `nginx`, `haproxy`, `go` and `wrk`, and `ONCE_BINARY`. Without names all five are measured.
-//! `rest` and `train` are no measurements (`train.rs`).
+//! `rest` and `train` are no measurements (`train.rs`). `instructions` is measured only where it is named
+//! (`instructions.rs`); it needs Debian's `valgrind`.
 //!
 //! How it is measured:
 //! - What is measured is the release binary as it is installed, supervisor and worker.
@@ -21,6 +22,7 @@
 //! is left: the kernel's part, then hyper's parsing and header maps, then the plane's own work.
 
 mod bed;
+mod instructions;
 mod logging;
 mod machine;
 mod memory;
@@ -49,6 +51,9 @@ const SECTIONS: [&str; 5] = ["throughput", "logging", "tail", "memory", "routes"
 /// Work for `bin/release`, and no measurement.
 const TRAINING: [&str; 2] = ["rest", "train"];
 
+/// Measured only where it is named: valgrind makes the proxy fifty times slower.
+const INSTRUCTIONS: &str = "instructions";
+
 impl Options {
     fn parse(arguments: &[String]) -> io::Result<Self> {
         let quick = arguments.iter().any(|argument| argument == "quick");
@@ -63,7 +68,9 @@ impl Options {
                 "--rounds" => options.rounds = usize::try_from(number()?).unwrap_or(1).max(1),
                 "--seconds" => options.seconds = number()?.max(1),
                 "--pinned" => options.pinned = true,
-                name if SECTIONS.contains(&name) || TRAINING.contains(&name) => options.only.push(name.to_owned()),
+                name if SECTIONS.contains(&name) || TRAINING.contains(&name) || name == INSTRUCTIONS => {
+                    options.only.push(name.to_owned())
+                }
                 _ => return Err(unknown()),
             }
         }
@@ -98,6 +105,9 @@ fn run(options: &Options) -> io::Result<()> {
     }
     if options.asks_for("train") {
         return train::train(options, &mut out);
+    }
+    if options.asks_for(INSTRUCTIONS) {
+        return instructions::measure(&mut out);
     }
     let layout = if options.pinned { "pinned" } else { "free" };
     let cores = std::thread::available_parallelism()?;
