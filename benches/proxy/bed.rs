@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -124,9 +124,9 @@ pub fn binary() -> io::Result<OsString> {
     std::env::var_os("ONCE_BINARY").ok_or_else(|| io::Error::other("ONCE_BINARY is not set"))
 }
 
-/// A port that is free now.
+/// An address of the loopback at a port that is ours until we end.
 pub fn free() -> io::Result<SocketAddr> {
-    TcpListener::bind("127.0.0.1:0")?.local_addr()
+    Ok(SocketAddr::from(([127, 0, 0, 1], crate::ports::free()?)))
 }
 
 /// There is no runtime here that this could hold up.

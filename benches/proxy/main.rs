@@ -28,6 +28,8 @@ mod machine;
 mod memory;
 mod once;
 mod peers;
+#[path = "../../tests/support/ports.rs"]
+mod ports;
 mod routes;
 mod tail;
 mod throughput;

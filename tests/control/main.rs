@@ -9,6 +9,8 @@ mod certificates;
 mod contract;
 mod history;
 mod kill;
+#[path = "../support/ports.rs"]
+mod ports;
 mod support;
 mod webhook;
 mod wire;

@@ -88,7 +88,7 @@ async fn what_is_done_is_posted_signed_and_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn one_that_is_not_there_fails_nothing_and_is_told_of() {
     let rig = Rig::in_process();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = crate::ports::free().unwrap();
     hook_at(&*rig.proxy, port).await;
     rig.proxy.record_activity(done("deploy release 2")).await.unwrap();
     loop {

@@ -19,6 +19,8 @@ mod site;
 #[path = "../support/mod.rs"]
 mod support;
 
+use support::ports;
+
 mod alone;
 mod attempts;
 mod doomed;

@@ -365,7 +365,7 @@ fn adopting_can_be_undone_as_the_preview_says() {
         (format!("{}-wiki", host.namespace), format!("{}_pages", host.namespace), format!("{}-net", host.namespace));
     theirs.volume(&data, &[]);
     theirs.network(&net);
-    let port = free_port();
+    let port = crate::ports::free().unwrap();
     let (volume, publish) = (format!("{data}:/pages"), format!("127.0.0.1:{port}:80"));
     theirs.run(&wiki, &["-v", &volume, "-p", &publish, "--network", &net, &image]);
     let began = since(&host, &wiki);
@@ -409,10 +409,6 @@ fn adopting_can_be_undone_as_the_preview_says() {
     assert_eq!(own["code"], "not-adopted", "{own:#}");
 }
 
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 fn version_at(port: u16) -> String {
     let url = format!("http://127.0.0.1:{port}/version");
     let output = Command::new("curl").args(["-s", "-m", "10", "-H", "Host: app.localhost", &url]).output().unwrap();
@@ -429,7 +425,7 @@ fn ports_go_from_their_proxy_to_ours_and_back_and_requests_fail_in_the_gap_alone
     let (old, new) = (host.image("theirs", &[]), host.image("1", &[]));
     let mut theirs = Theirs::default();
     let (wiki, proxy, port) =
-        (format!("{}-wiki", host.namespace), format!("{}-kamal-proxy", host.namespace), free_port());
+        (format!("{}-wiki", host.namespace), format!("{}-kamal-proxy", host.namespace), crate::ports::free().unwrap());
     theirs.run(&wiki, &[&new]);
     theirs.run(&proxy, &["--restart", "always", "-p", &format!("{port}:80"), &old]);
     let early = host.json(&["proxy", "takeover", &proxy, "--yes"]).expect(2, "rejected");

@@ -60,7 +60,7 @@ fn run(host: &Host, https: u16, args: &[&str]) -> Said {
 #[test]
 fn a_certificate_of_ones_own_is_checked_served_replaced_and_told_to_nobody() {
     let host = Host::new();
-    let https = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let https = crate::ports::free().unwrap();
     let image = host.image("1", &[]);
     let dir = tempfile::tempdir().unwrap();
     let authority = Authority::new();

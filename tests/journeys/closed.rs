@@ -102,7 +102,7 @@ fn the_proxy_keeps_what_it_was_told_and_moves_to_another_port() {
     said.expect(0, "updated");
     assert_eq!(said.json()[0]["trusted_proxies"][0], "10.0.0.0/8", "{said:#?}");
     host.json(&["proxy", "configure", "--access-log", "on"]).expect(0, "unchanged");
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = crate::ports::free().unwrap();
     let said = host.once(&["proxy", "configure", "--http-port", &port.to_string()]);
     assert_eq!(said.code, 0, "{said:#?}");
     assert!(said.stderr.contains("requests fail for a moment"), "{said:#?}");

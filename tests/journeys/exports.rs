@@ -19,7 +19,7 @@ fn the_script_runs_the_app_without_once_and_holds_no_secret() {
 
     let folder = tempfile::tempdir().unwrap();
     let (secrets, script) = (folder.path().join("secrets"), folder.path().join("run.sh"));
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = crate::ports::free().unwrap();
     let text = port.to_string();
     let document = host.once(&["export", &app, "--format", "toml"]);
     let said = host.once(&["export", &app, "--port", &text, "--secrets", secrets.to_str().unwrap()]);

@@ -96,7 +96,7 @@ fn metrics_are_for_the_host_itself_and_for_no_app() {
     let image = host.image("1", &[]);
     host.deploy(&image, &[]).expect(0, "created");
     host.version();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let port = crate::ports::free().unwrap().to_string();
     let said = host.once(&["proxy", "configure", "--metrics-port", &port]);
     assert_eq!(said.code, 0, "{said:#?}");
     let bindings = &inspect(&host.proxy())["HostConfig"]["PortBindings"]["9180/tcp"];

@@ -9,6 +9,8 @@ use once::demo::load::{LoadOptions, LoadReport, Mix};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::ports;
+
 /// The binary under test.
 pub const ONCE: &str = env!("CARGO_BIN_EXE_once");
 
@@ -65,7 +67,7 @@ impl Host {
         let mut bytes = [0u8; 4];
         getrandom::fill(&mut bytes).unwrap();
         let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = ports::free().unwrap();
         Self { namespace: format!("t{hex}"), port, images: Mutex::default() }
     }
 

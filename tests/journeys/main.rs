@@ -43,3 +43,5 @@ mod support;
 mod traps;
 mod watches;
 mod webhooks;
+
+use support::ports;

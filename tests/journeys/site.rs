@@ -42,7 +42,7 @@ impl Site {
     /// An authority that is like this.
     pub fn with(wish: Wish) -> Self {
         let host = Host::new();
-        let https = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let https = crate::ports::free().unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         // Containers reach this machine by the address it has in their network, which comes with the proxy.
         let mut made = host.command(&["proxy", "configure", "--access-log", "on"]);

@@ -75,6 +75,7 @@ pub enum Rule {
     Unfinished,
     Ignored,
     Foreign,
+    Released,
     NotRust,
 }
 
@@ -94,6 +95,9 @@ impl fmt::Display for Violation {
             Rule::Unfinished => "nothing unfinished stays; what is missing is said in README.md",
             Rule::Ignored => "a test that does not run proves nothing",
             Rule::Foreign => "files are reached as modules, so that their room is known",
+            Rule::Released => {
+                "somebody else takes a port that was chosen and released; `tests/support/ports.rs` keeps it until the end"
+            }
             Rule::NotRust => "the file cannot be read as Rust",
         };
         write!(f, "{}:{}: {}: {rule}", self.file, self.line, self.what)
@@ -240,6 +244,7 @@ fn judge_mark(file: &str, line: usize, mark: &Mark) -> Option<Violation> {
     match mark {
         Mark::Unfinished(what) => Some(broken(file, line, (*what).to_owned(), Rule::Unfinished)),
         Mark::Ignored => Some(broken(file, line, "#[ignore]".to_owned(), Rule::Ignored)),
+        Mark::Released => Some(broken(file, line, "bind(…:0).local_addr()".to_owned(), Rule::Released)),
         // Tests have no rooms, and share their fakes this way.
         Mark::Foreign(what) => file.starts_with("src/").then(|| broken(file, line, (*what).to_owned(), Rule::Foreign)),
     }

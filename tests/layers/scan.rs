@@ -29,6 +29,8 @@ pub enum Mark {
     Ignored,
     /// `#[path = …]` or `include!`: a file taken from another room behind the rules' back.
     Foreign(&'static str),
+    /// `bind("…:0")….local_addr()` in one expression: the port is released again before anybody uses it.
+    Released,
 }
 
 /// All that the rules need to know of one file.
@@ -104,6 +106,9 @@ impl Scan {
     /// Reads on from an identifier; returns where to go on.
     fn word(&mut self, ident: &Ident, tokens: &[TokenTree], start: usize, here: &Place) -> usize {
         let line = ident.span().start().line;
+        if ident == "bind" && releases(&tokens[start + 1..]) {
+            self.marks.push((line, Mark::Released));
+        }
         match (ident.to_string().as_str(), tokens.get(start + 1), tokens.get(start + 2)) {
             ("mod", Some(TokenTree::Ident(name)), Some(TokenTree::Group(body))) => {
                 let mut within = here.within.clone();
@@ -147,6 +152,9 @@ impl Scan {
                 break;
             }
             next += 2;
+        }
+        if segments.len() > 1 && segments.last().is_some_and(|last| last == "bind") && releases(&tokens[next..]) {
+            self.marks.push((tokens[start].span().start().line, Mark::Released));
         }
         if let Some(mark) = segments.last().and_then(|last| called(last, tokens.get(next))) {
             self.marks.push((tokens[start].span().start().line, mark));
@@ -237,6 +245,19 @@ fn called(name: &str, next: Option<&TokenTree>) -> Option<Mark> {
         "include" => Some(Mark::Foreign("include!")),
         _ => None,
     }
+}
+
+/// Whether the call of `bind` with these arguments is asked for its address and for nothing else.
+fn releases(after: &[TokenTree]) -> bool {
+    let Some((TokenTree::Group(arguments), rest)) = after.split_first() else { return false };
+    let mut methods = rest.iter().filter(|t| !matches!(t, TokenTree::Punct(p) if matches!(p.as_char(), '.' | '?')));
+    let chosen = arguments.stream().to_string();
+    (chosen.ends_with(":0\"") || chosen.ends_with(", 0)"))
+        && methods.find_map(|token| match token {
+            TokenTree::Group(none) => (!none.stream().is_empty()).then_some(false),
+            TokenTree::Ident(name) if name == "await" || name == "unwrap" => None,
+            other => Some(matches!(other, TokenTree::Ident(name) if name == "local_addr")),
+        }) == Some(true)
 }
 
 fn plain(ident: &Ident) -> String {

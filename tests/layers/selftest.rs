@@ -221,6 +221,26 @@ fn files_taken_from_elsewhere_are_found() {
 }
 
 #[test]
+fn a_port_that_is_chosen_and_released_is_found() {
+    for text in [
+        "fn f() { let port = TcpListener::bind(\"127.0.0.1:0\").unwrap().local_addr().unwrap().port(); }",
+        "fn f() { std::net::TcpListener::bind((at, 0))?.local_addr() }",
+        "fn f() { TcpListener::bind(\"127.0.0.1:0\").await.unwrap().local_addr().unwrap() }",
+        "use a::{bind}; fn f() { bind(\"[::1]:0\").unwrap().local_addr() }",
+    ] {
+        assert_eq!(breaks("tests/plane/probes.rs", text), [(1, Rule::Released)], "{text}");
+    }
+    for text in [
+        "fn f() { let listener = TcpListener::bind(\"127.0.0.1:0\").unwrap(); listener.local_addr() }",
+        "fn f() { TcpListener::bind((at, port)).unwrap().local_addr() }",
+        "fn f() { serve(TcpListener::bind(\"127.0.0.1:0\").unwrap()).local_addr() }",
+        "fn f() { UdpSocket::bind(\"127.0.0.1:0\").unwrap(); here.local_addr() }",
+    ] {
+        assert_eq!(breaks("tests/plane/probes.rs", text), [], "{text}");
+    }
+}
+
+#[test]
 fn a_file_that_is_no_rust_is_not_passed_over() {
     assert_eq!(breaks("src/ui/mod.rs", "fn f( {"), [(1, Rule::NotRust)]);
 }

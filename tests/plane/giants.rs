@@ -99,22 +99,21 @@ struct Proxy {
     _state: TempDir,
 }
 
-/// Supervisor, worker, and where they listen. `None`: it has ended.
-fn start(state: &Path) -> Option<(Child, u32, SocketAddr)> {
-    let free = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    let [http, https] = free.map(|listener| listener.local_addr().unwrap());
+/// Supervisor, worker, and where they listen.
+fn start(state: &Path) -> (Child, u32, SocketAddr) {
+    let [http, https] = [(); 2].map(|()| crate::ports::free().unwrap());
     let mut command = Command::new(env!("CARGO_BIN_EXE_once"));
     command.args(["proxy", "run", "--state"]).arg(state);
-    command.args(["--http", &http.port().to_string(), "--https", &https.port().to_string()]);
+    command.args(["--http", &http.to_string(), "--https", &https.to_string()]);
     let mut supervisor = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     // Its worker comes after its sockets.
-    while supervisor.try_wait().unwrap().is_none() {
+    loop {
         if let Some(worker) = children(supervisor.id()).first() {
-            return Some((supervisor, worker.cast_unsigned(), http));
+            return (supervisor, worker.cast_unsigned(), SocketAddr::from(([127, 0, 0, 1], http)));
         }
+        assert_eq!(supervisor.try_wait().unwrap(), None, "it has ended");
         std::thread::yield_now();
     }
-    None
 }
 
 impl Proxy {
@@ -134,8 +133,7 @@ impl Proxy {
             }],
         });
         std::fs::write(state.path().join("apps/giant.json"), record.to_string()).unwrap();
-        // Whoever takes one of its ports before it does makes it end: it begins again with others.
-        let (supervisor, worker, http) = (0..10).find_map(|_| start(state.path())).unwrap();
+        let (supervisor, worker, http) = start(state.path());
         let proxy = Self { supervisor, worker, http, _state: state };
         proxy.send("GET", 1000);
         proxy

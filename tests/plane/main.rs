@@ -24,6 +24,9 @@ mod lives;
 mod logs;
 mod outages;
 mod packs;
+mod port_choice;
+#[path = "../support/ports.rs"]
+mod ports;
 mod prefixes;
 mod probes;
 mod proxy_protocol;

@@ -27,8 +27,8 @@ async fn last(address: SocketAddr) -> ProbeAnswer {
     probe(&address.to_string(), 300, vec![]).await.pop().unwrap()
 }
 
-async fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+fn free() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], crate::ports::free().unwrap()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,7 +58,7 @@ async fn says_what_came_of_it() {
 async fn names_the_ports_that_do_answer() {
     let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = other.local_addr().unwrap().port();
-    let closed = free().await;
+    let closed = free();
     let answers = probe(&closed.to_string(), 1300, vec![port, closed.port()]).await;
     assert_eq!(answers[0], ProbeAnswer::Refused { open_ports: vec![] }, "not while it may be starting");
     let Some(ProbeAnswer::Refused { open_ports }) = answers.last() else { panic!("{answers:?}") };
@@ -67,7 +67,7 @@ async fn names_the_ports_that_do_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tries_at_once_and_then_less_and_less_often() {
-    let address = free().await;
+    let address = free();
     let started = Instant::now();
     let start_later = async {
         tokio::time::sleep(Duration::from_millis(600)).await;

@@ -103,7 +103,9 @@ impl Demo {
     }
 
     async fn configured(config: DemoConfig) -> Self {
-        Self::over(TcpListener::bind("127.0.0.1:0").await.unwrap(), config)
+        // One that nobody takes while it is dead.
+        let port = crate::ports::free().unwrap();
+        Self::over(TcpListener::bind(("127.0.0.1", port)).await.unwrap(), config)
     }
 
     fn over(listener: TcpListener, config: DemoConfig) -> Self {

@@ -18,6 +18,8 @@ mod names_and_locks;
 #[allow(dead_code, reason = "shared with other test binaries")]
 #[path = "../support/newer.rs"]
 mod newer;
+#[path = "../support/ports.rs"]
+mod ports;
 mod quiet;
 mod releases_and_activity;
 mod term;

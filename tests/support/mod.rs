@@ -4,6 +4,7 @@
 //! - [`fake_engine`]: the engine in memory, with faults on demand.
 //! - [`installation`]: changes on that engine, with a real ledger.
 //! - [`newer`]: this program as if it were another version.
+//! - [`ports`]: those that tests listen on.
 //! - [`pebble`], [`dns`]: a certificate authority, and the name server it asks.
 //! - [`probe`]: the program that test containers run, built once with the compiler that builds the tests.
 
@@ -15,6 +16,7 @@ pub mod fake_engine;
 pub mod installation;
 pub mod newer;
 pub mod pebble;
+pub mod ports;
 pub mod probe;
 
 use std::future::Future;
@@ -39,7 +41,7 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut look: 
     panic!("{what} did not happen in 20 s");
 }
 
-/// A port of the loopback that nobody uses right now.
+/// A port on which nobody listens, this process's own until it ends.
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    ports::free().unwrap()
 }

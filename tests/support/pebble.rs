@@ -9,6 +9,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::dns::Zone;
+use super::ports;
 use tokio_util::task::AbortOnDropHandle;
 
 /// What it says.
@@ -64,9 +65,7 @@ impl Pebble {
         let (certificate_path, key_path) = (config.path().join("cert.pem"), config.path().join("key.pem"));
         std::fs::write(&certificate_path, certificate).unwrap();
         std::fs::write(&key_path, key).unwrap();
-        // Both at a time, or the second may be the first again.
-        let free = [(); 2].map(|()| std::net::TcpListener::bind((at, 0)).unwrap());
-        let [port, management] = free.map(|listener| listener.local_addr().unwrap().port());
+        let [port, management] = [(); 2].map(|()| ports::free().unwrap());
         let mut settings = json!({
             "listenAddress": format!("{at}:{port}"),
             "managementListenAddress": format!("{at}:{management}"),
