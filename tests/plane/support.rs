@@ -9,8 +9,9 @@ use once::demo::app::serve;
 use once::demo::{DemoConfig, DemoMode};
 use once::proxy::plane::{AccessLog, Plane, PlaneOptions, Serving, Timeouts};
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 /// Nothing here takes longer.
@@ -230,4 +231,23 @@ pub async fn until(what: &str, mut is: impl FnMut() -> bool) {
         }
     };
     tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("never: {what}"));
+}
+
+/// Bytes that a narrow socket's buffers are asked to take; the kernel doubles it.
+pub const NARROW: usize = 4096;
+
+/// A listening socket whose connections send from a buffer of so many bytes.
+pub fn sends_from(bytes: usize) -> StdListener {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_send_buffer_size(bytes).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    socket.listen(128).unwrap();
+    socket.into()
+}
+
+/// A client whose kernel takes little before it reads.
+pub async fn narrow_client(address: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(u32::try_from(NARROW).unwrap()).unwrap();
+    socket.connect(address).await.unwrap()
 }

@@ -6,12 +6,12 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Poll, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf, ReadHalf, WriteHalf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, ReadHalf, WriteHalf};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -39,20 +39,18 @@ thread_local! {
 }
 
 /// What there is to read; empty at the end.
-async fn read(from: &mut Reader) -> io::Result<Vec<u8>> {
-    poll_fn(|cx| {
-        SCRATCH.with_borrow_mut(|scratch| {
-            let mut buffer = ReadBuf::new(scratch);
-            ready!(Pin::new(&mut *from).poll_read(cx, &mut buffer))?;
-            Poll::Ready(Ok(buffer.filled().to_vec()))
-        })
+fn poll_read(from: &mut Reader, cx: &mut Context<'_>) -> Poll<io::Result<Vec<u8>>> {
+    SCRATCH.with_borrow_mut(|scratch| {
+        let mut buffer = ReadBuf::new(scratch);
+        ready!(Pin::new(from).poll_read(cx, &mut buffer))?;
+        Poll::Ready(Ok(buffer.filled().to_vec()))
     })
-    .await
 }
 
 /// How long a polite end may take: to the end of the frame under way, and for the client to say goodbye in turn.
 const GOODBYE: Duration = Duration::from_secs(1);
-/// How long an app may go on after its client has said that nothing more comes.
+/// How long an app may go on after its client has said that nothing more comes, and a client may take for what the kernel
+/// still holds for it after the app has ended.
 const LAST_WORDS: Duration = Duration::from_secs(30);
 
 type Reader = ReadHalf<TokioIo<Upgraded>>;
@@ -61,35 +59,46 @@ type Writer = WriteHalf<TokioIo<Upgraded>>;
 impl Tunnel {
     pub(super) async fn run(mut self, client: OnUpgrade, app: OnUpgrade) {
         let (Ok(client), Ok(app)) = tokio::join!(client, app) else { return };
-        let (client_read, client_write) = tokio::io::split(TokioIo::new(client));
-        let (app_read, app_write) = tokio::io::split(TokioIo::new(app));
+        let (mut client_read, client_write) = tokio::io::split(TokioIo::new(client));
+        let (mut app_read, app_write) = tokio::io::split(TokioIo::new(app));
         let end = CancellationToken::new();
         let (asked, passed) = (AtomicU64::new(0), AtomicU64::new(0));
         let pulse = Arc::clone(&self.pulse);
         let masked = || going_away_masked(request_id::number().to_be_bytes()[..4].try_into().unwrap_or_default());
         let goodbye = self.websocket.then(masked);
-        let up = Direction { from: client_read, to: app_write, goodbye, passed: &asked, pulse: &pulse };
+        let up = Direction::new(&mut client_read, app_write, goodbye, (&asked, &pulse));
         let goodbye = self.websocket.then(going_away);
-        let down = Direction { from: app_read, to: client_write, goodbye, passed: &passed, pulse: &pulse };
-        let (up, down) = (up.run(&end), down.run(&end));
-        let both = async {
-            let (mut up, mut down) = (pin!(up), pin!(down));
-            // What is left of a direction after its time is dropped, which closes it.
-            let _ = tokio::select! {
-                () = &mut down => timeout(GOODBYE, up).await,
-                () = &mut up => timeout(LAST_WORDS, down).await,
+        let down = Direction::new(&mut app_read, client_write, goodbye, (&passed, &pulse));
+        let mut taken = false;
+        {
+            let down = async {
+                down.run(&end).await;
+                taken = true;
             };
-        };
-        let (mut both, mut cut) = (pin!(both), pin!(cut(&self.claim, &self.listening)));
-        tokio::select! {
-            () = &mut both => {}
-            () = &mut cut => {
-                end.cancel();
-                let _ = timeout(2 * GOODBYE, both).await;
+            let both = async {
+                let (mut up, mut down) = (pin!(up.run(&end)), pin!(down));
+                // What is left of a direction after its time is dropped, which closes it.
+                let _ = tokio::select! {
+                    () = &mut down => timeout(GOODBYE, up).await,
+                    () = &mut up => timeout(LAST_WORDS, down).await,
+                };
+            };
+            let (mut both, mut cut) = (pin!(both), pin!(cut(&self.claim, &self.listening)));
+            tokio::select! {
+                () = &mut both => {}
+                () = &mut cut => {
+                    end.cancel();
+                    let _ = timeout(2 * GOODBYE, both).await;
+                }
             }
         }
         self.record.bytes_in = asked.load(Ordering::Relaxed);
         self.record.bytes_out = passed.load(Ordering::Relaxed);
+        // Written down and counted out: nobody waits for what follows.
+        drop((self, app_read));
+        if taken {
+            let _ = timeout(LAST_WORDS, ignore(client_read)).await;
+        }
     }
 }
 
@@ -100,17 +109,53 @@ async fn cut(claim: &UpgradedClaim, listening: &Open) {
     }
 }
 
+/// Reads what has no reader any more, to its end. A socket that is closed while something unread lies in it is reset, and
+/// the reset overtakes what its client has not taken yet.
+async fn ignore(mut from: Reader) {
+    while poll_fn(|cx| poll_read(&mut from, cx)).await.is_ok_and(|data| !data.is_empty()) {}
+}
+
 /// What goes from one end to the other.
 struct Direction<'a> {
-    from: Reader,
+    from: &'a mut Reader,
     to: Writer,
+    /// What was written may not have gone out: a TLS stream keeps what its socket did not take.
+    unflushed: bool,
     /// The Close frame for a WebSocket's end; `None`: another protocol, which is just cut.
     goodbye: Option<Vec<u8>>,
     passed: &'a AtomicU64,
     pulse: &'a Pulse,
 }
 
-impl Direction<'_> {
+impl<'a> Direction<'a> {
+    /// `unflushed`, since the head of the answer went the same way.
+    fn new(
+        from: &'a mut Reader,
+        to: Writer,
+        goodbye: Option<Vec<u8>>,
+        (passed, pulse): (&'a AtomicU64, &'a Pulse),
+    ) -> Self {
+        Self { from, to, unflushed: true, goodbye, passed, pulse }
+    }
+
+    /// What there is to read; empty at the end. While there is nothing, what was written before is flushed: not after
+    /// each piece, as more of them make fuller packets.
+    async fn read(&mut self) -> io::Result<Vec<u8>> {
+        poll_fn(|cx| {
+            let read = poll_read(self.from, cx);
+            if read.is_pending() && self.unflushed && Pin::new(&mut self.to).poll_flush(cx)?.is_ready() {
+                self.unflushed = false;
+            }
+            read
+        })
+        .await
+    }
+
+    async fn write(&mut self, data: &[u8]) -> io::Result<()> {
+        self.unflushed = true;
+        self.to.write_all(data).await
+    }
+
     async fn run(mut self, end: &CancellationToken) {
         let mut tracker = FrameTracker::default();
         loop {
@@ -121,10 +166,10 @@ impl Direction<'_> {
                     let _ = timeout(GOODBYE, self.close(&mut tracker)).await;
                     break;
                 }
-                read = read(&mut self.from) => read,
+                read = self.read() => read,
             };
             let Some(data) = read.ok().filter(|data| !data.is_empty()) else { break };
-            if self.to.write_all(&data).await.is_err() {
+            if self.write(&data).await.is_err() {
                 break;
             }
             self.passed.fetch_add(data.len() as u64, Ordering::Relaxed);
@@ -139,24 +184,24 @@ impl Direction<'_> {
     /// Lets the frame under way end, says that this end goes away, and listens for the other's goodbye. What else comes
     /// after that has no reader: the Close frame was the last word.
     async fn close(&mut self, tracker: &mut FrameTracker) -> io::Result<()> {
-        let Some(goodbye) = &self.goodbye else { return Ok(()) };
+        let Some(goodbye) = self.goodbye.take() else { return Ok(()) };
         let mut rest = Vec::new();
         while !tracker.at_boundary() {
-            rest = read(&mut self.from).await?;
+            rest = self.read().await?;
             if rest.is_empty() {
                 return Ok(());
             }
             let whole = tracker.advance_to_boundary(&rest);
-            self.to.write_all(&rest[..whole]).await?;
+            self.write(&rest[..whole]).await?;
             rest.drain(..whole);
         }
         // It may have said goodbye just now, and that was passed on.
         if !tracker.is_closed() {
-            self.to.write_all(goodbye).await?;
+            self.write(&goodbye).await?;
         }
         tracker.advance(&rest);
         while !tracker.is_closed() {
-            let data = read(&mut self.from).await?;
+            let data = self.read().await?;
             if data.is_empty() {
                 break;
             }

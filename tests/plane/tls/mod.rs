@@ -2,6 +2,7 @@
 
 mod calls;
 mod challenges;
+mod flushes;
 mod handshakes;
 mod load;
 mod misdirected;
@@ -76,8 +77,11 @@ impl TlsHouse {
     }
 
     pub fn with(options: PlaneOptions) -> Self {
+        Self::on(std::net::TcpListener::bind("127.0.0.1:0").unwrap(), options)
+    }
+
+    pub fn on(listener: std::net::TcpListener, options: PlaneOptions) -> Self {
         let house = House::with(options);
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let stop = CancellationToken::new();
         let serving = house.plane.serve_tls(listener, stop.clone()).unwrap();
         Self { house, authority: Authority::new(), address: serving.local_addr(), stop, serving }
