@@ -212,14 +212,27 @@ pub enum ExecOutput {
 /// A command that runs in a container.
 #[async_trait]
 pub trait ExecSession: Send {
-    /// The next piece of output; `None`: there is no more.
+    /// The next piece of output; `None`: there is no more. A command that could not be started has none.
     async fn output(&mut self) -> Option<Result<ExecOutput>>;
-    /// Hands bytes to standard input; an empty slice closes it.
-    async fn input(&mut self, bytes: &[u8]) -> Result<()>;
+    /// The command's standard input, which can be written while output is read; `None`: it has none, or it was taken.
+    fn take_input(&mut self) -> Option<Box<dyn ExecInput>>;
     /// Tells the terminal's new size.
     async fn resize(&mut self, columns: u16, rows: u16) -> Result<()>;
-    /// The exit code, after the output ended. 126 and 127 also mean that the engine could not start it.
+    /// The engine's words on why it could not start the command, once the output has ended; `None`: it was started.
+    fn refusal(&self) -> Option<&str>;
+    /// The exit code, after the output ended: 126 or 127 where the engine could not start the command.
     async fn exit_code(&mut self) -> Result<i64>;
+    /// The exit code of a command that has ended already; `None`: it still runs.
+    async fn exit_code_now(&mut self) -> Result<Option<i64>>;
+}
+
+/// The standard input of a command that runs in a container. It stays open until it is closed, or the session is gone.
+#[async_trait]
+pub trait ExecInput: Send {
+    /// Hands bytes over; waits while the command takes no more.
+    async fn write(&mut self, bytes: &[u8]) -> Result<()>;
+    /// Says that there is no more. Output still comes.
+    async fn close(&mut self) -> Result<()>;
 }
 
 /// The container engine.

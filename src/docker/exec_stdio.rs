@@ -86,7 +86,12 @@ impl AsyncRead for ExecStdio {
                         let room = KEPT_STDERR.saturating_sub(self.stderr.len());
                         self.stderr.extend_from_slice(&message[..message.len().min(room)]);
                     }
-                    Some(Ok(other)) => self.unread = other.into_bytes(),
+                    Some(Ok(LogOutput::StdOut { message })) => self.unread = message,
+                    Some(Ok(LogOutput::StdIn { .. })) => {}
+                    // The connection was cut inside of a frame: what is left of it is no data.
+                    Some(Ok(LogOutput::Console { .. })) => {
+                        return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+                    }
                     Some(Err(cause)) => return Poll::Ready(Err(io::Error::other(cause))),
                     None => self.end = self.ask_for_end(),
                 },

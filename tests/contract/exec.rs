@@ -34,9 +34,11 @@ pub async fn the_exit_code_is_the_commands(on: Ground<'_>) {
 pub async fn input_reaches_the_command(on: Ground<'_>) {
     let id = on.started("a", "wait").await;
     let mut session = on.engine.exec(&ExecSpec { stdin: true, ..spec(&id, "/once echo") }).await.unwrap();
-    session.input(b"hello\n").await.unwrap();
-    session.input(b"again\n").await.unwrap();
-    session.input(b"").await.unwrap();
+    let mut input = session.take_input().unwrap();
+    assert!(session.take_input().is_none());
+    input.write(b"hello\n").await.unwrap();
+    input.write(b"again\n").await.unwrap();
+    input.close().await.unwrap();
     assert_eq!(read(session.as_mut()).await, ("hello\nagain\n".into(), "bye\n".into()));
     assert_eq!(session.exit_code().await.unwrap(), 0);
 }
@@ -44,8 +46,9 @@ pub async fn input_reaches_the_command(on: Ground<'_>) {
 pub async fn closed_input_takes_no_more(on: Ground<'_>) {
     let id = on.started("a", "wait").await;
     let mut session = on.engine.exec(&ExecSpec { stdin: true, ..spec(&id, "/once echo") }).await.unwrap();
-    session.input(b"").await.unwrap();
-    assert!(session.input(b"more").await.is_err());
+    let mut input = session.take_input().unwrap();
+    input.close().await.unwrap();
+    assert!(input.write(b"more").await.is_err());
 }
 
 pub async fn a_terminal_is_one(on: Ground<'_>) {
@@ -59,10 +62,27 @@ pub async fn a_terminal_is_one(on: Ground<'_>) {
 
 pub async fn a_missing_program_is_126_or_127(on: Ground<'_>) {
     let id = on.started("a", "wait").await;
-    let mut session = on.engine.exec(&spec(&id, "/no/such/program")).await.unwrap();
-    read(session.as_mut()).await;
-    let code = session.exit_code().await.unwrap();
-    assert!([126, 127].contains(&code), "{code}");
+    for tty in [None, Some((80, 24))] {
+        let mut session = on.engine.exec(&ExecSpec { tty, ..spec(&id, "/no/such/program") }).await.unwrap();
+        assert_eq!(read(session.as_mut()).await, (String::new(), String::new()), "the engine's words are no output");
+        assert!(session.refusal().unwrap().contains("no such file or directory"), "{:?}", session.refusal());
+        let code = session.exit_code().await.unwrap();
+        assert!([126, 127].contains(&code), "{code}");
+    }
+}
+
+/// What a command writes itself stays its output, also where it looks like the engine's reason.
+pub async fn a_program_that_ends_with_126_was_started(on: Ground<'_>) {
+    let id = on.started("a", "wait").await;
+    let argv = ["/once", "fail", "no such file or directory", "126"].map(str::to_owned).to_vec();
+    for tty in [None, Some((80, 24))] {
+        let with = ExecSpec { container: id.clone(), argv: argv.clone(), tty, stdin: false };
+        let mut session = on.engine.exec(&with).await.unwrap();
+        let (stdout, stderr) = read(session.as_mut()).await;
+        assert_eq!((stdout + &stderr).trim_end(), "no such file or directory");
+        assert_eq!(session.refusal(), None);
+        assert_eq!(session.exit_code().await.unwrap(), 126);
+    }
 }
 
 pub async fn a_stopped_container_runs_nothing(on: Ground<'_>) {

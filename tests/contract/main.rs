@@ -99,6 +99,7 @@ cases! {
         closed_input_takes_no_more,
         a_terminal_is_one,
         a_missing_program_is_126_or_127,
+        a_program_that_ends_with_126_was_started,
         a_stopped_container_runs_nothing,
         an_absent_container_runs_nothing,
     }

@@ -10,6 +10,7 @@
 
 mod adopt;
 mod authority;
+mod bytes;
 mod canaries;
 mod certificates;
 mod closed;

@@ -3,6 +3,7 @@
 //! the only ways to say anything.
 
 mod args;
+mod bytes;
 mod certificate;
 mod certificates;
 mod change;

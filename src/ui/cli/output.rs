@@ -108,17 +108,6 @@ impl Output {
         self.remember(written);
     }
 
-    /// Bytes of data as they are.
-    pub(crate) fn raw(&mut self, bytes: &[u8]) {
-        let written = self.out.write_all(bytes).and_then(|()| self.out.flush());
-        self.remember(written);
-    }
-
-    /// Bytes for standard error as they are.
-    pub(crate) fn raw_error(&mut self, bytes: &[u8]) {
-        let _ = self.err.write_all(bytes).and_then(|()| self.err.flush());
-    }
-
     /// One object of data.
     pub(crate) fn object(&mut self, object: &impl Serialize) {
         match serde_json::to_string(object) {

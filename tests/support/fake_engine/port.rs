@@ -1,6 +1,7 @@
 //! The port.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,7 +18,7 @@ use super::FakeEngine;
 use super::faults::{self, Fault};
 use super::follow::follow;
 use super::registry::registry;
-use super::session::Session;
+use super::session::{Given, Session};
 use super::state::{self, FakeVolume, ImageProgram, Phase, State};
 
 type Result<T> = std::result::Result<T, EngineError>;
@@ -402,8 +403,9 @@ impl Engine for FakeEngine {
                 if held.runs() { Ok(held.id.clone()) } else { Err(conflict("the container does not run")) }
             })
             .await?;
-        let (engine, spec, open) = (self.clone(), spec.clone(), spec.stdin);
-        Ok(Box::new(Session { engine, container, spec, input: vec![], open, output: None }))
+        let (engine, spec) = (self.clone(), spec.clone());
+        let input = Arc::new(Mutex::new(Given { open: spec.stdin, ..Given::default() }));
+        Ok(Box::new(Session { engine, container, spec, input, output: None, refusal: None }))
     }
 
     fn logs(&self, container: &str, query: LogQuery) -> BoxStream<'static, Result<LogLine>> {

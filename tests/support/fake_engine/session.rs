@@ -1,9 +1,10 @@
 //! A command in a container of the fake.
 
 use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use once::app::engine::{EngineError, ExecOutput, ExecSession, ExecSpec};
+use once::app::engine::{EngineError, ExecInput, ExecOutput, ExecSession, ExecSpec};
 
 use super::FakeEngine;
 use super::program;
@@ -12,29 +13,43 @@ pub struct Session {
     pub engine: FakeEngine,
     pub container: String,
     pub spec: ExecSpec,
-    pub input: Vec<u8>,
-    pub open: bool,
+    pub input: Arc<Mutex<Given>>,
     pub output: Option<(VecDeque<ExecOutput>, i64)>,
+    pub refusal: Option<String>,
 }
+
+/// What standard input was given so far.
+#[derive(Default)]
+pub struct Given {
+    pub bytes: Vec<u8>,
+    pub open: bool,
+    pub taken: bool,
+}
+
+struct Input(Arc<Mutex<Given>>);
 
 impl Session {
     /// Standard input comes as a whole, so what reads it runs once it is closed.
     fn run(&mut self) {
         let reads = self.spec.argv.iter().any(|word| word == "echo");
-        if (self.open && reads) || self.output.is_some() {
+        let (input, open) = {
+            let given = self.input.lock().unwrap();
+            (given.bytes.clone(), given.open)
+        };
+        if (open && reads) || self.output.is_some() {
             return;
         }
         // The probe is `/once` in its images; nothing else is in them.
         let Some(("/once", rest)) = self.spec.argv.split_first().map(|(word, rest)| (word.as_str(), rest)) else {
-            let words = ExecOutput::Stdout(b"no such file or directory\n".to_vec());
-            self.output = Some((VecDeque::from([words]), 126));
+            self.refusal = Some("no such file or directory".to_owned());
+            self.output = Some((VecDeque::new(), 126));
             return;
         };
         let mut rest = rest.to_vec();
         if rest.first().is_some_and(|word| word == "terminal") {
             rest = vec!["say".into(), self.spec.tty.is_some().to_string()];
         }
-        let ran = program::run(&mut self.engine.lock(), &self.container, &rest, &self.input);
+        let ran = program::run(&mut self.engine.lock(), &self.container, &rest, &input);
         let newline = if self.spec.tty.is_some() { "\r\n" } else { "\n" };
         let output = ran.lines.into_iter().map(|(stderr, text)| {
             let bytes = format!("{text}{newline}").into_bytes();
@@ -54,17 +69,23 @@ impl ExecSession for Session {
         }
     }
 
-    async fn input(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
-        if !self.open {
-            return Err(EngineError::Conflict { message: "standard input is closed".into() });
-        }
-        self.input.extend_from_slice(bytes);
-        self.open = !bytes.is_empty();
-        Ok(())
+    fn take_input(&mut self) -> Option<Box<dyn ExecInput>> {
+        let mut given = self.input.lock().unwrap();
+        let first = given.open && !std::mem::replace(&mut given.taken, true);
+        first.then(|| Box::new(Input(Arc::clone(&self.input))) as Box<dyn ExecInput>)
     }
 
     async fn resize(&mut self, _: u16, _: u16) -> Result<(), EngineError> {
         Ok(())
+    }
+
+    fn refusal(&self) -> Option<&str> {
+        self.refusal.as_deref()
+    }
+
+    async fn exit_code_now(&mut self) -> Result<Option<i64>, EngineError> {
+        self.run();
+        Ok(self.output.as_ref().map(|(_, code)| *code))
     }
 
     async fn exit_code(&mut self) -> Result<i64, EngineError> {
@@ -73,5 +94,22 @@ impl ExecSession for Session {
             Some((_, code)) => Ok(*code),
             None => std::future::pending().await,
         }
+    }
+}
+
+#[async_trait]
+impl ExecInput for Input {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
+        let mut given = self.0.lock().unwrap();
+        if !given.open {
+            return Err(EngineError::Conflict { message: "standard input is closed".into() });
+        }
+        given.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    async fn close(&mut self) -> Result<(), EngineError> {
+        self.0.lock().unwrap().open = false;
+        Ok(())
     }
 }

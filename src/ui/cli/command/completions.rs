@@ -10,6 +10,6 @@ use super::Answer;
 pub(crate) fn completions(session: &mut Session<'_>, shell: clap_complete::Shell) -> Answer {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "once", &mut script);
-    session.out.raw(&script);
+    session.out.data(String::from_utf8_lossy(&script).trim_end());
     Ok(0)
 }

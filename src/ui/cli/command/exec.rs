@@ -1,14 +1,15 @@
-//! `exec` and `shell`: a command in the serving container, with its streams and its exit code.
+//! `exec` and `shell`: a command in the serving container, with its streams and its exit code. Its bytes go both ways as
+//! they are.
 
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _};
 
 use tokio::io::AsyncReadExt as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::app::engine::{ExecOutput, ExecSession, ExecSpec};
+use crate::app::engine::{ExecInput, ExecOutput, ExecSession, ExecSpec};
 use crate::app::event::Outcome;
 use crate::app::{Installation, Problem};
-use crate::ui::cli::output::Output;
+use crate::ui::cli::bytes::{self, Stream};
 use crate::ui::cli::report;
 use crate::ui::cli::session::Session;
 
@@ -16,6 +17,12 @@ use super::Answer;
 
 /// Our own failures, as `docker exec` has it: every other code is the command's.
 const OURS: u8 = 125;
+
+/// What a shell gives for a command that its reader left: 128 and the number of SIGPIPE.
+const READER_LEFT: u8 = 141;
+
+/// Bytes of standard input that are read at once.
+const INPUT_CAPACITY: usize = 64 << 10;
 
 /// What a shell is looked for as: the best one there is.
 const SHELL: [&str; 3] = ["/bin/sh", "-c", "if command -v bash >/dev/null 2>&1; then exec bash; else exec sh; fi"];
@@ -41,16 +48,36 @@ async fn run(session: &mut Session<'_>, app: &str, argv: Vec<String>) -> Answer 
 async fn try_run(session: &mut Session<'_>, app: &str, argv: Vec<String>) -> Answer {
     let at = session.installation().await?;
     let container = serving(session, &at, app).await?;
-    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
     let size = terminal.then(|| crossterm::terminal::size().unwrap_or((80, 24)));
+    let program = argv.first().cloned().unwrap_or_default();
     let spec = ExecSpec { container, argv, tty: size, stdin: true };
     let mut running = at.engine.exec(&spec).await?;
     let raw = terminal.then(RawMode::enter).transpose()?;
-    let ended = pump(&mut *running, session.out, terminal).await;
+    let ended = pump(&mut *running, terminal).await;
     drop(raw);
-    ended?;
-    let code = running.exit_code().await?;
-    Ok(u8::try_from(code).unwrap_or(OURS))
+    let code = match ended? {
+        Ended::Output => running.exit_code().await?,
+        // What runs on in the container writes to nobody; its code is known only if it has ended by now.
+        Ended::ReaderLeft => running.exit_code_now().await?.unwrap_or_else(|| READER_LEFT.into()),
+    };
+    let code = u8::try_from(code).unwrap_or(OURS);
+    if let Some(reason) = running.refusal() {
+        report::problem(session.out, &not_started(app, &program, reason));
+    }
+    Ok(code)
+}
+
+/// The engine's words hold a sentence of each program that took part; the last one says why. Its form differs with the
+/// runtime's age.
+fn not_started(app: &str, program: &str, reason: &str) -> Problem {
+    let reason = reason.strip_suffix(": unknown").unwrap_or(reason);
+    let mut problem =
+        Problem::rejected("not-started", format!("`{program}` cannot be started in the container of {app}"))
+            .hint("the program has to be in the image; a pipe or a variable needs a shell: `-- sh -c '…'`");
+    let why = ["process: ", "process caused: "].iter().filter_map(|before| reason.rsplit_once(before)).next();
+    problem.causes.push(why.map_or(reason, |(_, why)| why).to_owned());
+    problem
 }
 
 async fn serving(session: &Session<'_>, at: &Installation, app: &str) -> Result<String, Problem> {
@@ -62,32 +89,74 @@ async fn serving(session: &Session<'_>, at: &Installation, app: &str) -> Result<
     detail.map(|c| c.id).ok_or_else(|| none().hint(format!("`once start {}` starts it", record.name)))
 }
 
-/// Bytes both ways until the command's output ends.
-async fn pump(running: &mut dyn ExecSession, out: &mut Output, terminal: bool) -> Result<(), Problem> {
-    let mut stdin = tokio::io::stdin();
+/// Why there is no more output to write.
+enum Ended {
+    /// The command's output has ended.
+    Output,
+    /// Nobody reads standard output any more.
+    ReaderLeft,
+}
+
+/// Stops feeding a command when it is dropped.
+struct Feeding(tokio::task::AbortHandle);
+
+impl Drop for Feeding {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Bytes both ways, each at its own pace, until the command's output ends or its reader leaves.
+async fn pump(running: &mut dyn ExecSession, terminal: bool) -> Result<Ended, Problem> {
+    let _feeding = running.take_input().map(|input| Feeding(tokio::spawn(feed(input)).abort_handle()));
     let mut resized = signal(SignalKind::window_change()).map_err(|error| {
         Problem::new(Outcome::Environment, "signals", "signals cannot be listened for").because(&error)
     })?;
-    let mut buffer = vec![0; 16 << 10];
-    let mut open = true;
     loop {
         tokio::select! {
             output = running.output() => match output {
-                Some(Ok(ExecOutput::Stdout(bytes))) => out.raw(&bytes),
-                Some(Ok(ExecOutput::Stderr(bytes))) => out.raw_error(&bytes),
+                Some(Ok(ExecOutput::Stdout(bytes))) => match bytes::write(Stream::Out, &bytes).await {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Ended::ReaderLeft),
+                    Err(error) => return Err(unwritten(&error)),
+                },
+                // Without a reader of its errors a command goes on.
+                Some(Ok(ExecOutput::Stderr(bytes))) => match bytes::write(Stream::Error, &bytes).await {
+                    Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(unwritten(&error)),
+                    _ => {}
+                },
                 Some(Err(error)) => return Err(error.into()),
-                None => return Ok(()),
+                None => return Ok(Ended::Output),
             },
-            read = stdin.read(&mut buffer), if open => {
-                let length = read.unwrap_or(0);
-                open = length > 0;
-                // The command may have closed its end; its output and exit code still count.
-                let _ = running.input(&buffer[..length]).await;
-            }
             _ = resized.recv(), if terminal => {
                 if let Ok((columns, rows)) = crossterm::terminal::size() {
                     let _ = running.resize(columns, rows).await;
                 }
+            }
+        }
+    }
+}
+
+fn unwritten(error: &io::Error) -> Problem {
+    Problem::new(Outcome::Environment, "output-failed", "the command's output cannot be written").because(error)
+}
+
+/// Standard input to its end. A command that takes no more has closed its own end: its output and code still count.
+async fn feed(mut input: Box<dyn ExecInput>) {
+    let mut stdin = tokio::io::stdin();
+    let mut buffer = vec![0; INPUT_CAPACITY];
+    loop {
+        match stdin.read(&mut buffer).await {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(length @ 1..) => {
+                if input.write(&buffer[..length]).await.is_err() {
+                    return;
+                }
+            }
+            // A standard input that is closed or cannot be read has no more.
+            Ok(0) | Err(_) => {
+                let _ = input.close().await;
+                return;
             }
         }
     }
