@@ -109,8 +109,15 @@ async fn look(installation: &Installation, record: &AppRecord) -> Result<Vec<Fin
     // What others made is as they made it.
     if !release.adopted {
         let owner = Owner::of(&installation.namespace, record);
-        let expected =
-            container_spec(owner, release.number, &release.settings, &release.image, release.port, &record.generated);
+        let expected = container_spec(
+            owner,
+            release.number,
+            &release.settings,
+            &release.image,
+            release.port,
+            &record.generated,
+            &release.declared_volumes,
+        );
         let changes = drift::drift(&expected, &release.image.id, &container);
         found.extend(drift::finding(&record.name, &container, &changes));
     }

@@ -106,6 +106,7 @@ mod tests {
             labels: BTreeMap::new(),
             env: vec!["PATH=/bin".into(), "A=1".into(), "TOKEN=hunter2".into()],
             ports: BTreeMap::new(),
+            volumes: BTreeMap::new(),
             memory: Some(512 << 20),
             nano_cpus: None,
             restart: Restart::UnlessStopped,

@@ -70,6 +70,10 @@ pub struct Image {
     pub exposed: Vec<u16>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
+    /// Paths that it declares as `VOLUME`, as it spells them, in order. Where nothing is mounted on one, the engine makes
+    /// an anonymous volume for each container.
+    #[serde(default)]
+    pub volumes: Vec<String>,
     /// Bytes.
     pub size: u64,
     /// Tags that point to it.
@@ -106,6 +110,8 @@ pub struct OwnImage {
     pub directories: Vec<String>,
     /// Numeric user and group; 65532 for the proxy.
     pub user: Option<u32>,
+    /// Paths that it declares as `VOLUME`.
+    pub volumes: Vec<String>,
 }
 
 /// A volume.
@@ -259,7 +265,8 @@ pub trait Engine: Send + Sync {
     async fn start(&self, id: &str) -> Result<()>;
     /// SIGTERM, `grace`, SIGKILL; one that does not run, or is not there, is fine.
     async fn stop(&self, id: &str, grace: Duration) -> Result<()>;
-    /// Removes one by force; one that is not there is fine. Anonymous volumes go with it, named ones stay.
+    /// Removes one by force; one that is not there is fine. Its volumes stay, anonymous ones too: each may be the only copy
+    /// of somebody's data.
     async fn remove(&self, id: &str) -> Result<()>;
     /// Waits until one has ended; its exit code.
     async fn wait(&self, id: &str) -> Result<i64>;

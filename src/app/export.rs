@@ -152,7 +152,15 @@ pub fn secrets(namespace: &Namespace, records: &[AppRecord]) -> Secret {
 
 fn spec(namespace: &Namespace, record: &AppRecord, release: &Release) -> super::engine::ContainerSpec {
     let owner = Owner::of(namespace, record);
-    container_spec(owner, release.number, &release.settings, &release.image, release.port, &record.generated)
+    container_spec(
+        owner,
+        release.number,
+        &release.settings,
+        &release.image,
+        release.port,
+        &record.generated,
+        &release.declared_volumes,
+    )
 }
 
 /// Two apps may have a secret of the same name.

@@ -308,6 +308,7 @@ impl Installation {
             exposed: vec![PROXY_HTTP, PROXY_HTTPS],
             directories: vec![PROXY_STATE.to_owned()],
             user: Some(PROXY_USER),
+            volumes: Vec::new(),
         })
     }
 

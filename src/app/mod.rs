@@ -51,6 +51,7 @@ mod takeover;
 pub mod traffic;
 mod units;
 mod untold;
+mod volumes;
 mod watch;
 
 pub use address::address;
@@ -95,4 +96,5 @@ pub use settings::{
 pub use takeover::{Adoptable, adoptable};
 pub use units::{ByteSize, Cpus, Port, Span, UnitError, UrlPath, normalised_path};
 pub use untold::Untold;
+pub use volumes::{DeclaredVolumes, OwnedVolume, is_anonymous};
 pub use watch::percent;

@@ -207,7 +207,6 @@ fn flatten(settings: &Settings) -> Flat {
     for field in Field::ALL {
         plain(*field, s.web.text(*field));
     }
-    plain(Field::Swap, Some(s.swap.to_string()));
     plain(Field::ReleaseCommand, s.release_command.clone());
     plain(Field::Memory, s.memory.map(|m| m.to_string()));
     plain(Field::Cpus, s.cpus.map(|c| c.to_string()));
@@ -216,6 +215,8 @@ fn flatten(settings: &Settings) -> Flat {
     plain(Field::KeepImages, Some(s.retention.images.to_string()));
     plain(Field::AutoUpdate, Some(s.auto_update.to_string()));
     plain(Field::Note, s.note.clone());
+    let chosen = if s.overlap_chosen { " (chosen)" } else { "" };
+    plain(Field::Swap, Some(format!("{}{chosen}", s.swap)));
     if let Some(smtp) = &s.smtp {
         plain(Field::SmtpServer, Some(smtp.server.clone()));
         plain(Field::SmtpPort, Some(smtp.port.to_string()));
@@ -304,6 +305,7 @@ mod tests {
             took_ms: 1,
             container_kept: true,
             adopted: false,
+            declared_volumes: std::collections::BTreeMap::new(),
         }
     }
 

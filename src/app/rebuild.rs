@@ -11,6 +11,7 @@ use super::name::{AppId, AppName, OpId, ReleaseNumber};
 use super::release::{Caller, Release, ReleaseStatus};
 use super::settings::{EnvValue, MASK, Secret, Settings};
 use super::shape;
+use super::volumes;
 
 /// What is known of one release's container.
 #[derive(Debug, Clone)]
@@ -70,7 +71,10 @@ pub fn rebuild(
     for part in &remains {
         let Some(of) = part.container.identity.as_ref().and_then(|i| i.release) else { continue };
         match release(part, of, of == number, (op, by), &closed, &mut lost) {
-            Some(release) => record.releases.push(release),
+            Some(release) => {
+                record.own_volumes_of(&release);
+                record.releases.push(release);
+            }
             None => lost.push(format!("what the container {} was made from is not known", part.container.name)),
         }
     }
@@ -114,6 +118,7 @@ fn release(
         None => settings.port.unwrap_or(super::units::Port::HTTP),
     };
     let at = part.container.created_at;
+    let declared_volumes = volumes::beside(&settings, &part.detail.volumes);
     Some(Release {
         number,
         op: OpId(format!("{op}-{number}")),
@@ -129,6 +134,7 @@ fn release(
         took_ms: 1,
         container_kept: true,
         adopted: false,
+        declared_volumes,
     })
 }
 

@@ -7,6 +7,7 @@ use super::image::ResolvedImage;
 use super::name::{OpId, ReleaseNumber};
 use super::settings::Settings;
 use super::units::Port;
+use super::volumes::DeclaredVolumes;
 
 /// Who asked for a change, from where, and how. Holds no secret: flags with values are left out of `command`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +56,10 @@ pub struct Release {
     /// Its container was made by somebody else and taken over as it ran: it has none of our labels.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adopted: bool,
+    /// What is mounted where its image declares a `VOLUME` and its settings mount nothing. Empty also for a release that a
+    /// version before 0.1.1 made: its container has anonymous volumes there.
+    #[serde(default, skip_serializing_if = "DeclaredVolumes::is_empty")]
+    pub declared_volumes: DeclaredVolumes,
 }
 
 impl Release {

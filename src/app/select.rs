@@ -172,6 +172,7 @@ pub(in crate::app) mod tests {
             took_ms: 1,
             container_kept: true,
             adopted: false,
+            declared_volumes: std::collections::BTreeMap::new(),
         });
         record.serving = Some(ReleaseNumber(1));
         record.removed_at = removed.then_some(Timestamp::UNIX_EPOCH);

@@ -12,6 +12,7 @@ use super::ledger::{AppRecord, Generated};
 use super::name::{AppId, AppName, Namespace, ReleaseNumber};
 use super::settings::{MountSource, Settings, Tls};
 use super::units::Port;
+use super::volumes::DeclaredVolumes;
 
 /// The version of the label scheme.
 pub const LABEL_SCHEMA: &str = "1";
@@ -164,6 +165,7 @@ pub(crate) fn container_spec(
     image: &ResolvedImage,
     port: Port,
     generated: &Generated,
+    declared: &DeclaredVolumes,
 ) -> ContainerSpec {
     let mut labels = settings.labels.clone();
     labels.extend(owner.labels("web"));
@@ -181,7 +183,7 @@ pub(crate) fn container_spec(
         env: env(settings, generated),
         labels,
         networks: networks.collect(),
-        mounts: mounts(owner, settings),
+        mounts: mounts(owner, settings, declared),
         memory: settings.memory.map(|m| m.0),
         nano_cpus: settings.cpus.map(super::units::Cpus::nanos),
         pids: None,
@@ -214,7 +216,7 @@ pub(crate) fn volume_names(owner: Owner<'_>, settings: &Settings) -> Vec<String>
 }
 
 /// Where an app finds its own data volume.
-const DATA: [&str; 2] = ["/storage", "/rails/storage"];
+pub(crate) const DATA: [&str; 2] = ["/storage", "/rails/storage"];
 
 /// Whether the app keeps data in a volume of its own: one that was taken over may keep it where it always was.
 pub(crate) fn has_data(settings: &Settings) -> bool {
@@ -225,7 +227,7 @@ fn is_mounted(settings: &Settings, target: &str) -> bool {
     settings.volumes.keys().any(|mounted| mounted.as_str() == target)
 }
 
-fn mounts(owner: Owner<'_>, settings: &Settings) -> Vec<MountSpec> {
+fn mounts(owner: Owner<'_>, settings: &Settings, declared: &DeclaredVolumes) -> Vec<MountSpec> {
     let data = owner.namespace.volume(owner.volumes, None);
     let own = DATA.iter().filter(|target| !is_mounted(settings, target));
     let mut mounts: Vec<MountSpec> =
@@ -239,6 +241,8 @@ fn mounts(owner: Owner<'_>, settings: &Settings) -> Vec<MountSpec> {
             MountSpec::Bind { path: path.clone(), target: target.to_string(), read_only: *read_only }
         }
     }));
+    let declared = declared.iter().map(|(target, name)| (target.clone(), name.clone()));
+    mounts.extend(declared.map(|(target, name)| MountSpec::Volume { name, target }));
     mounts
 }
 
@@ -258,7 +262,8 @@ mod tests {
         let generated =
             Generated { secret_key_base: secret(), vapid_public_key: "x".into(), vapid_private_key: secret() };
         let image = ResolvedImage { digest: None, id: "sha256:1".into() };
-        let mut spec = container_spec(owner, ReleaseNumber(1), settings, &image, Port::HTTP, &generated);
+        let mut spec =
+            container_spec(owner, ReleaseNumber(1), settings, &image, Port::HTTP, &generated, &DeclaredVolumes::new());
         // What tells of the settings is no use of them.
         spec.labels.retain(|key, _| !key.starts_with("once."));
         spec

@@ -126,7 +126,7 @@ impl Docker {
     }
 
     pub(super) async fn discard(&self, id: &str) -> Result<()> {
-        let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+        let options = RemoveContainerOptionsBuilder::new().force(true).v(false).build();
         let request = self.client.api.remove_container(id, Some(options));
         match optional(self.client.order(Call::container("remove", id), request).await) {
             Ok(_) => Ok(()),

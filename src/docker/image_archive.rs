@@ -64,6 +64,7 @@ impl Archive<'_> {
         let exposed: serde_json::Map<_, _> =
             image.exposed.iter().map(|port| (format!("{port}/tcp"), json!({}))).collect();
         let env: Vec<_> = image.env.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let volumes: serde_json::Map<_, _> = image.volumes.iter().map(|path| (path.clone(), json!({}))).collect();
         json!({
             "architecture": self.arch,
             "os": "linux",
@@ -76,6 +77,7 @@ impl Archive<'_> {
                 "ExposedPorts": exposed,
                 "User": image.user.map(|user| format!("{user}:{user}")).unwrap_or_default(),
                 "WorkingDir": "/",
+                "Volumes": volumes,
             },
             "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{layer_digest}")] },
             "history": [{ "created": "1970-01-01T00:00:00Z", "created_by": "once" }],
@@ -144,6 +146,7 @@ mod tests {
             exposed: vec![80],
             directories: vec!["/var/lib/once".into()],
             user: Some(65532),
+            volumes: vec![],
         }
     }
 

@@ -78,12 +78,15 @@ fn image(found: ImageInspect, call: &Call) -> Result<Image> {
         .filter_map(|port| port.strip_suffix("/tcp").unwrap_or(port).parse().ok())
         .collect();
     exposed.sort_unstable();
+    let mut volumes = config.volumes.unwrap_or_default();
+    volumes.sort_unstable();
     Ok(Image {
         id: required(found.id, "Id", call)?,
         repo_digests: found.repo_digests.unwrap_or_default(),
         os: found.os.unwrap_or_default(),
         arch: found.architecture.unwrap_or_default(),
         exposed,
+        volumes,
         labels: config.labels.unwrap_or_default().into_iter().collect(),
         size: found.size.and_then(|size| size.try_into().ok()).unwrap_or_default(),
         tags: found.repo_tags.unwrap_or_default(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bollard::models::{
-    ContainerInspectResponse, ContainerState, ContainerSummary, ContainerSummaryStateEnum, PortMap,
+    ContainerInspectResponse, ContainerState, ContainerSummary, ContainerSummaryStateEnum, MountPoint, PortMap,
     RestartPolicyNameEnum,
 };
 use jiff::Timestamp;
@@ -81,11 +81,17 @@ pub(super) fn detailed(found: ContainerInspectResponse, call: &Call) -> Result<C
             .collect(),
         labels: config.labels.unwrap_or_default().into_iter().collect(),
         env: config.env.unwrap_or_default(),
+        volumes: volumes(found.mounts.unwrap_or_default()),
         ports,
         memory: host.memory.and_then(|bytes| u64::try_from(bytes).ok()).filter(|bytes| *bytes > 0),
         nano_cpus: host.nano_cpus.filter(|nanos| *nanos > 0),
         restart,
     })
+}
+
+fn volumes(points: Vec<MountPoint>) -> BTreeMap<String, String> {
+    let of_engine = points.into_iter().filter(|point| point.typ.as_deref() == Some("volume"));
+    of_engine.filter_map(|point| point.destination.zip(point.name)).collect()
 }
 
 /// The engine calls a container that waits for its next restart running as well.

@@ -91,6 +91,8 @@ cases! {
         removing_a_volume_twice_is_fine,
         a_volume_in_use_is_a_conflict,
         data_outlives_its_container,
+        a_declared_path_gets_an_anonymous_volume_that_outlives_its_container,
+        a_volume_that_is_mounted_on_a_declared_path_is_the_only_one,
     }
     exec::{
         streams_stay_apart,

@@ -1,8 +1,10 @@
 //! Volumes.
 
-use once::app::engine::{ContainerSpec, EngineError, MountSpec, Role};
+use once::app::engine::{ContainerSpec, EngineError, MountSpec, OwnImage, Role};
+use once::app::is_anonymous;
 
 use crate::ground::Ground;
+use crate::support::bed;
 
 pub fn on_volume(on: &Ground<'_>, what: &str, words: &str) -> ContainerSpec {
     let mounts = vec![MountSpec::Volume { name: on.name("data"), target: "/data".into() }];
@@ -58,4 +60,44 @@ pub async fn data_outlives_its_container(on: Ground<'_>) {
     let reader = on.engine.create(&on_volume(&on, "b", "wait")).await.unwrap();
     on.engine.start(&reader).await.unwrap();
     assert_eq!(on.exec(&reader, "read /data/x").await.0.trim(), "kept");
+}
+
+/// An image that declares these paths, and a container of it.
+async fn declaring(on: &Ground<'_>, volumes: &[&str], mounts: Vec<MountSpec>) -> String {
+    let volumes = volumes.iter().map(|path| (*path).to_owned()).collect();
+    let image = OwnImage { volumes, ..bed::own_image(on.namespace, "declares") };
+    on.engine.load_own(&image).await.unwrap();
+    let found = on.engine.image(&image.tag).await.unwrap().unwrap();
+    assert_eq!(found.volumes, image.volumes);
+    let spec = ContainerSpec { image: image.tag, mounts, ..on.spec("declares", "write /data/x kept") };
+    let id = on.engine.create(&spec).await.unwrap();
+    on.engine.start(&id).await.unwrap();
+    on.engine.wait(&id).await.unwrap();
+    id
+}
+
+/// The engine's default is to throw it away with the container; it may be the only copy of somebody's data.
+pub async fn a_declared_path_gets_an_anonymous_volume_that_outlives_its_container(on: Ground<'_>) {
+    let id = declaring(&on, &["/data"], vec![]).await;
+    let mounted = on.engine.container(&id).await.unwrap().unwrap().volumes;
+    let volume = mounted["/data"].clone();
+    assert!(is_anonymous(&volume), "{volume}");
+    on.engine.remove(&id).await.unwrap();
+    assert!(on.engine.volume(&volume).await.unwrap().is_some());
+    let mounts = vec![MountSpec::Volume { name: volume.clone(), target: "/data".into() }];
+    let reader = on.engine.create(&ContainerSpec { mounts, ..on.spec("reader", "wait") }).await.unwrap();
+    on.engine.start(&reader).await.unwrap();
+    assert_eq!(on.exec(&reader, "read /data/x").await.0.trim(), "kept");
+    on.engine.remove(&reader).await.unwrap();
+    on.engine.remove_volume(&volume).await.unwrap();
+}
+
+pub async fn a_volume_that_is_mounted_on_a_declared_path_is_the_only_one(on: Ground<'_>) {
+    let name = made(&on).await;
+    let at = |target: &str| MountSpec::Volume { name: name.clone(), target: target.into() };
+    let id = declaring(&on, &["/data/", "/other"], vec![at("/data"), at("/other")]).await;
+    let mounted = on.engine.container(&id).await.unwrap().unwrap().volumes;
+    let expected = ["/data", "/other"].map(|path| (path.to_owned(), name.clone()));
+    assert_eq!(mounted.into_iter().collect::<Vec<_>>(), expected, "no anonymous one beside it");
+    on.engine.remove(&id).await.unwrap();
 }

@@ -208,6 +208,7 @@ pub fn release(app: &str, number: u64, change: &str) -> Release {
         took_ms: 0,
         container_kept: true,
         adopted: false,
+        declared_volumes: std::collections::BTreeMap::new(),
     }
 }
 

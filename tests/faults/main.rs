@@ -35,3 +35,4 @@ mod sequences;
 mod steps;
 mod trials;
 mod upgrades;
+mod volumes;

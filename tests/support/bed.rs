@@ -72,6 +72,7 @@ pub fn own_image(namespace: &Namespace, what: &str) -> OwnImage {
         exposed: vec![8080, 80],
         directories: vec!["/data".into()],
         user: None,
+        volumes: vec![],
     }
 }
 

@@ -168,7 +168,7 @@ pub(crate) async fn tidy(context: &mut Context<'_>) -> Result<Outcome, Problem> 
     };
     let mut removed = Vec::new();
     for container in context.containers(&record).await?.into_iter().filter(|c| !record.needs(&c.name)) {
-        context.installation.engine.remove(&container.id).await?;
+        context.take_away(&record, &container.id).await?;
         removed.push(container.name);
     }
     if removed.is_empty() {

@@ -21,10 +21,13 @@ pub(crate) fn guard(record: Option<&AppRecord>, decided: &Decided) -> Result<(),
             .hint("deploy the app without `--canary` first"));
     };
     if serving.settings.swap == Swap::Handover || decided.settings.swap == Swap::Handover {
-        let message = format!(
-            "{} is set to `swap handover`: two of its releases must never run at once, and a canary is a second one",
-            record.name
-        );
+        let why = match serving.settings.swap {
+            Swap::Handover => {
+                format!("{} is set to `swap handover`: two of its releases must never run at once", record.name)
+            }
+            Swap::Overlap => format!("two releases of {} must never run on its volumes at once", record.name),
+        };
+        let message = format!("{why}, and a canary is a second one");
         return Err(Problem::new(Outcome::Refused, "canary-handover", message)
             .hint("deploy it without `--canary`: requests wait while one release hands over to the other")
             .hint("if two may share its volumes, `--swap overlap` says so"));

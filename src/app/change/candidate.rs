@@ -1,11 +1,11 @@
 //! A candidate: a release on its way, with everything that has to be undone if it does not get there.
 
 use super::context::Context;
+use super::data;
 use crate::app::canary::CanaryRule;
 use crate::app::engine::EngineError;
 use crate::app::event::{Event, Outcome, Step};
 use crate::app::guard;
-use crate::app::image::ResolvedImage;
 use crate::app::job::Ask;
 use crate::app::ledger::{AppRecord, Claim, RunState, Transaction};
 use crate::app::name::ReleaseNumber;
@@ -14,7 +14,7 @@ use crate::app::release::{Release, ReleaseStatus};
 use crate::app::resolve::{self, Resolved};
 use crate::app::settings::{MountSource, Settings};
 use crate::app::shape;
-use crate::app::units::Port;
+use crate::app::volumes::{DeclaredVolumes, is_anonymous};
 
 /// What a new release is to be.
 #[derive(Clone)]
@@ -93,32 +93,44 @@ impl Context<'_> {
             guard::image(&records, (&record.name, &record.aliases), &inspected.labels, &deploy.beside)?;
         }
         let port = shape::port(&wish.settings, &inspected);
-        self.make_volumes(record, &wish.settings, made).await?;
+        let declared =
+            data::declared(self.installation, Some(record), record.volumes_of(), &wish.settings, &inspected).await?;
+        let settings = self.settle_swap(record, wish, &declared)?;
+        self.make_volumes(record, &settings, &declared, made).await?;
         let revision = wish.revision.clone().or_else(|| inspected.labels.get(REVISION_LABEL).cloned());
-        let (name, container) = match &wish.kept_container {
-            Some(name) => (name.clone(), name.clone()),
-            None => self.create_container(record, number, wish, &image, port, made).await?,
+        let mut release = Release {
+            number,
+            op: self.job.op.clone(),
+            image,
+            settings,
+            container: String::new(),
+            port,
+            created_at: self.installation.clock.now(),
+            by: self.job.by.clone(),
+            revision,
+            rollback_to: wish.rollback_to,
+            status: ReleaseStatus::Serving,
+            took_ms: 0,
+            container_kept: true,
+            adopted: false,
+            declared_volumes: declared,
         };
-        Ok(Candidate {
-            release: Release {
-                number,
-                op: self.job.op.clone(),
-                image,
-                settings: wish.settings.clone(),
-                container: name,
-                port,
-                created_at: self.installation.clock.now(),
-                by: self.job.by.clone(),
-                revision,
-                rollback_to: wish.rollback_to,
-                status: ReleaseStatus::Serving,
-                took_ms: 0,
-                container_kept: true,
-                adopted: false,
-            },
-            container,
-            exposed: inspected.exposed,
-        })
+        let kept = match &wish.kept_container {
+            Some(name) => engine.container(name).await?.filter(|c| data::has_volumes(c, &release.declared_volumes)),
+            None => None,
+        };
+        let container = match kept {
+            Some(kept) => {
+                release.container.clone_from(&kept.name);
+                kept.name
+            }
+            None => {
+                let (name, id) = self.create_container(record, &release, made).await?;
+                release.container = name;
+                id
+            }
+        };
+        Ok(Candidate { release, container, exposed: inspected.exposed })
     }
 
     /// Looks for what would fail later, before anything is made.
@@ -158,11 +170,14 @@ impl Context<'_> {
         &self,
         record: &AppRecord,
         settings: &Settings,
+        declared: &DeclaredVolumes,
         made: &mut Made,
     ) -> Result<(), Problem> {
         let owner = self.owner(record);
         let engine = &*self.installation.engine;
-        for name in shape::volume_names(owner, settings) {
+        // An anonymous one is there, for it was found there; and one of that name is never made.
+        let declared = declared.values().filter(|name| !is_anonymous(name)).cloned();
+        for name in shape::volume_names(owner, settings).into_iter().chain(declared) {
             if let Some(volume) = engine.volume(&name).await? {
                 let theirs = volume.identity.as_ref().and_then(|i| i.id.as_ref());
                 if theirs.is_some_and(|id| *id != record.id) {
@@ -187,13 +202,18 @@ impl Context<'_> {
     async fn create_container(
         &self,
         record: &AppRecord,
-        number: ReleaseNumber,
-        wish: &Wish,
-        image: &ResolvedImage,
-        port: Port,
+        release: &Release,
         made: &mut Made,
     ) -> Result<(String, String), Problem> {
-        let spec = shape::container_spec(self.owner(record), number, &wish.settings, image, port, &record.generated);
+        let spec = shape::container_spec(
+            self.owner(record),
+            release.number,
+            &release.settings,
+            &release.image,
+            release.port,
+            &record.generated,
+            &release.declared_volumes,
+        );
         // Noted before it is asked for: an answer that gets lost may have been a yes.
         made.container = Some(spec.name.clone());
         match self.installation.engine.create(&spec).await {
@@ -208,7 +228,7 @@ impl Context<'_> {
                 }
                 let failed = matches!(error, EngineError::Failed { .. });
                 let problem = Problem::from(error);
-                Err(if failed && has_binds(&wish.settings) {
+                Err(if failed && has_binds(&release.settings) {
                     problem.hint("do the host paths of its volumes exist?")
                 } else {
                     problem
@@ -226,9 +246,8 @@ impl Context<'_> {
         failed: Option<Release>,
         problem: &Problem,
     ) {
-        let engine = &*self.installation.engine;
         if let Some(id) = &made.container
-            && let Err(error) = engine.remove(id).await
+            && let Err(error) = self.take_away(record, id).await
         {
             self.journal.warn("candidate-left", format!("release {number}'s container could not be removed: {error}"));
             return;

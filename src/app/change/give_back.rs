@@ -113,17 +113,18 @@ pub(crate) async fn give_back(context: &mut Context<'_>) -> Result<Outcome, Prob
     }
     // From here on it is not undone: theirs runs, and whatever is left of ours the next command finds by its labels.
     context.apply(Transaction::Remove { app: record.id.clone(), at: context.installation.clock.now() }).await?;
+    let journal = context.journal;
     let retire = async {
         let mut count = 0;
         for ours in context.containers(&record).await?.into_iter().filter(|c| c.id != way.container.id) {
             let grace = record.settings().map(|s| s.stop_timeout.duration()).unwrap_or_default();
             engine.stop(&ours.id, grace).await?;
-            engine.remove(&ours.id).await?;
+            context.take_away(&record, &ours.id).await?;
             count += 1;
         }
         Ok::<_, Problem>(((), format!("{count} containers of ours removed")))
     };
-    context.journal.step(Step::Retire, retire).await?;
+    journal.step(Step::Retire, retire).await?;
     let network = context.installation.namespace.network();
     if way.container.networks.len() > 1 || way.replaced {
         engine.leave_network(&network, &way.container.id).await?;

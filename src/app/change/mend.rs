@@ -51,7 +51,8 @@ impl Context<'_> {
     /// A watch that was going back in a handover may have stopped what serves, and let requests wait.
     async fn bring_back(&self, record: &AppRecord, intent: &Intent) {
         let Some(serving) = record.serving_release().filter(|_| record.state.runs()) else { return };
-        if intent.swap != Swap::Handover {
+        // What the image declares may have turned it into a handover after it was begun.
+        if intent.swap != Swap::Handover && serving.settings.swap != Swap::Handover {
             return;
         }
         if let Err(problem) = self.restore(record, serving).await {
@@ -86,10 +87,10 @@ impl Context<'_> {
     }
 
     /// Removes containers that no release needs.
-    async fn remove_candidates(&self, record: &AppRecord) -> Result<String, Problem> {
+    async fn remove_candidates(&mut self, record: &AppRecord) -> Result<String, Problem> {
         let mut removed = 0;
         for container in self.containers(record).await?.iter().filter(|c| !record.needs(&c.name)) {
-            self.installation.engine.remove(&container.id).await?;
+            self.take_away(record, &container.id).await?;
             removed += 1;
         }
         Ok(match removed {

@@ -9,6 +9,7 @@ mod certificate;
 mod certify;
 mod close;
 mod context;
+mod data;
 mod give_back;
 mod handover;
 mod healthy;

@@ -1,6 +1,7 @@
 //! Start, stop, remove.
 
 use super::context::Context;
+use crate::app::engine::EngineError;
 use crate::app::event::{Outcome, Step};
 use crate::app::job::Selector;
 use crate::app::ledger::{AppRecord, RunState, Transaction};
@@ -83,7 +84,7 @@ pub(crate) async fn remove(context: &mut Context<'_>, data: bool) -> Result<Outc
         for container in context.containers(&record).await? {
             let grace = record.settings().map(|s| s.stop_timeout.duration()).unwrap_or_default();
             context.installation.engine.stop(&container.id, grace).await?;
-            context.installation.engine.remove(&container.id).await?;
+            context.take_away(&record, &container.id).await?;
             count += 1;
         }
         Ok::<_, Problem>(((), format!("{count} containers removed")))
@@ -104,6 +105,18 @@ async fn remove_volumes(context: &Context<'_>, record: &AppRecord) -> Result<(),
     for volume in engine.volumes(&context.installation.namespace).await? {
         if volume.identity.as_ref().is_some_and(|i| i.id.as_ref() == Some(&record.id)) {
             engine.remove_volume(&volume.name).await?;
+        }
+    }
+    // What its containers left behind was written down when they went.
+    let now = context.proxy.record(&record.name).await?.filter(|now| now.id == record.id);
+    for volume in &now.as_ref().unwrap_or(record).owned_volumes {
+        match engine.remove_volume(&volume.name).await {
+            Ok(()) => {}
+            Err(EngineError::Conflict { .. }) => {
+                let text = format!("the volume {} is in use by a container of others, and stays", volume.name);
+                context.journal.warn("volume-in-use", text);
+            }
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(())

@@ -44,9 +44,10 @@ impl Context<'_> {
         let mut made = Made::default();
         let mut failed = None;
         let mut baseline = None;
-        let handover = replaces && wish.settings.swap == Swap::Handover;
         let work = async {
             let candidate = Box::pin(self.prepare(record, number, &wish, &mut made)).await?;
+            // Which it is follows from the image, too.
+            let handover = replaces && candidate.release.settings.swap == Swap::Handover;
             failed = Some(candidate.release.clone());
             self.release_command(record, &wish, &candidate).await?;
             if handover {

@@ -11,7 +11,7 @@ use super::candidate::Wish;
 use super::certificate;
 use super::certify::{asks_anyway, warn_about_version, warn_about_wildcards};
 use super::context::Context;
-use super::{adopt, close, give_back, operate, rename, rollback};
+use super::{adopt, close, data, give_back, operate, rename, rollback};
 use crate::app::canary::CanaryView;
 use crate::app::event::Outcome;
 use crate::app::guard::{self, Counted, Newcomer};
@@ -29,6 +29,7 @@ use crate::app::select::{existing, target};
 use crate::app::settings::Settings;
 use crate::app::shape;
 use crate::app::units::Port;
+use crate::app::volumes;
 
 /// What becomes known on the way, for the outcome.
 #[derive(Debug, Default)]
@@ -343,7 +344,7 @@ async fn decide(
     journal: &Journal,
     (records, name): (&[AppRecord], &AppName),
     record: Option<&AppRecord>,
-    settings: Settings,
+    mut settings: Settings,
     deploy: &Deploy,
 ) -> Result<Decided, Problem> {
     let engine = &*installation.engine;
@@ -368,13 +369,21 @@ async fn decide(
         let aliases = record.map(|r| r.aliases.as_slice()).unwrap_or_default();
         guard::image(records, (name, aliases), &image.labels, &deploy.beside)?;
     }
+    let known = record.or_else(|| records.iter().find(|r| &r.name == name));
+    let declared = data::planned(installation, known, name, &settings, image.as_ref()).await?;
     let port = match image {
         Some(image) => shape::port(&settings, &image),
         // Not pulled yet: another image anyway, so the plan is a swap whatever its port.
         None => settings.port.or(serving.map(|r| r.port)).unwrap_or(Port::HTTP),
     };
-    let wished = Wished { settings: &settings, image: &resolved.image, port, force: deploy.force };
-    let mut view = plan(current, wished);
+    let compare =
+        |settings: &Settings| plan(current, Wished { settings, image: &resolved.image, port, force: deploy.force });
+    let mut view = compare(&settings);
+    if view.action >= Action::Swap {
+        settings.swap = volumes::swap(&settings, &declared);
+        view = compare(&settings);
+        view.remarks.extend(volumes::remarks(&settings, &declared, serving));
+    }
     if record.is_none() {
         view.remarks.extend(guard::same_repository(records, &settings));
     }

@@ -50,7 +50,7 @@ impl Context<'_> {
         let mut after = now.clone();
         after.forget_containers(&gone);
         for container in self.containers(&now).await?.iter().filter(|c| !after.needs(&c.name)) {
-            self.installation.engine.remove(&container.id).await?;
+            self.take_away(&now, &container.id).await?;
         }
         let op = now.intent.as_ref().map_or_else(|| self.job.op.clone(), |i| i.op.clone());
         let end = Transaction::Retire { app: now.id.clone(), op, took_ms: self.took_ms(), gone: gone.clone() };

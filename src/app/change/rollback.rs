@@ -3,6 +3,7 @@
 use super::announce::{Kind, announce};
 use super::candidate::Wish;
 use super::context::Context;
+use super::data;
 use super::operate::serving;
 use super::perform::Decided;
 use crate::app::draft::Draft;
@@ -13,6 +14,7 @@ use crate::app::plan::{Current, Wished, plan};
 use crate::app::problem::Problem;
 use crate::app::release::{Release, ReleaseStatus};
 use crate::app::resolve::pinned;
+use crate::app::volumes;
 
 /// Goes back to a release, or to the one that served before.
 pub(crate) async fn rollback(context: &mut Context<'_>, to: Option<ReleaseNumber>) -> Result<Outcome, Problem> {
@@ -71,8 +73,12 @@ async fn find(context: &Context<'_>, record: &AppRecord, to: Option<ReleaseNumbe
 }
 
 async fn decide(context: &Context<'_>, record: &AppRecord, release: &Release) -> Result<Decided, Problem> {
-    let settings = Draft::exactly(&release.settings).merge(None, None)?;
+    let mut settings = Draft::exactly(&release.settings).merge(None, None)?;
     let resolved = pinned(&*context.installation.engine, release).await?;
+    let image = context.installation.engine.image(&resolved.image.id).await?;
+    let (name, known) = (record.volumes_of(), Some(record));
+    let declared = data::planned(context.installation, known, name, &settings, image.as_ref()).await?;
+    settings.swap = volumes::swap(&settings, &declared);
     let wished = Wished { settings: &settings, image: &resolved.image, port: release.port, force: true };
     let current = record.serving_release().map(|r| Current { release: r, generated: &record.generated, intact: true });
     let mut view = plan(current, wished);
@@ -82,5 +88,6 @@ async fn decide(context: &Context<'_>, record: &AppRecord, release: &Release) ->
         kept.push_str(", and what release commands have done to it (migrations) is not undone");
     }
     view.remarks.push(kept);
+    view.remarks.extend(volumes::remarks(&settings, &declared, record.serving_release()));
     Ok(Decided { view, settings, resolved })
 }

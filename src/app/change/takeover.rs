@@ -22,6 +22,7 @@ use crate::app::rebuild::digest_of;
 use crate::app::release::{Release, ReleaseStatus};
 use crate::app::takeover::{self, ONCE_DATA, Sighting, Takeover, kamal};
 use crate::app::units::{Port, UrlPath};
+use crate::app::volumes::DeclaredVolumes;
 
 /// How long what runs already may take to answer on each path that is tried.
 const ANSWER_MS: u64 = 5_000;
@@ -142,7 +143,7 @@ pub(super) async fn take_over(context: &mut Context<'_>, mut found: Found) -> Re
     let network = context.installation.namespace.network();
     let mut made = Made::default();
     let work = async {
-        context.make_volumes(&record, &found.takeover.settings, &mut made).await?;
+        context.make_volumes(&record, &found.takeover.settings, &DeclaredVolumes::new(), &mut made).await?;
         engine.join_network(&network, &found.id).await?;
         found.takeover.settings.health_path = context.find_answer(&found).await?;
         let release = release(context, &found);
@@ -185,6 +186,7 @@ fn release(context: &Context<'_>, found: &Found) -> Release {
         took_ms: context.took_ms(),
         container_kept: true,
         adopted: true,
+        declared_volumes: DeclaredVolumes::new(),
     }
 }
 

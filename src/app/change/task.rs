@@ -34,6 +34,7 @@ impl Context<'_> {
             &release.image,
             release.port,
             &record.generated,
+            &release.declared_volumes,
         );
         spec.name = format!("{}-task-{}", spec.name, &self.job.op.as_str()[..4.min(self.job.op.as_str().len())]);
         spec.labels.insert("once.role".into(), "task".into());

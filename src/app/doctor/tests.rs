@@ -133,6 +133,7 @@ fn a_loop_is_seen_also_while_it_happens_to_run() {
         labels: BTreeMap::new(),
         env: Vec::new(),
         ports: BTreeMap::new(),
+        volumes: BTreeMap::new(),
         memory: None,
         nano_cpus: None,
         restart: Restart::UnlessStopped,

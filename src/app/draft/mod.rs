@@ -120,7 +120,8 @@ impl Draft {
             networks: s.networks,
             memory: s.memory,
             cpus: s.cpus,
-            swap: Some(s.swap),
+            // What nobody chose is left to what holds where nothing is said.
+            swap: Some(s.swap).filter(|swap| *swap != Swap::Overlap || s.overlap_chosen),
             release_command: s.release_command,
             smtp_server: smtp.as_ref().map(|m| m.server.clone()),
             smtp_port: smtp.as_ref().map(|m| m.port),
@@ -314,7 +315,10 @@ impl Draft {
         put_some(&mut next.web.canonical_host, &self.move_host);
         put_some(&mut next.memory, &self.memory);
         put_some(&mut next.cpus, &self.cpus);
-        put(&mut next.swap, self.swap.as_ref());
+        if let Some(swap) = self.swap {
+            next.swap = swap;
+            next.overlap_chosen = swap == Swap::Overlap;
+        }
         put_some(&mut next.release_command, &self.release_command);
         put(&mut next.auto_update, self.auto_update.as_ref());
         put(&mut next.log_max_size, self.log_max_size.as_ref());
@@ -381,7 +385,7 @@ fn unset(next: &mut Settings, path: &FieldPath) {
         Field::StreamTimeout => next.stream_timeout = None,
         Field::StopTimeout => next.stop_timeout = blank.stop_timeout,
         Field::WatchTime => next.watch_time = blank.watch_time,
-        Field::Swap => next.swap = blank.swap,
+        Field::Swap => (next.swap, next.overlap_chosen) = (blank.swap, blank.overlap_chosen),
         Field::ReleaseCommand => next.release_command = None,
         Field::Env => retain(&mut next.env, entry, EnvKey::as_str),
         Field::Volume => retain(&mut next.volumes, entry, UrlPath::as_str),

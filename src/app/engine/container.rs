@@ -95,6 +95,9 @@ pub struct ContainerDetail {
     pub env: Vec<String>,
     /// Published ports: container port to host port.
     pub ports: BTreeMap<u16, u16>,
+    /// Volumes of the engine that are mounted in it: the path in the container, and the volume's full name.
+    #[serde(default)]
+    pub volumes: BTreeMap<String, String>,
     /// Memory limit, bytes; `None`: none.
     pub memory: Option<u64>,
     /// Processor limit, billionths of a processor; `None`: none.

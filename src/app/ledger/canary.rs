@@ -160,6 +160,7 @@ impl AppRecord {
     }
 
     pub(super) fn insert(&mut self, release: Release) {
+        self.own_volumes_of(&release);
         self.releases.push(release);
         self.releases.sort_by_key(|r| r.number);
         self.prune();

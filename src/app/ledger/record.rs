@@ -12,6 +12,7 @@ use crate::app::release::{Caller, Release, ReleaseStatus};
 use crate::app::route::{CanaryRoute, Notice, Route, RouteState, Target};
 use crate::app::settings::{Secret, Settings, Swap};
 use crate::app::units::Span;
+use crate::app::volumes::{OwnedVolume, is_anonymous};
 
 /// The version of [`AppRecord`] as written to disk. A newer one is set aside, never guessed at.
 pub const SCHEMA: u32 = 1;
@@ -41,6 +42,9 @@ pub struct AppRecord {
     /// The name its data volumes carry, where that is not its own: the one it had when they were made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume_name: Option<AppName>,
+    /// Volumes of the engine that are its own and carry no label of it, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owned_volumes: Vec<OwnedVolume>,
     /// Hostnames it gave up, the latest last, at most [`FORMER_HOSTS`]: a new app does not get them without a word.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub former_hosts: Vec<Hostname>,
@@ -163,6 +167,7 @@ impl AppRecord {
             name,
             aliases: Vec::new(),
             volume_name: None,
+            owned_volumes: Vec::new(),
             former_hosts: Vec::new(),
             revision: 0,
             state: RunState::Running,
@@ -303,6 +308,22 @@ impl AppRecord {
         match self.serving {
             Some(serving) if !numbers.contains(&serving) => Some(format!("the serving release {serving} is missing")),
             _ => None,
+        }
+    }
+
+    /// Notes that an unlabelled volume is the app's own.
+    pub(crate) fn own(&mut self, volume: OwnedVolume) {
+        match self.owned_volumes.iter_mut().find(|v| v.name == volume.name) {
+            Some(known) if known.release < volume.release => *known = volume,
+            Some(_) => {}
+            None => self.owned_volumes.push(volume),
+        }
+    }
+
+    /// Notes the unlabelled volumes that a release has at declared paths: it goes on with what was there.
+    pub(crate) fn own_volumes_of(&mut self, release: &Release) {
+        for (path, name) in release.declared_volumes.iter().filter(|(_, name)| is_anonymous(name)) {
+            self.own(OwnedVolume { name: name.clone(), path: path.clone(), release: release.number });
         }
     }
 

@@ -54,6 +54,7 @@ fn release(app: &str, number: u64, change: &str) -> Release {
         took_ms: 0,
         container_kept: true,
         adopted: false,
+        declared_volumes: std::collections::BTreeMap::new(),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::app::name::{AppId, AppName, OpId, ReleaseNumber};
 use crate::app::release::{Caller, Release};
 use crate::app::settings::{Settings, Swap};
 use crate::app::units::UrlPath;
+use crate::app::volumes::OwnedVolume;
 
 /// One atomic change of one record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -180,6 +181,14 @@ pub enum Transaction {
         /// When.
         at: Timestamp,
     },
+    /// Unlabelled volumes of the engine are the app's own from now on: its container that had them is about to go. May be
+    /// applied twice.
+    Own {
+        /// Which app, removed ones included.
+        app: AppId,
+        /// Which volumes.
+        volumes: Vec<OwnedVolume>,
+    },
     /// The record goes: the data went too, or a first deploy failed.
     Forget {
         /// Which app.
@@ -209,6 +218,7 @@ impl Transaction {
             | Self::Retire { app, .. }
             | Self::ManualLock { app, .. }
             | Self::Remove { app, .. }
+            | Self::Own { app, .. }
             | Self::Forget { app } => app,
         }
     }

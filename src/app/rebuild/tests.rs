@@ -62,6 +62,7 @@ fn remains(release: u64, running: bool, env: &[&str]) -> Remains {
         labels,
         env: env.iter().map(|e| (*e).to_owned()).collect(),
         ports: BTreeMap::new(),
+        volumes: BTreeMap::new(),
         memory: None,
         nano_cpus: None,
         restart: Restart::UnlessStopped,
@@ -73,6 +74,7 @@ fn remains(release: u64, running: bool, env: &[&str]) -> Remains {
         arch: "amd64".into(),
         exposed: vec![3000],
         labels: BTreeMap::new(),
+        volumes: Vec::new(),
         size: 1,
         tags: Vec::new(),
     };

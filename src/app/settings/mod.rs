@@ -75,6 +75,10 @@ pub struct Settings {
     /// How an old release hands over to a new one.
     #[serde(default)]
     pub swap: Swap,
+    /// Whether `overlap` was chosen in words, and is not only what holds where nothing is said. What a version before 0.1.1
+    /// recorded counts as not chosen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overlap_chosen: bool,
     /// Run once per deploy in the new image before the switch, by `/bin/sh -c` where there is a shell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release_command: Option<String>,
@@ -147,6 +151,7 @@ impl Settings {
             memory: None,
             cpus: None,
             swap: Swap::default(),
+            overlap_chosen: false,
             release_command: None,
             smtp: None,
             auto_update: AutoUpdate::default(),

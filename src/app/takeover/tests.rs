@@ -30,6 +30,7 @@ fn image(exposed: &[u16]) -> Image {
         arch: "amd64".into(),
         exposed: exposed.to_vec(),
         labels: BTreeMap::new(),
+        volumes: Vec::new(),
         size: 0,
         tags: Vec::new(),
     }

@@ -106,6 +106,7 @@ fn record() -> AppRecord {
         took_ms: 12,
         container_kept: false,
         adopted: false,
+        declared_volumes: std::collections::BTreeMap::new(),
     });
     record.serving = Some(ReleaseNumber(1));
     record.aliases.push("kiosk".parse().unwrap());

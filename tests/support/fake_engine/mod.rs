@@ -38,6 +38,54 @@ impl FakeEngine {
         self.lock().hold_image(reference, None)
     }
 
+    /// Lets an image on the engine declare these paths as `VOLUME`.
+    pub fn declare(&self, image: &str, volumes: &[&str]) {
+        let mut state = self.lock();
+        let id = state.image(image).unwrap().id.clone();
+        let image = state.images.iter_mut().find(|image| image.id == id).unwrap();
+        image.volumes = volumes.iter().map(|path| (*path).to_owned()).collect();
+    }
+
+    /// Lets an image that is only in the registry declare these paths once it is pulled.
+    pub fn declare_when_pulled(&self, reference: &str, volumes: &[&str]) {
+        let volumes = volumes.iter().map(|path| (*path).to_owned()).collect();
+        self.lock().declared_when_pulled.insert(reference.to_owned(), volumes);
+    }
+
+    /// Takes an image away from the engine.
+    pub fn forget_image(&self, reference: &str) {
+        let mut state = self.lock();
+        let id = state.image(reference).map(|image| image.id.clone());
+        state.images.retain(|image| Some(&image.id) != id.as_ref());
+    }
+
+    /// Gives a container an anonymous volume, as if its image had declared the path when it was made; the volume.
+    pub fn mount_anonymous(&self, container: &str, path: &str) -> String {
+        let mut state = self.lock();
+        let name = state.fresh_id();
+        state.volumes.insert(name.clone(), state::FakeVolume::default());
+        let held = state.container_mut(container).unwrap();
+        held.spec.mounts.push(once::app::engine::MountSpec::Volume { name: name.clone(), target: path.to_owned() });
+        name
+    }
+
+    /// Puts a file into an image on the engine.
+    pub fn image_file(&self, image: &str, path: &str, content: &str) {
+        let mut state = self.lock();
+        let id = state.image(image).unwrap().id.clone();
+        state.image_files.entry(id).or_default().insert(path.to_owned(), content.to_owned());
+    }
+
+    /// Names of all volumes.
+    pub fn volume_names(&self) -> Vec<String> {
+        self.lock().volumes.keys().cloned().collect()
+    }
+
+    /// What is mounted in a container: path and volume.
+    pub fn mounted(&self, container: &str) -> BTreeMap<String, String> {
+        self.lock().container(container).map(state::Held::volumes).unwrap_or_default()
+    }
+
     /// Puts an image into the registry; its digest. A second call with another `content` moves the tag.
     pub fn publish(&self, reference: &str, content: &str) -> String {
         let digest = state::digest(content);
@@ -147,6 +195,7 @@ fn plain_image(id: String) -> Image {
         arch: state::arch().into(),
         exposed: vec![80],
         labels: BTreeMap::new(),
+        volumes: vec![],
         size: 1024,
         tags: vec![],
     }

@@ -158,6 +158,7 @@ impl Engine for FakeEngine {
                 }
             }
             let id = state.new_container(spec, &image);
+            state.fill_volumes(&id, &image);
             self.say(state, "create", &id);
             Ok(id)
         })
@@ -248,7 +249,14 @@ impl Engine for FakeEngine {
         let pulling = async move {
             let pulled = self.call("pull", |state| {
                 let digest = registry(state, image)?;
-                state.hold_image(&image.to_string(), Some(&digest));
+                let id = state.hold_image(&image.to_string(), Some(&digest));
+                if let Some(volumes) = state.declared_when_pulled.get(&image.to_string()).cloned() {
+                    state
+                        .images
+                        .iter_mut()
+                        .filter(|held| held.id == id)
+                        .for_each(|held| held.volumes.clone_from(&volumes));
+                }
                 Ok(())
             });
             let steps = [(0, 0), (0, 500), (1, 1000)]
@@ -283,7 +291,8 @@ impl Engine for FakeEngine {
             let mut exposed = image.exposed.clone();
             exposed.sort_unstable();
             let tags = vec![image.tag.clone()];
-            let made = Image { exposed, labels: image.labels.clone(), tags, ..super::plain_image(id.clone()) };
+            let (labels, volumes) = (image.labels.clone(), image.volumes.clone());
+            let made = Image { exposed, labels, volumes, tags, ..super::plain_image(id.clone()) };
             state.images.push(made);
             state.image_programs.insert(id, ImageProgram { args: image.args.clone(), env: image.env.clone() });
             Ok(())

@@ -58,6 +58,9 @@ pub struct State {
     pub containers: BTreeMap<String, Held>,
     pub images: Vec<Image>,
     pub image_programs: BTreeMap<String, ImageProgram>,
+    pub declared_when_pulled: BTreeMap<String, Vec<String>>,
+    /// By the image's ID: its files by their paths.
+    pub image_files: BTreeMap<String, BTreeMap<String, String>>,
     pub registry: BTreeMap<String, String>,
     pub scripts: BTreeMap<String, Script>,
     pub networks: BTreeMap<String, BTreeMap<String, String>>,
@@ -130,10 +133,21 @@ impl Held {
 
     /// The volume and the path on it that a path of the container stands for.
     pub fn on_volume<'a>(&self, path: &'a str) -> Option<(String, &'a str)> {
-        self.spec.mounts.iter().find_map(|mount| match mount {
+        let on = self.spec.mounts.iter().filter_map(|mount| match mount {
             MountSpec::Volume { name, target } => Some((name.clone(), path.strip_prefix(target.as_str())?)),
             MountSpec::Bind { .. } => None,
-        })
+        });
+        // The innermost mount holds it.
+        on.filter(|(_, rest)| rest.starts_with('/')).min_by_key(|(_, rest)| rest.len())
+    }
+
+    /// Volumes that are mounted, anonymous ones among them: path and name.
+    pub fn volumes(&self) -> BTreeMap<String, String> {
+        let volume = |mount: &MountSpec| match mount {
+            MountSpec::Volume { name, target } => Some((target.clone(), name.clone())),
+            MountSpec::Bind { .. } => None,
+        };
+        self.spec.mounts.iter().filter_map(volume).collect()
     }
 
     pub fn listed(&self) -> Container {
@@ -193,6 +207,7 @@ impl Held {
                 .chain(&self.spec.publish_local)
                 .map(|(outside, inside)| (*inside, *outside))
                 .collect(),
+            volumes: self.volumes(),
             memory: self.spec.memory,
             nano_cpus: self.spec.nano_cpus,
             restart: self.spec.restart,
@@ -319,6 +334,29 @@ impl State {
         id
     }
 
+    /// What the engine does as a container is made: an anonymous volume at each declared path where nothing is mounted,
+    /// and the image's own files onto each volume that is empty.
+    pub fn fill_volumes(&mut self, id: &str, image: &Image) {
+        for path in &image.volumes {
+            let path = format!("/{}", path.trim_matches('/'));
+            if !self.containers[id].spec.mounts.iter().any(|mount| target(mount) == path) {
+                let name = self.fresh_id();
+                self.volumes.insert(name.clone(), FakeVolume::default());
+                let held = self.containers.get_mut(id).unwrap();
+                held.spec.mounts.push(MountSpec::Volume { name, target: path });
+            }
+        }
+        for (path, name) in self.containers[id].volumes() {
+            let files = self.image_files.get(&image.id).cloned().unwrap_or_default();
+            let volume = self.volumes.entry(name).or_default();
+            if volume.files.is_empty() {
+                let below =
+                    |file: &String| file.strip_prefix(&path).filter(|rest| rest.starts_with('/')).map(str::to_owned);
+                volume.files.extend(files.into_iter().filter_map(|(file, text)| Some((below(&file)?, text))));
+            }
+        }
+    }
+
     /// Starts one and lets it do at once what it does at the start.
     pub fn begin(&mut self, id: &str) {
         let program = self.program(id);
@@ -367,6 +405,12 @@ pub fn identity(labels: &BTreeMap<String, String>) -> Option<Identity> {
     };
     let namespace: Namespace = labels.get(labels::NAMESPACE)?.parse().ok()?;
     Some(Identity { namespace, role, app, id: labels.get(labels::ID).cloned().map(AppId), release })
+}
+
+fn target(mount: &MountSpec) -> &str {
+    match mount {
+        MountSpec::Volume { target, .. } | MountSpec::Bind { target, .. } => target,
+    }
 }
 
 /// 64 hex digits that stand for some content.

@@ -21,6 +21,7 @@ pub(crate) async fn demo_image(session: &mut Session<'_>, args: &DemoImageArgs) 
         exposed: args.expose.clone(),
         directories: vec!["/tmp".into(), "/storage".into()],
         user: None,
+        volumes: Vec::new(),
     };
     let at = session.installation().await?;
     at.engine.load_own(&image).await?;

@@ -32,6 +32,7 @@ fn release(app: &str, number: u64, image: &str, age: i64, status: ReleaseStatus)
         took_ms: 6_400,
         container_kept: true,
         adopted: false,
+        declared_volumes: std::collections::BTreeMap::new(),
     }
 }
 

@@ -74,6 +74,7 @@ pub(crate) fn detail(id: &str) -> ContainerDetail {
         labels: std::collections::BTreeMap::new(),
         env: Vec::new(),
         ports: std::collections::BTreeMap::new(),
+        volumes: std::collections::BTreeMap::new(),
         memory: None,
         nano_cpus: None,
         restart: crate::app::engine::Restart::UnlessStopped,

@@ -1,0 +1,162 @@
+//! What may hold data, through a change: which volumes a release goes on with, and that none goes with a container.
+
+use std::collections::BTreeMap;
+
+use super::candidate::Wish;
+use super::context::Context;
+use crate::app::engine::{ContainerDetail, Image};
+use crate::app::event::Outcome;
+use crate::app::installation::Installation;
+use crate::app::ledger::{AppRecord, Transaction};
+use crate::app::name::{AppName, ReleaseNumber};
+use crate::app::problem::Problem;
+use crate::app::settings::{MountSource, Settings, Swap};
+use crate::app::volumes::{self, DeclaredVolumes, OwnedVolume, is_anonymous};
+
+/// Which volume a release has at each path that its image declares and its settings mount nothing on: the one that the
+/// app had there before, whoever made it, else one that `name` is part of. `record`: `None` where there is no app yet.
+pub(super) async fn declared(
+    installation: &Installation,
+    record: Option<&AppRecord>,
+    name: &AppName,
+    settings: &Settings,
+    image: &Image,
+) -> Result<DeclaredVolumes, Problem> {
+    let engine = &*installation.engine;
+    let paths = volumes::unmounted(settings, image);
+    if paths.is_empty() {
+        return Ok(DeclaredVolumes::new());
+    }
+    let serving = match record.and_then(AppRecord::serving_release) {
+        Some(release) => engine.container(&release.container).await?.map(|c| c.volumes).unwrap_or_default(),
+        None => BTreeMap::new(),
+    };
+    let mut found = DeclaredVolumes::new();
+    for path in paths {
+        let known = record.and_then(|record| volumes::known(record, &serving, &path));
+        let volume = match known {
+            // The ledger may name one that somebody removed; a volume in use cannot be.
+            Some(name) if serving.get(&path) == Some(&name) || engine.volume(&name).await?.is_some() => name,
+            _ => volumes::name(&installation.namespace, name, &path),
+        };
+        found.insert(path, volume);
+    }
+    Ok(found)
+}
+
+/// The same for a plan: an image that is not on the engine yet is taken to declare what the serving one does.
+pub(super) async fn planned(
+    installation: &Installation,
+    record: Option<&AppRecord>,
+    name: &AppName,
+    settings: &Settings,
+    image: Option<&Image>,
+) -> Result<DeclaredVolumes, Problem> {
+    let name = record.map_or(name, AppRecord::volumes_of);
+    let serving = match (image, record.and_then(AppRecord::serving_release)) {
+        (None, Some(release)) => installation.engine.image(&release.image.id).await?,
+        _ => None,
+    };
+    match image.or(serving.as_ref()) {
+        Some(image) => declared(installation, record, name, settings, image).await,
+        None => Ok(DeclaredVolumes::new()),
+    }
+}
+
+/// Whether a container has just these volumes at the declared paths. One that a version before 0.1.1 made has others: what
+/// it holds there is as old as the container.
+pub(super) fn has_volumes(container: &ContainerDetail, declared: &DeclaredVolumes) -> bool {
+    declared.iter().all(|(path, volume)| container.volumes.get(path) == Some(volume))
+}
+
+/// Anonymous volumes of a container that the record does not name yet.
+fn unnamed(record: &AppRecord, container: &ContainerDetail) -> Vec<(String, String)> {
+    let mounted = |name: &String| {
+        let by_settings = |s: &Settings| {
+            s.volumes.values().any(|source| matches!(source, MountSource::External { name: known } if known == name))
+        };
+        record
+            .releases
+            .iter()
+            .any(|r| r.declared_volumes.values().any(|known| known == name) || by_settings(&r.settings))
+    };
+    let owned = |name: &String| record.owned_volumes.iter().any(|volume| volume.name == *name);
+    let anonymous = container.volumes.iter().filter(|(_, name)| is_anonymous(name) && !mounted(name) && !owned(name));
+    anonymous.map(|(path, name)| (path.clone(), name.clone())).collect()
+}
+
+impl Context<'_> {
+    /// The settings of a release with these volumes, whose image may have been looked at only now: a handover where two
+    /// must not share them.
+    pub(super) fn settle_swap(
+        &self,
+        record: &AppRecord,
+        wish: &Wish,
+        declared: &DeclaredVolumes,
+    ) -> Result<Settings, Problem> {
+        let swap = volumes::swap(&wish.settings, declared);
+        if swap == wish.settings.swap {
+            return Ok(wish.settings.clone());
+        }
+        let paths: Vec<&str> = declared.keys().map(String::as_str).collect();
+        let paths = paths.join(", ");
+        if wish.canary.is_some() || record.canary.is_some() {
+            let message = format!("the image declares VOLUME {paths}, and two releases must not run on it at once");
+            return Err(Problem::new(Outcome::Refused, "canary-handover", message)
+                .hint(format!("`once abort {}` ends the canary; then deploy without `--canary`", record.name))
+                .hint("if two may share its volumes, `--swap overlap` says so"));
+        }
+        let text =
+            format!("the image declares VOLUME {paths}: one release hands over to the next, requests wait meanwhile");
+        self.journal.warn("handover-by-volume", text);
+        Ok(Settings { swap: Swap::Handover, ..wish.settings.clone() })
+    }
+
+    /// Removes a container of the app. Its volumes stay; anonymous ones, which nothing names once it is gone, are recorded
+    /// as the app's before, and said.
+    pub(super) async fn take_away(&mut self, record: &AppRecord, id: &str) -> Result<(), Problem> {
+        let engine = &*self.installation.engine;
+        let Some(container) = engine.container(id).await? else { return Ok(()) };
+        let left = unnamed(record, &container);
+        if !left.is_empty() {
+            self.keep_volumes(record, &container, left).await?;
+        }
+        engine.remove(id).await?;
+        Ok(())
+    }
+
+    async fn keep_volumes(
+        &mut self,
+        record: &AppRecord,
+        container: &ContainerDetail,
+        left: Vec<(String, String)>,
+    ) -> Result<(), Problem> {
+        let engine = &*self.installation.engine;
+        let serving = match record.serving_release().filter(|r| r.container != container.name) {
+            Some(release) => engine.container(&release.container).await?.map(|c| c.volumes).unwrap_or_default(),
+            None => BTreeMap::new(),
+        };
+        let labelled = container.labels.get("once.release").and_then(|text| text.parse().ok()).map(ReleaseNumber);
+        let release = record.release_of(&container.name).map(|r| r.number).or(labelled).unwrap_or(ReleaseNumber(0));
+        let mut own = Vec::new();
+        for (path, name) in left.into_iter().filter(|(_, name)| !serving.values().any(|used| used == name)) {
+            self.journal.warn(
+                "volume-kept",
+                format!(
+                    "{path} of release {release} was in a volume without a name, {name}: it stays, and goes with `once \
+                     remove {} --data`",
+                    record.name
+                ),
+            );
+            own.push(OwnedVolume { name, path, release });
+        }
+        if own.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = self.apply(Transaction::Own { app: record.id.clone(), volumes: own }).await {
+            // An older proxy knows no such change; the volume stays all the same, and its name was said.
+            self.journal.warn("volume-unrecorded", format!("it could not be written down whose it is: {error}"));
+        }
+        Ok(())
+    }
+}

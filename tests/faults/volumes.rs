@@ -1,0 +1,209 @@
+//! Images that declare a `VOLUME`: what is written there is there after whatever is done to the app.
+
+use std::collections::BTreeMap;
+
+use once::app::event::{Event, Finished, Outcome, Step};
+use once::app::ledger::AppRecord;
+use once::app::proxy::Proxy as _;
+use once::app::{Ask, Deploy, Draft, ReleaseNumber, Selector, Swap, is_anonymous};
+
+use crate::steps::{Bed, Change, name};
+use crate::support::fake_engine::{Health, Script};
+use crate::support::installation::Told;
+
+const IMAGES: [&str; 3] = ["shop:1", "shop:2", "shop:3"];
+
+fn app() -> Selector {
+    Selector("shop".into())
+}
+
+/// A host whose images declare these paths, and no app on it.
+async fn bed(paths: &[&str]) -> Bed {
+    let bed = Bed::new(Change::First).await;
+    for image in IMAGES {
+        bed.engine.declare(image, paths);
+    }
+    bed
+}
+
+async fn ends(bed: &Bed, ask: Ask) -> (Finished, Told) {
+    let told = bed.ask(ask).await;
+    (told.finished.clone().expect("it ends"), told)
+}
+
+async fn done(bed: &Bed, ask: Ask) -> Told {
+    let (finished, told) = ends(bed, ask).await;
+    assert!(finished.outcome.is_success(), "{finished:#?}");
+    told
+}
+
+fn with_swap(image: &str, swap: Swap) -> Ask {
+    let draft = Draft { image: Some(image.parse().unwrap()), swap: Some(swap), ..Draft::default() };
+    Ask::Deploy(Box::new(Deploy { name: Some(name()), draft, ..Deploy::default() }))
+}
+
+/// What is mounted in the container that serves.
+async fn mounted(bed: &Bed) -> BTreeMap<String, String> {
+    bed.engine.mounted(&bed.target().expect("something serves"))
+}
+
+fn anonymous(bed: &Bed) -> Vec<String> {
+    bed.engine.volume_names().into_iter().filter(|name| is_anonymous(name)).collect()
+}
+
+fn remarks(told: &Told) -> Vec<String> {
+    let planned = told.events.iter().find_map(|e| match &e.event {
+        Event::Planned { plan, .. } => Some(plan.remarks.clone()),
+        _ => None,
+    });
+    planned.unwrap_or_default()
+}
+
+fn took_turns(told: &Told) -> bool {
+    told.events.iter().any(|e| matches!(e.event, Event::StepStarted { step: Step::Hold, .. }))
+}
+
+async fn removed(bed: &Bed) -> Option<AppRecord> {
+    bed.service.record(&name()).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_written_at_a_declared_path_outlives_every_release() {
+    let bed = bed(&["/data", "/storage/cache/", "/storage", "/var/lib/db"]).await;
+    let told = done(&bed, bed.wish("shop:1", None)).await;
+    let volumes = mounted(&bed).await;
+    assert_eq!(volumes["/storage"], "steps-shop");
+    for path in ["/data", "/storage/cache", "/var/lib/db"] {
+        let volume = &volumes[path];
+        let last = path.rsplit('/').next().unwrap();
+        assert!(volume.starts_with(&format!("steps-shop_{last}-")) && volume.len() == 11 + last.len() + 7, "{volume}");
+        assert!(remarks(&told).iter().any(|r| r.contains(path) && r.contains(volume)), "{:?}", remarks(&told));
+        bed.engine.put_file(volume, "/x", path);
+    }
+    let intact = |bed: &Bed| {
+        for path in ["/data", "/storage/cache", "/var/lib/db"] {
+            assert_eq!(bed.engine.file(&volumes[path], "/x").as_deref(), Some(path));
+        }
+        assert_eq!(anonymous(bed), [] as [String; 0], "one-offs have them too");
+    };
+    intact(&bed);
+    // Two must never run on them at once.
+    let told = done(&bed, bed.wish("shop:2", None)).await;
+    assert!(took_turns(&told) && remarks(&told).iter().any(|r| r.contains("hands over")), "{:?}", remarks(&told));
+    assert_eq!(mounted(&bed).await, volumes);
+    done(&bed, Ask::Restart { app: app() }).await;
+    assert_eq!(mounted(&bed).await, volumes);
+    done(&bed, Ask::Rollback { app: app(), to: Some(ReleaseNumber(1)) }).await;
+    assert_eq!(mounted(&bed).await, volumes);
+    intact(&bed);
+    let refused = ends(&bed, bed.wish("shop:2", Some("10%"))).await.0.problem.unwrap();
+    assert_eq!((refused.code.as_str(), refused.outcome), ("canary-handover", Outcome::Refused));
+    // A release that fails is taken away, and what serves goes on.
+    bed.engine.script("shop:3", Script { health: vec![Health::Refused], ..Script::default() });
+    let failed = ends(&bed, bed.wish("shop:3", None)).await.0;
+    assert_eq!(failed.outcome, Outcome::Failed, "{failed:#?}");
+    assert_eq!(mounted(&bed).await, volumes);
+    done(&bed, Ask::Rename { app: app(), to: "store".parse().unwrap(), dry_run: false }).await;
+    done(&bed, Ask::Restart { app: Selector("store".into()) }).await;
+    assert_eq!(mounted(&bed).await, volumes);
+    let store = Selector("store".into());
+    done(&bed, Ask::Remove { app: store.clone(), data: false }).await;
+    intact(&bed);
+    done(&bed, Ask::Remove { app: store, data: true }).await;
+    assert!(bed.engine.volume_names().iter().all(|name| !name.starts_with("steps-shop")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn overlap_in_words_lets_two_share() {
+    let bed = bed(&["/data"]).await;
+    done(&bed, with_swap("shop:1", Swap::Overlap)).await;
+    let told = done(&bed, bed.wish("shop:2", None)).await;
+    assert!(!took_turns(&told), "it was chosen");
+    assert!(remarks(&told).iter().any(|r| r.contains("same volumes")), "{:?}", remarks(&told));
+    done(&bed, bed.wish("shop:3", Some("10%"))).await;
+    done(&bed, Ask::Promote { app: app() }).await;
+    done(&bed, Ask::Rollback { app: app(), to: None }).await;
+    assert_eq!(bed.record().await.unwrap().settings().unwrap().swap, Swap::Overlap);
+}
+
+/// An image that is only pulled by the deploy itself: what it declares is known late, and holds all the same.
+#[tokio::test(start_paused = true)]
+async fn an_image_that_turns_out_to_declare_one_takes_turns_too() {
+    let bed = bed(&[]).await;
+    done(&bed, bed.wish("shop:1", None)).await;
+    bed.engine.publish("registry.example/shop:2", "content");
+    bed.engine.declare_when_pulled("registry.example/shop:2", &["/data"]);
+    let change = |canary: Option<&str>| match bed.wish("registry.example/shop:2", canary) {
+        Ask::Deploy(deploy) => Ask::Deploy(Box::new(Deploy { change_image: true, ..*deploy })),
+        other => other,
+    };
+    let refused = ends(&bed, change(Some("10%"))).await.0.problem.unwrap();
+    assert_eq!(refused.code, "canary-handover");
+    bed.engine.forget_image("registry.example/shop:2");
+    let told = done(&bed, change(None)).await;
+    assert!(took_turns(&told), "{:#?}", told.events);
+    assert_eq!(bed.containers().0.len(), 1);
+    assert_eq!(anonymous(&bed), [] as [String; 0]);
+}
+
+/// As a version before 0.1.1 made them: each container has an anonymous volume of its own at the declared path.
+async fn of_before() -> (Bed, [String; 2]) {
+    let bed = bed(&[]).await;
+    let mut own = Vec::new();
+    for image in ["shop:1", "shop:2"] {
+        done(&bed, bed.wish(image, None)).await;
+        let volume = bed.engine.mount_anonymous(&bed.target().unwrap(), "/data");
+        bed.engine.put_file(&volume, "/rows", image);
+        own.push(volume);
+    }
+    for image in IMAGES {
+        bed.engine.declare(image, &["/data"]);
+    }
+    (bed, own.try_into().unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_app_of_a_version_before_goes_on_with_the_very_volume_it_has() {
+    let (bed, [first, second]) = of_before().await;
+    let refused = ends(&bed, bed.wish("shop:3", Some("10%"))).await.0.problem.unwrap();
+    assert_eq!(refused.code, "canary-handover");
+    let told = done(&bed, bed.wish("shop:2", None)).await;
+    assert_eq!(told.finished.as_ref().unwrap().outcome, Outcome::Unchanged, "nothing is changed for its own sake");
+    let told = done(&bed, bed.wish("shop:3", None)).await;
+    assert!(took_turns(&told) && remarks(&told).iter().any(|r| r.contains(&second)), "{:?}", remarks(&told));
+    assert_eq!(mounted(&bed).await["/data"], second);
+    // The kept container of release 1 has what it had then: going back is about image and settings, not about data.
+    let told = done(&bed, Ask::Rollback { app: app(), to: Some(ReleaseNumber(1)) }).await;
+    assert_eq!(mounted(&bed).await["/data"], second);
+    assert_eq!(bed.engine.file(&second, "/rows").as_deref(), Some("shop:2"));
+    // Containers of before go one by one; what they alone had stays, and is said.
+    let mut said = told.finished.unwrap().warnings;
+    for image in ["shop:2", "shop:3"] {
+        said.extend(done(&bed, bed.wish(image, None)).await.finished.unwrap().warnings);
+    }
+    let kept: Vec<_> = said.iter().filter(|text| text.contains("without a name")).collect();
+    assert!(kept.len() == 1 && kept[0].contains(&first), "{said:#?}");
+    assert_eq!(bed.engine.file(&first, "/rows").as_deref(), Some("shop:1"));
+    let owned = bed.record().await.unwrap().owned_volumes;
+    assert_eq!(owned.iter().map(|v| v.release.0).min(), Some(1), "{owned:#?}");
+    // Removed and deployed again: the rows are there.
+    done(&bed, Ask::Remove { app: app(), data: false }).await;
+    assert!(bed.engine.running().keys().all(|name| !name.contains("shop")));
+    done(&bed, bed.wish("shop:2", None)).await;
+    assert_eq!(mounted(&bed).await["/data"], second);
+    assert_eq!(bed.engine.file(&second, "/rows").as_deref(), Some("shop:2"));
+    done(&bed, Ask::Remove { app: app(), data: true }).await;
+    assert_eq!(anonymous(&bed), [] as [String; 0], "they were its own");
+    assert_eq!(removed(&bed).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn removing_an_app_of_a_version_before_keeps_what_its_containers_had() {
+    let (bed, [first, second]) = of_before().await;
+    done(&bed, Ask::Remove { app: app(), data: false }).await;
+    for (volume, rows) in [(&first, "shop:1"), (&second, "shop:2")] {
+        assert_eq!(bed.engine.file(volume, "/rows").as_deref(), Some(rows));
+    }
+    done(&bed, bed.wish("shop:3", None)).await;
+    assert_eq!(mounted(&bed).await["/data"], second, "what served last");
+}
