@@ -44,6 +44,7 @@ pub const TARGETS: &[(&str, &[Parser])] = &[
             (b'p', "proxy-draft", app::proxy_draft),
             (b'v', "env-file", ui::env_file),
             (b's', "since", ui::since),
+            (b'k', "keys", ui::keys),
         ],
     ),
     (

@@ -2,6 +2,7 @@
 
 use super::cli::fuzzing as cli;
 use super::sanitize;
+pub(crate) use super::tui::keys_hold as keys;
 
 pub(crate) use cli::{env_file, since};
 

@@ -12,6 +12,7 @@
 #[path = "../journeys/host.rs"]
 mod host;
 mod journey;
+mod keys;
 mod life;
 mod mending;
 mod names_and_locks;

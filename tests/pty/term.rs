@@ -1,7 +1,8 @@
 //! A terminal with a program in it: what it wrote as bytes, what they look like, and keys for it.
 
 use std::io::{Read as _, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc;
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -23,9 +24,9 @@ const LOOK: Duration = Duration::from_millis(5);
 
 /// A program in a terminal of its own. Dropping it ends the program.
 pub struct Term {
-    screen: Arc<Mutex<vt100::Parser>>,
+    screen: Arc<(Mutex<vt100::Parser>, Condvar)>,
     raw: Arc<Mutex<Vec<u8>>>,
-    keys: Box<dyn Write + Send>,
+    keys: Arc<Mutex<Box<dyn Write + Send>>>,
     pty: Box<dyn MasterPty + Send>,
     child: Box<dyn Child + Send + Sync>,
     reader: Option<JoinHandle<()>>,
@@ -80,7 +81,7 @@ impl Term {
         // Or the reader never sees the end.
         drop(pair.slave);
         let parser = vt100::Parser::new(rows.try_into().unwrap(), columns.try_into().unwrap(), 0);
-        let screen = Arc::new(Mutex::new(parser));
+        let screen = Arc::new((Mutex::new(parser), Condvar::new()));
         let raw = Arc::new(Mutex::new(Vec::new()));
         let mut output = pair.master.try_clone_reader().unwrap();
         let (to_screen, to_raw) = (Arc::clone(&screen), Arc::clone(&raw));
@@ -90,17 +91,18 @@ impl Term {
                 if n == 0 {
                     break;
                 }
-                to_screen.lock().unwrap().process(&bytes[..n]);
+                to_screen.0.lock().unwrap().process(&bytes[..n]);
+                to_screen.1.notify_all();
                 to_raw.lock().unwrap().extend_from_slice(&bytes[..n]);
             }
         });
-        let keys = pair.master.take_writer().unwrap();
+        let keys = Arc::new(Mutex::new(pair.master.take_writer().unwrap()));
         Self { screen, raw, keys, pty: pair.master, child, reader: Some(reader) }
     }
 
     /// What is on the screen.
     pub fn text(&self) -> String {
-        self.screen.lock().unwrap().screen().contents()
+        self.screen.0.lock().unwrap().screen().contents()
     }
 
     /// All bytes so far.
@@ -129,14 +131,42 @@ impl Term {
 
     /// Types.
     pub fn send(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).unwrap();
-        self.keys.flush().unwrap();
+        let mut line = self.keys.lock().unwrap();
+        line.write_all(keys.as_bytes()).unwrap();
+        line.flush().unwrap();
+    }
+
+    /// Sends all of this without a pause; whether the program has read so much of it within the limit that the
+    /// terminal took the rest.
+    pub fn flood(&mut self, bytes: Vec<u8>, limit: Duration) -> bool {
+        let keys = Arc::clone(&self.keys);
+        let (done, taken) = mpsc::channel();
+        std::thread::spawn(move || {
+            let _ = done.send(keys.lock().unwrap().write_all(&bytes).is_ok());
+        });
+        taken.recv_timeout(limit) == Ok(true)
+    }
+
+    /// Looks at the screen as it is now.
+    pub fn look<T>(&self, at: impl FnOnce(&vt100::Screen) -> T) -> T {
+        at(self.screen.0.lock().unwrap().screen())
+    }
+
+    /// Waits for a screen of which this holds, and looks at it whenever the program has written something.
+    pub fn wait_frame(&self, what: &str, holds: impl Fn(&vt100::Screen) -> bool) {
+        let end = Instant::now() + LIMIT;
+        let mut screen = self.screen.0.lock().unwrap();
+        while !holds(screen.screen()) {
+            let left = end.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "no {what:?} within {LIMIT:?} on:\n{}", screen.screen().contents());
+            screen = self.screen.1.wait_timeout(screen, left).unwrap().0;
+        }
     }
 
     /// Changes the terminal's size.
     pub fn resize(&self, columns: u16, rows: u16) {
         let size = (rows.try_into().unwrap(), columns.try_into().unwrap());
-        self.screen.lock().unwrap().screen_mut().set_size(size.0, size.1);
+        self.screen.0.lock().unwrap().screen_mut().set_size(size.0, size.1);
         self.pty.resize(PtySize { rows, cols: columns, ..PtySize::default() }).unwrap();
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::tz::TimeZone;
@@ -11,6 +12,10 @@ use crate::app::{Caller, Clock, Installation, Namespace, Problem, ProxyPorts};
 use super::palette::Depth;
 use super::runner::Runner;
 use super::theme::{DARK, LIGHT, Theme};
+
+/// How long after an Esc more is waited for where nobody says otherwise: a terminal sends a sequence in one go, and nobody
+/// presses a key so soon after Esc.
+const ESCAPE_WAIT: Duration = Duration::from_millis(25);
 
 /// The way to an installation. A dead engine is a state of the console and not the end of it, so it is the console that
 /// opens the door, and opens it again.
@@ -62,6 +67,8 @@ pub struct ConsoleOptions {
     pub reduced_motion: bool,
     /// The mouse selects and scrolls.
     pub mouse: bool,
+    /// How long after an Esc the rest of a key's sequence is waited for, before it is the key Esc.
+    pub escape_wait: Duration,
     /// The engine's name for people, until it has told its own: `ssh://web-1`, `local`.
     pub engine_label: String,
     /// Who sits here.
@@ -82,6 +89,7 @@ impl Default for ConsoleOptions {
             fps: 30,
             reduced_motion: false,
             mouse: true,
+            escape_wait: ESCAPE_WAIT,
             engine_label: "local".into(),
             by: Caller { command: "console".into(), ..Caller::default() },
             zone: TimeZone::UTC,

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use crossterm::Command as _;
 use crossterm::clipboard::CopyToClipboard;
-use crossterm::event::{Event, EventStream};
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::FutureExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -16,6 +15,7 @@ use crate::app::event::Outcome;
 use crate::app::{AppName, Problem};
 
 use super::console::Console;
+use super::input::{Reader, Typed};
 use super::model::Model;
 use super::msg::{Effect, Msg};
 use super::paint::Screen;
@@ -32,6 +32,13 @@ const MOVING: Duration = Duration::from_millis(100);
 
 /// A frame that takes the terminal long to swallow is followed by a pause of so many times that.
 const BREATH: u32 = 4;
+
+/// And one that takes long to draw by a pause of so many times that.
+const REST: u32 = 2;
+
+/// How long messages that wait are taken in before a frame shows what came of them. Who sends without end is not
+/// waited for.
+const TAKING: Duration = Duration::from_millis(8);
 
 /// `once shell` says so when it was not the shell that failed.
 const SHELL_FAILED: i32 = 125;
@@ -62,23 +69,35 @@ pub async fn run(console: Console) -> Result<(), Problem> {
 struct Signals {
     hangup: Signal,
     others: [Signal; 3],
+    resized: Signal,
+}
+
+/// What a signal asks for.
+enum Signalled {
+    End,
+    Resized,
 }
 
 impl Signals {
     fn new() -> io::Result<Self> {
         let others = [SignalKind::terminate(), SignalKind::quit(), SignalKind::interrupt()];
         let [a, b, c] = others.map(signal);
-        Ok(Self { hangup: signal(SignalKind::hangup())?, others: [a?, b?, c?] })
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            others: [a?, b?, c?],
+            resized: signal(SignalKind::window_change())?,
+        })
     }
 
     /// The next one, whichever.
-    async fn next(&mut self) {
+    async fn next(&mut self) -> Signalled {
         let [a, b, c] = &mut self.others;
         tokio::select! {
-            _ = self.hangup.recv() => {}
-            _ = a.recv() => {}
-            _ = b.recv() => {}
-            _ = c.recv() => {}
+            _ = self.hangup.recv() => Signalled::End,
+            _ = a.recv() => Signalled::End,
+            _ = b.recv() => Signalled::End,
+            _ = c.recv() => Signalled::End,
+            _ = self.resized.recv() => Signalled::Resized,
         }
     }
 
@@ -92,14 +111,22 @@ struct Running {
     m: Model,
     guard: Session,
     signals: Signals,
-    keys: Option<EventStream>,
+    keys: Option<Reader>,
     messages: mpsc::Receiver<Msg>,
     tasks: Tasks,
     screen: Screen<io::Stdout>,
     clock: std::sync::Arc<dyn crate::app::Clock>,
     frame_every: Duration,
+    /// When the next frame is due; a key's answer may be ahead of it by `pause`.
     next_frame: Instant,
+    /// What the terminal and this machine need after a frame.
+    pause: Duration,
+    /// Something on the screen is not as the model has it.
     dirty: bool,
+    /// So is the answer to a key.
+    answer: bool,
+    /// When the question on top was painted.
+    asked: Option<std::time::Instant>,
     quit: bool,
 }
 
@@ -114,14 +141,17 @@ impl Running {
             m,
             guard,
             signals,
-            keys: Some(EventStream::new()),
+            keys: None,
             messages,
             tasks,
             screen: Screen::new(io::stdout()),
             clock,
             frame_every: Duration::from_millis(1000 / fps),
             next_frame: Instant::now(),
+            pause: Duration::ZERO,
             dirty: true,
+            answer: false,
+            asked: None,
             quit: false,
         }
     }
@@ -129,34 +159,40 @@ impl Running {
     async fn until_left(&mut self) -> io::Result<()> {
         let mut tick = Instant::now() + RESTING;
         while !self.quit {
-            if self.dirty && Instant::now() >= self.next_frame {
+            if self.dirty && Instant::now() >= self.due() {
                 self.draw()?;
             }
-            let keys = self.keys.get_or_insert_with(EventStream::new);
-            let event = tokio::select! {
+            let due = self.due();
+            let keys = match &mut self.keys {
+                Some(keys) => keys,
+                none => none.insert(Reader::start(self.m.options.escape_wait)?),
+            };
+            tokio::select! {
                 biased;
-                () = self.signals.next() => return Ok(()),
-                event = keys.next() => match event {
-                    Some(Ok(event)) => translate(event),
+                signal = self.signals.next() => match signal {
+                    Signalled::End => return Ok(()),
+                    Signalled::Resized => self.resized().await?,
+                },
+                typed = keys.next() => match typed {
+                    Some(typed) => self.typed(typed?).await?,
                     // The terminal is gone.
-                    Some(Err(error)) => return Err(error),
                     None => return Ok(()),
                 },
-                msg = self.messages.recv() => msg,
-                () = sleep_until(self.next_frame), if self.dirty => None,
+                () = sleep_until(due), if self.dirty => {}
                 () = sleep_until(tick) => {
-                    let every = if self.m.is_moving() && !self.m.options.reduced_motion { MOVING } else { RESTING };
-                    tick = Instant::now() + every;
-                    Some(Msg::Tick(self.clock.now()))
+                    tick = Instant::now() + if self.is_moving() { MOVING } else { RESTING };
+                    self.take(Msg::Tick(self.clock.now())).await?;
                 }
-            };
-            if self.m.is_moving() && !self.m.options.reduced_motion {
+                // Last: there may always be one.
+                msg = self.messages.recv() => match msg {
+                    Some(msg) => self.take(msg).await?,
+                    None => return Ok(()),
+                },
+            }
+            if self.is_moving() {
                 tick = tick.min(Instant::now() + MOVING);
             }
-            if let Some(msg) = event {
-                self.take(msg).await?;
-            }
-            self.drain().await?;
+            self.take_waiting().await?;
             if !session::Session::is_on() {
                 // A panic somewhere has given the terminal back and been told; drawing on would hide it.
                 return Err(io::Error::other("the console was ended by a bug"));
@@ -165,18 +201,42 @@ impl Running {
         Ok(())
     }
 
-    /// Takes in all that waits, so that one frame shows all of it.
-    async fn drain(&mut self) -> io::Result<()> {
-        while let Ok(msg) = self.messages.try_recv() {
-            self.take(msg).await?;
-        }
-        loop {
-            let Some(keys) = self.keys.as_mut() else { return Ok(()) };
-            let Some(Some(Ok(event))) = keys.next().now_or_never() else { return Ok(()) };
-            if let Some(msg) = translate(event) {
+    fn is_moving(&self) -> bool {
+        self.m.is_moving() && !self.m.options.reduced_motion
+    }
+
+    /// When the next frame is to be drawn. The answer to a key does not wait its turn but takes that of the next frame:
+    /// in the long run there are no more frames than without it.
+    fn due(&self) -> Instant {
+        let ahead = if self.answer { self.pause } else { Duration::ZERO };
+        self.next_frame.checked_sub(ahead).unwrap_or(self.next_frame)
+    }
+
+    /// Takes in what waits, so that one frame shows all of it; keys first.
+    async fn take_waiting(&mut self) -> io::Result<()> {
+        let end = Instant::now() + TAKING;
+        while !self.quit && Instant::now() < end {
+            if let Some(typed) = self.keys.as_mut().and_then(Reader::ready) {
+                self.typed(typed?).await?;
+            } else if let Ok(msg) = self.messages.try_recv() {
                 self.take(msg).await?;
+            } else {
+                break;
             }
         }
+        Ok(())
+    }
+
+    /// Takes in what one read of the terminal brought.
+    async fn typed(&mut self, typed: Typed) -> io::Result<()> {
+        self.answer = true;
+        self.m.typed_early = self.asked.is_some_and(|asked| typed.since <= asked);
+        self.take(Msg::Typed(typed.events)).await
+    }
+
+    async fn resized(&mut self) -> io::Result<()> {
+        let (columns, rows) = crossterm::terminal::size().unwrap_or(self.m.size);
+        self.take(Msg::Resize(columns, rows)).await
     }
 
     async fn take(&mut self, msg: Msg) -> io::Result<()> {
@@ -201,10 +261,16 @@ impl Running {
     fn draw(&mut self) -> io::Result<()> {
         let began = Instant::now();
         let drawn = screen::draw(&self.m);
+        let writing = Instant::now();
         self.screen.show(drawn.buffer, drawn.cursor)?;
-        let pause = (began.elapsed() * BREATH).max(self.frame_every);
-        self.next_frame = Instant::now() + pause;
-        self.dirty = false;
+        let now = Instant::now();
+        self.pause = ((now - writing) * BREATH).max((now - began) * REST).max(self.frame_every);
+        // Behind the turn that an answer took, not behind the answer.
+        self.next_frame = self.next_frame.max(now) + self.pause;
+        (self.dirty, self.answer) = (false, false);
+        if self.m.is_asking_anew() {
+            self.asked = Some(std::time::Instant::now());
+        }
         // Not a message like others: a frame must not ask for the next one.
         update(&mut self.m, Msg::Painted(drawn.hits));
         Ok(())
@@ -220,6 +286,8 @@ impl Running {
     }
 
     fn away(&mut self) {
+        // What was read and not taken yet was typed for whoever has the terminal next, and cannot be given to it: it is
+        // no command of ours.
         self.keys = None;
         Session::leave();
     }
@@ -263,15 +331,5 @@ impl Running {
         };
         update(&mut self.m, Msg::Problem(problem));
         Ok(())
-    }
-}
-
-fn translate(event: Event) -> Option<Msg> {
-    match event {
-        Event::Key(key) => Some(Msg::Key(key)),
-        Event::Paste(text) => Some(Msg::Paste(text)),
-        Event::Mouse(mouse) => Some(Msg::Mouse(mouse)),
-        Event::Resize(columns, rows) => Some(Msg::Resize(columns, rows)),
-        Event::FocusGained | Event::FocusLost => None,
     }
 }

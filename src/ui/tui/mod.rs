@@ -3,13 +3,14 @@
 //! One owner of all state ([`model`]), one type for all that happens ([`msg`]), one pure function that changes the
 //! state and says what to do ([`update`]), tasks that do it ([`tasks`]), screens that draw from `&Model`
 //! ([`screen`]). Keys come from one table ([`keymap`]); colours are roles ([`theme`]) that [`palette`] brings down to
-//! what the terminal can show. Nothing here knows Docker or the proxy but through the ports of [`crate::app`].
+//! what the terminal can show. A thread reads the terminal ([`input`]). Nothing here knows Docker or the proxy but through the ports of [`crate::app`].
 
 mod canvas;
 mod console;
 mod event_loop;
 mod format;
 mod glyph;
+mod input;
 #[cfg(test)]
 mod journeys;
 mod keymap;
@@ -36,5 +37,7 @@ mod widget;
 
 pub use console::{Console, ConsoleOptions, Door};
 pub use event_loop::run;
+#[cfg(any(fuzzing, test))]
+pub(crate) use input::holds as keys_hold;
 pub use palette::Depth;
 pub use runner::{Runner, Running};

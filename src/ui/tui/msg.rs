@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crossterm::event::{KeyEvent, MouseEvent};
+use crossterm::event::Event;
 use jiff::Timestamp;
 use ratatui::layout::Rect;
 
@@ -19,12 +19,8 @@ use super::model::{Examined, RowKey, Tab};
 /// Something happened.
 #[derive(Debug, Clone)]
 pub(crate) enum Msg {
-    /// A key was pressed.
-    Key(KeyEvent),
-    /// Text was pasted.
-    Paste(String),
-    /// A button or the wheel of the mouse.
-    Mouse(MouseEvent),
+    /// Keys, pastes, buttons and turns of the wheel, as they came at once.
+    Typed(Vec<Event>),
     /// The terminal has another size now.
     Resize(u16, u16),
     /// It is later.

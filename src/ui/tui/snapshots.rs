@@ -1,6 +1,6 @@
 //! Every screen at every size, as text with its styles. Read them: they are what people see.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use ratatui::style::Modifier;
 
 use super::console::ConsoleOptions;
@@ -29,13 +29,16 @@ pub(crate) fn press(m: &mut Model, keys: &str) -> Vec<super::msg::Effect> {
             }
             key => {
                 for c in key.chars() {
-                    effects.extend(feed(m, Msg::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE))));
+                    effects.extend(feed(
+                        m,
+                        Msg::Typed(vec![Event::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE))]),
+                    ));
                     feed(m, Msg::Painted(Vec::new()));
                 }
                 continue;
             }
         };
-        effects.extend(feed(m, Msg::Key(KeyEvent::new(code, modifiers))));
+        effects.extend(feed(m, Msg::Typed(vec![Event::Key(KeyEvent::new(code, modifiers))])));
         feed(m, Msg::Painted(Vec::new()));
     }
     effects
@@ -213,7 +216,7 @@ pub(crate) const SCENES: &[Scene] = &[
     ("new_app", |w, h, o| {
         let mut m = sample::host(w, h, o);
         press(&mut m, "n");
-        feed(&mut m, Msg::Paste("ghcr.io/acme/wiki:2.0".into()));
+        feed(&mut m, Msg::Typed(vec![Event::Paste("ghcr.io/acme/wiki:2.0".into())]));
         press(&mut m, "down down https://wiki");
         m
     }),

@@ -112,6 +112,11 @@ pub(crate) struct ConsoleArgs {
     /// Draw the console with ASCII characters only
     #[arg(long)]
     pub(crate) ascii: bool,
+    /// Milliseconds that the console waits after Esc for the rest of a key, 0 to 5000; more on a slow line that takes
+    /// arrow keys apart
+    #[arg(long, value_name = "MS", default_value_t = 25, env = "ONCE_ESCAPE_WAIT",
+          value_parser = clap::value_parser!(u16).range(0..=5000))]
+    pub(crate) escape_wait: u16,
 }
 
 #[derive(Debug, Subcommand)]

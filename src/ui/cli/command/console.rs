@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -53,6 +54,7 @@ fn options(session: &Session<'_>, args: &ConsoleArgs) -> ConsoleOptions {
         read_only: args.read_only,
         ascii: args.ascii || found.ascii,
         color,
+        escape_wait: Duration::from_millis(args.escape_wait.into()),
         engine_label: global.on.clone().or_else(|| std::env::var("DOCKER_HOST").ok()).unwrap_or_else(|| "local".into()),
         by: session.caller(),
         command,

@@ -1,6 +1,6 @@
 //! Any message, at any size.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use proptest::prelude::*;
 
 use crate::app::OpId;
@@ -33,12 +33,12 @@ fn any_msg() -> impl Strategy<Value = Msg> {
         ]),
     ];
     let key = (letters, any::<bool>()).prop_map(|(code, ctrl)| {
-        Msg::Key(KeyEvent::new(code, if ctrl { KeyModifiers::CONTROL } else { KeyModifiers::NONE }))
+        Msg::Typed(vec![Event::Key(KeyEvent::new(code, if ctrl { KeyModifiers::CONTROL } else { KeyModifiers::NONE }))])
     });
     let mouse = (0u16..250, 0u16..80, 0usize..3).prop_map(|(column, row, kind)| {
         let kind =
             [MouseEventKind::Down(MouseButton::Left), MouseEventKind::ScrollUp, MouseEventKind::ScrollDown][kind];
-        Msg::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE })
+        Msg::Typed(vec![Event::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE })])
     });
     let other = (0usize..19).prop_map(|n| match n {
         0 => Msg::Snapshot(Box::new(sample::snapshot())),
@@ -63,7 +63,7 @@ fn any_msg() -> impl Strategy<Value = Msg> {
         14 => Msg::Examined(Ok(Box::new(sample::examined()))),
         15 => Msg::Examined(Err(sample::problem())),
         13 => Msg::Lost(OpId("f00d".into()), sample::problem()),
-        _ => Msg::Paste("ghcr.io/a/b:1\n日本".into()),
+        _ => Msg::Typed(vec![Event::Paste("ghcr.io/a/b:1\n日本".into())]),
     });
     let step = (0usize..20, any::<bool>()).prop_map(|(n, good)| {
         let all = sample::deploy("f00d", good);

@@ -1,6 +1,6 @@
 //! What changes an app asks first.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 
 use crate::app::event::LockView;
 use crate::app::ledger::RunState;
@@ -29,7 +29,7 @@ fn nothing_changes_an_app_without_a_yes() {
 #[test]
 fn keys_typed_before_a_question_was_painted_never_reach_it() {
     let mut m = host();
-    let key = |code| Msg::Key(KeyEvent::new(code, KeyModifiers::NONE));
+    let key = |code| Msg::Typed(vec![Event::Key(KeyEvent::new(code, KeyModifiers::NONE))]);
     let mut effects = Vec::new();
     for code in [KeyCode::Char('r'), KeyCode::Right, KeyCode::Enter] {
         effects.extend(feed(&mut m, key(code)));

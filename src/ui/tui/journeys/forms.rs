@@ -1,5 +1,7 @@
 //! Forms: what is typed, what is sent.
 
+use crossterm::event::Event;
+
 use crate::app::Ask;
 
 use super::super::console::ConsoleOptions;
@@ -55,11 +57,11 @@ fn hostnames_are_added_and_dropped() {
     press(&mut m, "e");
     let form = m.form.as_mut().unwrap();
     form.cursor = form.rows.iter().position(|r| r.value.value() == "books.example.com").unwrap();
-    feed(&mut m, Msg::Paste(" www.example.com".into()));
+    feed(&mut m, Msg::Typed(vec![Event::Paste(" www.example.com".into())]));
     // The paste is trimmed: a space has to be typed.
     assert!(m.form.as_ref().unwrap().rows.iter().any(|r| r.value.value() == "books.example.comwww.example.com"));
     press(&mut m, "^u");
-    feed(&mut m, Msg::Paste("books.example.com b.example.com".into()));
+    feed(&mut m, Msg::Typed(vec![Event::Paste("books.example.com b.example.com".into())]));
     let effects = press(&mut m, "^s");
     let [Ask::Deploy(deploy)] = asked(&effects)[..] else { panic!("{effects:?}") };
     assert_eq!(deploy.draft.hosts, ["b.example.com".parse().unwrap()]);
@@ -75,10 +77,10 @@ fn a_new_app_needs_an_image_and_says_so() {
     assert_eq!(m.form.as_ref().unwrap().kind, FormKind::New);
     assert!(asked(&press(&mut m, "down x ^s")).is_empty());
     assert_eq!(m.form.as_ref().unwrap().cursor, 0, "the focus goes to what is missing");
-    feed(&mut m, Msg::Paste("ghcr.io/acme/wiki:2.0\nrm -rf".into()));
+    feed(&mut m, Msg::Typed(vec![Event::Paste("ghcr.io/acme/wiki:2.0\nrm -rf".into())]));
     assert!(m.form.as_ref().unwrap().rows[0].error.is_some(), "a paste of two lines does not submit");
     press(&mut m, "^u");
-    feed(&mut m, Msg::Paste("ghcr.io/acme/wiki:2.0".into()));
+    feed(&mut m, Msg::Typed(vec![Event::Paste("ghcr.io/acme/wiki:2.0".into())]));
     let effects = press(&mut m, "^s");
     let [Ask::Deploy(deploy)] = asked(&effects)[..] else { panic!("{effects:?}") };
     assert_eq!((deploy.name.as_ref().unwrap().as_str(), deploy.dry_run, deploy.existing.is_none()), ("x", true, true));

@@ -128,6 +128,8 @@ pub(crate) struct Model {
     pub page_at: usize,
     /// Changes that ended and whose events the proxy still has.
     pub told: Vec<OpId>,
+    /// What is being typed began before the question on top was painted, so it is no answer to it.
+    pub typed_early: bool,
     /// A short word in the footer, and until when.
     pub notice: Option<(String, Timestamp)>,
 }
@@ -189,6 +191,7 @@ impl Model {
             compare: None,
             page_at: 0,
             told: Vec::new(),
+            typed_early: false,
             notice: None,
         }
     }
@@ -405,6 +408,11 @@ impl Model {
                 (Pane::Detail, _) => vec![Ctx::Detail, Ctx::App, Ctx::Global],
             },
         }
+    }
+
+    /// Whether there is a question on top that was never painted.
+    pub(crate) fn is_asking_anew(&self) -> bool {
+        matches!(self.overlays.last(), Some(Overlay::Confirm(c)) if c.asked_at == self.frames)
     }
 
     /// Whether something on the screen moves by itself: a spinner, a running clock.

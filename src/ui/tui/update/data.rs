@@ -86,7 +86,7 @@ pub(super) fn take(m: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Examined(answer) => m.host_view.take(m.now, answer.map(|examined| *examined)),
         Msg::Activity(entries) => m.activity = Some(entries),
         Msg::Problem(problem) => report(m, problem),
-        Msg::Key(_) | Msg::Paste(_) | Msg::Mouse(_) | Msg::Resize(..) | Msg::Painted(_) => {}
+        Msg::Typed(_) | Msg::Resize(..) | Msg::Painted(_) => {}
     }
     Vec::new()
 }

@@ -13,19 +13,17 @@ use super::{actions, activity, forms, host, nav, overlays, releases};
 /// Rows a turn of the wheel moves.
 const WHEEL: isize = 3;
 
-pub(super) fn key(m: &mut Model, key: KeyEvent) -> Vec<Effect> {
+/// Bytes of a line of text. The longest value an app can have is as long.
+const TEXT_MAX: usize = 64 * 1024;
+
+/// Takes a key that was pressed so many times in a row; more than once only keys that move.
+pub(super) fn key(m: &mut Model, key: KeyEvent, times: usize, steps: usize) -> Vec<Effect> {
     let movement = matches!(key.code, KeyCode::Up | KeyCode::Down | KeyCode::PageUp | KeyCode::PageDown);
     let typed = matches!(key.code, KeyCode::Backspace | KeyCode::Char(_)) && is_text(m);
     match key.kind {
         KeyEventKind::Press => {}
         KeyEventKind::Repeat if movement || typed || key.code == KeyCode::Backspace => {}
         _ => return Vec::new(),
-    }
-    // Esc and the next key arrive as one where the line is slow or the hand is quick.
-    if let (KeyCode::Char(_), true, false) = (key.code, key.modifiers.contains(KeyModifiers::ALT), is_text(m)) {
-        let mut effects = self::key(m, KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE));
-        effects.extend(self::key(m, KeyEvent::new(key.code, key.modifiers - KeyModifiers::ALT)));
-        return effects;
     }
     if is_early(m) {
         return Vec::new();
@@ -53,16 +51,34 @@ pub(super) fn key(m: &mut Model, key: KeyEvent) -> Vec<Effect> {
         notice(m, "read-only console: nothing can be changed here");
         return Vec::new();
     }
-    command(m, binding.cmd)
+    if m.overlays.is_empty() && m.view == View::Main {
+        moved(m, binding.cmd, times)
+    } else {
+        again(m, binding.cmd, times.min(steps))
+    }
+}
+
+/// Carries a command out so many times.
+fn again(m: &mut Model, cmd: Cmd, times: usize) -> Vec<Effect> {
+    (0..times).flat_map(|_| command(m, cmd)).collect()
+}
+
+/// Carries a command out in the list or the detail, where a move of many rows is as quick as one of one.
+fn moved(m: &mut Model, cmd: Cmd, times: usize) -> Vec<Effect> {
+    if !matches!(cmd, Cmd::Up | Cmd::Down | Cmd::PageUp | Cmd::PageDown) {
+        return command(m, cmd);
+    }
+    nav::by(m, cmd, times);
+    Vec::new()
 }
 
 /// Keys typed before a question was on the screen are not answers to it.
 fn is_early(m: &Model) -> bool {
-    matches!(m.overlays.last(), Some(Overlay::Confirm(c)) if c.asked_at == m.frames)
+    matches!(m.overlays.last(), Some(Overlay::Confirm(c)) if c.asked_at == m.frames || m.typed_early)
 }
 
 /// Whether a line of text has the keys.
-fn is_text(m: &Model) -> bool {
+pub(super) fn is_text(m: &Model) -> bool {
     match m.overlays.last() {
         Some(Overlay::Filter(_) | Overlay::Search(_) | Overlay::Palette(_)) => true,
         Some(Overlay::Confirm(c)) => c.is_typed(),
@@ -87,19 +103,41 @@ fn is_for_text(m: &Model, key: &KeyEvent) -> bool {
     }
 }
 
+/// Takes text that was pasted: it is never a command.
 pub(super) fn paste(m: &mut Model, text: &str) -> Vec<Effect> {
-    if is_early(m) || !is_text(m) {
-        return Vec::new();
+    if is_text(m) {
+        insert(m, text.trim());
     }
-    let clean: String = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    overlays::edit(m, |input| {
-        let at = input.cursor();
-        let mut chars: Vec<char> = input.value().chars().collect();
-        let at = at.min(chars.len());
-        chars.splice(at..at, clean.chars());
-        *input = Input::new(chars.into_iter().collect()).with_cursor(at + clean.chars().count());
-    });
     Vec::new()
+}
+
+/// Takes letters that were typed in one go.
+pub(super) fn typed(m: &mut Model, text: &str) -> Vec<Effect> {
+    insert(m, text);
+    Vec::new()
+}
+
+/// Puts text where the cursor of the line in focus is; nothing of it where the line would get too long.
+fn insert(m: &mut Model, text: &str) {
+    if is_early(m) {
+        return;
+    }
+    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut full = false;
+    overlays::edit(m, |input| {
+        full = input.value().len() + clean.len() > TEXT_MAX;
+        if full {
+            return;
+        }
+        let at = input.value().char_indices().nth(input.cursor()).map_or(input.value().len(), |(at, _)| at);
+        let mut value = input.value().to_owned();
+        value.insert_str(at, &clean);
+        let cursor = input.cursor() + clean.chars().count();
+        *input = Input::new(value).with_cursor(cursor);
+    });
+    if full {
+        notice(m, "too long: a line takes 64 KiB of text at most");
+    }
 }
 
 pub(super) fn mouse(m: &mut Model, event: MouseEvent) -> Vec<Effect> {
@@ -111,23 +149,29 @@ pub(super) fn mouse(m: &mut Model, event: MouseEvent) -> Vec<Effect> {
     }
     match event.kind {
         MouseEventKind::Down(MouseButton::Left) => under.first().map_or_else(Vec::new, |hit| click(m, hit)),
-        MouseEventKind::ScrollDown => wheel(m, &under, WHEEL),
-        MouseEventKind::ScrollUp => wheel(m, &under, -WHEEL),
         _ => Vec::new(),
     }
 }
 
-fn wheel(m: &mut Model, under: &[Hit], by: isize) -> Vec<Effect> {
+/// Takes so many turns of the wheel at one place.
+pub(super) fn wheel(m: &mut Model, event: MouseEvent, times: usize, steps: usize) -> Vec<Effect> {
+    let at = Position::new(event.column, event.row);
+    if is_early(m) {
+        return Vec::new();
+    }
+    let down = event.kind == MouseEventKind::ScrollDown;
     if m.overlays.is_empty() && m.view == View::Main {
-        if under.contains(&Hit::List) {
-            nav::list(m, by.signum());
-        } else if under.contains(&Hit::Detail) {
-            nav::detail(m, by);
+        let turns = isize::try_from(times).unwrap_or(isize::MAX);
+        let turns = if down { turns } else { -turns };
+        let under = |hit: &Hit| m.hits.iter().any(|(area, of)| area.contains(at) && of == hit);
+        if under(&Hit::List) {
+            nav::list(m, turns);
+        } else if under(&Hit::Detail) {
+            nav::detail(m, turns.saturating_mul(WHEEL));
         }
         return Vec::new();
     }
-    let cmd = if by > 0 { Cmd::Down } else { Cmd::Up };
-    command(m, cmd)
+    again(m, if down { Cmd::Down } else { Cmd::Up }, times.min(steps))
 }
 
 fn click(m: &mut Model, hit: &Hit) -> Vec<Effect> {
@@ -201,14 +245,9 @@ pub(super) fn command(m: &mut Model, cmd: Cmd) -> Vec<Effect> {
 }
 
 fn main(m: &mut Model, cmd: Cmd) -> Vec<Effect> {
-    let page = isize::try_from(super::super::layout::list_rows(m)).unwrap_or(1).max(1);
     let in_list = m.pane == Pane::List;
-    let step = |m: &mut Model, by: isize| if in_list { nav::list(m, by) } else { nav::detail(m, by) };
     match cmd {
-        Cmd::Up => step(m, -1),
-        Cmd::Down => step(m, 1),
-        Cmd::PageUp => step(m, -page),
-        Cmd::PageDown => step(m, page),
+        Cmd::Up | Cmd::Down | Cmd::PageUp | Cmd::PageDown => nav::by(m, cmd, 1),
         Cmd::Top if in_list => nav::list_end(m, false),
         Cmd::Bottom if in_list => nav::list_end(m, true),
         Cmd::Top => nav::detail(m, -1_000_000),

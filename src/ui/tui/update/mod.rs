@@ -11,9 +11,12 @@ mod menu;
 mod nav;
 mod overlays;
 mod releases;
+mod typed;
 
 pub(crate) use actions::command_of;
 pub(crate) use host::words as words_of_fix;
+
+use crossterm::event::Event;
 
 use super::model::{Model, View};
 use super::msg::{Effect, Msg};
@@ -22,9 +25,7 @@ use super::msg::{Effect, Msg};
 pub(crate) fn update(m: &mut Model, msg: Msg) -> Vec<Effect> {
     let before = (m.selected.clone(), m.tab);
     let mut effects = match msg {
-        Msg::Key(key) => keys::key(m, key),
-        Msg::Paste(text) => keys::paste(m, &text),
-        Msg::Mouse(event) => keys::mouse(m, event),
+        Msg::Typed(events) => return typed_in(m, &events),
         Msg::Resize(columns, rows) => {
             m.size = (columns, rows);
             nav::keep_in_view(m);
@@ -41,8 +42,20 @@ pub(crate) fn update(m: &mut Model, msg: Msg) -> Vec<Effect> {
     if before != (m.selected.clone(), m.tab) {
         m.detail_at = 0;
     }
+    effects.extend(looked_after(m));
+    effects
+}
+
+fn typed_in(m: &mut Model, events: &[Event]) -> Vec<Effect> {
+    let mut effects = typed::take(m, events);
+    effects.extend(looked_after(m));
+    effects
+}
+
+/// What follows from where the model stands now.
+fn looked_after(m: &mut Model) -> Vec<Effect> {
     nav::keep_in_view(m);
-    effects.extend(host::go_on(m));
+    let mut effects = host::go_on(m);
     effects.extend(host::look(m));
     effects.extend(activity::look(m));
     if matches!(m.view, View::Main) {

@@ -1,7 +1,21 @@
 //! Moving about: rows, tabs, panes, pages.
 
+use super::super::keymap::Cmd;
 use super::super::layout;
 use super::super::model::{Model, Pane, RowKey, Tab, View};
+
+/// Moves by so many rows or pages in the half that has the keys.
+pub(super) fn by(m: &mut Model, cmd: Cmd, times: usize) {
+    let page = isize::try_from(layout::list_rows(m)).unwrap_or(1).max(1);
+    let one = match cmd {
+        Cmd::Up => -1,
+        Cmd::PageUp => -page,
+        Cmd::PageDown => page,
+        _ => 1,
+    };
+    let by = one.saturating_mul(isize::try_from(times).unwrap_or(isize::MAX));
+    if m.pane == Pane::List { list(m, by) } else { detail(m, by) }
+}
 
 /// Moves the mark of the list by so many rows, stopping at the ends.
 pub(super) fn list(m: &mut Model, by: isize) {
