@@ -126,7 +126,7 @@ fields! {
     SmtpFrom "smtp-from" Email Swap false "From" "the sender's address";
     Memory "memory" Resources Swap false "Memory" "hard limit, as in 512m; empty: none";
     Cpus "cpus" Resources Swap false "CPUs" "share of the processors, as in 0.5; empty: all";
-    Volume "volume" Resources Swap true "Volumes" "NAME:/path or /host/path:/path[:ro]";
+    Volume "volume" Resources Swap true "Volumes" "NAME:/path, docker:NAME:/path or /host/path:/path[:ro]";
     Network "network" Network Swap true "Networks" "engine networks to join beside once's own";
     Label "label" Resources Swap true "Labels" "container labels, KEY=VALUE";
     LogMaxSize "log-max-size" Resources Swap false "Log size" "size at which the log is rotated; three files are kept";

@@ -90,8 +90,9 @@ pub use reconcile::{Sight, reconcile};
 pub use release::{Caller, Release, ReleaseStatus};
 pub use route::{CanaryRoute, Notice, Route, RouteState, Target};
 pub use settings::{
-    AskUrl, AutoUpdate, Cidr, CidrError, EnvKey, EnvKeyError, EnvValue, MASK, MaxAge, MountSource, RateLimit,
-    Retention, Secret, Settings, Smtp, Swap, Switch, Tls, Upstream, UserName, Web, WebError, WordError, defaults,
+    AskUrl, AutoUpdate, Cidr, CidrError, EnvKey, EnvKeyError, EnvValue, MASK, MaxAge, Mount, MountError, MountSource,
+    RateLimit, Retention, Secret, Settings, Smtp, Swap, Switch, Tls, Upstream, UserName, Web, WebError, WordError,
+    defaults,
 };
 pub use takeover::{Adoptable, adoptable};
 pub use units::{ByteSize, Cpus, Port, Span, UnitError, UrlPath, normalised_path};

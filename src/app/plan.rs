@@ -10,7 +10,7 @@ use super::host::Hostname;
 use super::image::ResolvedImage;
 use super::ledger::Generated;
 use super::release::Release;
-use super::settings::{MASK, MountSource, Settings};
+use super::settings::{MASK, Settings};
 use super::shape::Shape;
 use super::units::Port;
 
@@ -242,11 +242,7 @@ fn flatten(settings: &Settings) -> Flat {
         put(Field::AllowIp, Some(&range.to_string()), range.to_string(), range.to_string());
     }
     for (target, source) in &s.volumes {
-        let text = match source {
-            MountSource::Volume { name } => name.clone(),
-            MountSource::External { name } => format!("docker:{name}"),
-            MountSource::Host { path, read_only } => format!("{path}{}", if *read_only { " (read-only)" } else { "" }),
-        };
+        let text = source.to_string();
         put(Field::Volume, Some(target.as_str()), text.clone(), text);
     }
     for (key, value) in &s.labels {

@@ -8,6 +8,7 @@
     reason = "clippy.toml allows these in tests, but does not know that functions tests call are tests"
 )]
 
+mod forms;
 #[allow(dead_code, reason = "shared with the journeys of the command, which need all of it")]
 #[path = "../journeys/host.rs"]
 mod host;

@@ -11,10 +11,11 @@ use super::field::{Field, FieldPath};
 use super::host::Hostname;
 use super::image::ImageRef;
 use super::settings::{
-    AutoUpdate, EnvKey, EnvValue, KeptContainers, KeptImages, MountSource, Secret, Settings, Smtp, Swap, Tls,
+    AutoUpdate, EnvKey, EnvValue, KeptContainers, KeptImages, Mount, MountError, MountSource, Secret, Settings, Smtp,
+    Swap, Tls,
 };
 use super::units::{ByteSize, Cpus, Port, Span, UrlPath};
-use text::{line, memory, missing, parse, positive, volume, word, wrong};
+use text::{line, memory, missing, parse, positive, word, wrong};
 pub use web::WebDraft;
 
 /// The fields of [`WebDraft`]. A field that is neither here nor in one of the tables below does not compile.
@@ -222,8 +223,14 @@ impl Draft {
     }
 
     fn add_volume(&mut self, entry: Option<&str>, text: &str) -> Result<(), FieldError> {
-        let text = entry.map_or_else(|| text.to_owned(), |target| format!("{text}:{target}"));
-        let (target, source) = volume(&text).map_err(|reason| wrong(Field::Volume, &text, reason))?;
+        let mount = match entry {
+            None => text.parse::<Mount>(),
+            Some(target) => match target.parse() {
+                Ok(target) => text.parse::<MountSource>().and_then(|source| Mount::new(source, target)),
+                Err(_) => Err(MountError::Form),
+            },
+        };
+        let Mount { source, target } = mount.map_err(|error| wrong(Field::Volume, text, error.to_string()))?;
         self.volumes.insert(target, source);
         Ok(())
     }

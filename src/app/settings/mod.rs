@@ -2,6 +2,7 @@
 
 mod cidr;
 mod env;
+mod mount;
 mod retention;
 mod web;
 mod words;
@@ -16,6 +17,7 @@ use super::units::{ByteSize, Cpus, Port, Span, UrlPath};
 
 pub use cidr::{Cidr, CidrError};
 pub use env::{EnvKey, EnvKeyError, EnvValue, MASK, Secret};
+pub use mount::{Mount, MountError, MountSource};
 pub use retention::{KeptContainers, KeptImages, Retention};
 pub use web::{AskUrl, MaxAge, RateLimit, UserName, Web, WebError};
 pub use words::{AutoUpdate, Swap, Switch, Tls, Upstream, WordError};
@@ -195,30 +197,6 @@ impl Settings {
         }
         shown
     }
-}
-
-/// What is mounted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MountSource {
-    /// A named volume of this app, `once-<app>-<name>`; kept with the app's data. `[a-z0-9-]`, 1 to 24 characters.
-    Volume {
-        /// The name behind the app's.
-        name: String,
-    },
-    /// A volume of the engine that is not the app's own: it stays where it is, also when the app's data goes.
-    External {
-        /// Its full name.
-        name: String,
-    },
-    /// A directory or file of the host.
-    Host {
-        /// Absolute path on the host.
-        path: String,
-        /// Mounted read-only.
-        #[serde(default)]
-        read_only: bool,
-    },
 }
 
 /// Outgoing mail, handed to the app as `SMTP_*` and `MAILER_FROM_ADDRESS`.

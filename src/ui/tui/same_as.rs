@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::app::{AppName, Ask, Deploy, Draft, Field, MountSource};
+use crate::app::{AppName, Ask, Deploy, Draft, Field, Mount};
 
 use super::format::shell_word;
 
@@ -122,14 +122,8 @@ fn flags(draft: &Draft) -> Vec<String> {
             flag("env", &format!("{key}={}", value.value.expose()));
         }
     }
-    for (target, source) in &draft.volumes {
-        match source {
-            MountSource::Volume { name } => flag("volume", &format!("{name}:{target}")),
-            MountSource::External { name } => flag("volume", &format!("docker:{name}:{target}")),
-            MountSource::Host { path, read_only } => {
-                flag("volume", &format!("{path}:{target}{}", if *read_only { ":ro" } else { "" }));
-            }
-        }
+    for mount in Mount::all(&draft.volumes) {
+        flag("volume", &mount.to_string());
     }
     for network in &draft.networks {
         flag("network", network);

@@ -2,7 +2,7 @@
 
 use crate::app::ledger::RunState;
 use crate::app::{AppName, AppView, observe};
-use crate::app::{Field, MASK, MountSource, ReleaseNumber, Settings};
+use crate::app::{Field, MASK, Mount, ReleaseNumber, Settings};
 use crate::ui::cli::args::ShowArgs;
 use crate::ui::cli::certificates;
 use crate::ui::cli::objects::AppObject;
@@ -143,7 +143,7 @@ fn value(s: &Settings, field: Field) -> Option<String> {
         Field::SmtpFrom => smtp.and_then(|m| m.from.clone()),
         Field::Memory => s.memory.map(|m| m.to_string()),
         Field::Cpus => s.cpus.map(|c| c.to_string()),
-        Field::Volume => joined(s.volumes.iter().map(|(target, source)| mount(source, target.as_str())).collect()),
+        Field::Volume => joined(Mount::all(&s.volumes).map(|mount| mount.to_string()).collect()),
         Field::Network => joined(s.networks.iter().cloned().collect()),
         Field::Label => joined(s.labels.iter().map(|(k, v)| format!("{k}={v}")).collect()),
         Field::LogMaxSize => Some(s.log_max_size.to_string()),
@@ -156,14 +156,5 @@ fn value(s: &Settings, field: Field) -> Option<String> {
         Field::BasicAuth => joined(s.web.basic_auth.keys().map(|user| format!("{user}:{MASK}")).collect()),
         Field::AllowIp => joined(s.web.allow_ip.iter().map(ToString::to_string).collect()),
         field => s.web.text(field),
-    }
-}
-
-fn mount(source: &MountSource, target: &str) -> String {
-    match source {
-        MountSource::Volume { name } => format!("{name}:{target}"),
-        MountSource::External { name } => format!("docker:{name}:{target}"),
-        MountSource::Host { path, read_only: false } => format!("{path}:{target}"),
-        MountSource::Host { path, read_only: true } => format!("{path}:{target}:ro"),
     }
 }

@@ -1,11 +1,13 @@
 //! Forms: what is typed, what is sent.
 
 use crossterm::event::Event;
+use proptest::prelude::*;
+use tui_input::Input;
 
-use crate::app::Ask;
+use crate::app::{Ask, Field, Mount, MountSource, Settings};
 
 use super::super::console::ConsoleOptions;
-use super::super::model::{FormKind, Stage, View};
+use super::super::model::{Form, FormKind, Row, RowKind, Stage, View};
 use super::super::msg::Msg;
 use super::super::sample::{self, feed};
 use super::super::snapshots::press;
@@ -97,4 +99,53 @@ fn a_review_is_sent_off_as_it_was_shown() {
     assert!(!deploy.dry_run);
     assert_eq!(deploy.draft.image.as_ref().unwrap().to_string(), "ghcr.io/acme/books:1.7.9");
     assert!(matches!(m.view, View::Deploy(_)));
+}
+
+fn with_volumes(sources: Vec<MountSource>, from: usize) -> Settings {
+    let mut settings = Settings::new("acme/shop:1".parse().unwrap(), "shop.example.com".parse().unwrap());
+    let at = |n: usize| format!("/mount/{}", n + from).parse().unwrap();
+    settings.volumes = sources.into_iter().enumerate().map(|(n, source)| (at(n), source)).collect();
+    settings
+}
+
+fn volumes(form: &Form) -> Vec<(String, String)> {
+    let rows = form.rows.iter().filter(|row| row.kind == RowKind::Entry(Field::Volume));
+    rows.map(|row| (row.key.value().to_owned(), row.value.value().to_owned())).collect()
+}
+
+fn any_sources() -> impl Strategy<Value = Vec<MountSource>> {
+    let source = prop_oneof![
+        "[a-z0-9]([a-z0-9-]{0,22}[a-z0-9])?".prop_map(|name| MountSource::Volume { name }),
+        "[A-Za-z0-9][A-Za-z0-9_.-]{0,40}".prop_map(|name| MountSource::External { name }),
+        ("(/[a-zA-Z0-9][a-zA-Z0-9._-]{0,11}){1,4}", any::<bool>())
+            .prop_map(|(path, read_only)| MountSource::Host { path, read_only }),
+    ];
+    proptest::collection::vec(source, 0..5)
+}
+
+proptest! {
+    /// What a form shows of the mounts, typed anew, are the same mounts; untouched it asks for none of them.
+    #[test]
+    fn mounts_go_through_the_form_and_back(before in any_sources(), after in any_sources(), from in 0usize..3) {
+        let app = "shop".parse().unwrap();
+        let (before, after) = (with_volumes(before, 0), with_volumes(after, from));
+        let mut form = Form::settings(&app, 1, &before);
+        let Ok(Ask::Deploy(untouched)) = form.ask(false) else { panic!("{form:?}") };
+        prop_assert!(untouched.draft.volumes.is_empty() && untouched.draft.unset.is_empty());
+
+        form.rows.iter_mut().filter(|r| r.kind == RowKind::Entry(Field::Volume)).for_each(|row| row.dropped = true);
+        for (target, source) in &after.volumes {
+            let row = Row::added(Field::Volume);
+            form.rows.push(Row { key: Input::new(target.to_string()), value: Input::new(source.to_string()), ..row });
+        }
+        let Ok(Ask::Deploy(asked)) = form.ask(false) else { panic!("{form:?}") };
+        let merged = asked.draft.merge(Some(&before), None).unwrap();
+        prop_assert_eq!(&merged.volumes, &after.volumes);
+        prop_assert_eq!(volumes(&Form::settings(&app, 2, &merged)), volumes(&Form::settings(&app, 2, &after)));
+        // The command that does the same says each of them.
+        let command = super::super::same_as::command(&Ask::Deploy(asked));
+        for mount in Mount::all(&after.volumes) {
+            prop_assert!(command.contains(&mount.to_string()), "{} {}", command, mount);
+        }
+    }
 }

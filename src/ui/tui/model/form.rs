@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use tui_input::Input;
 
 use crate::app::{
-    AppName, Ask, AutoUpdate, Deploy, Draft, EnvValue, Field, FieldPath, Hostname, MountSource, OpId, PlanView,
-    Problem, Pull, Section, Selector, Settings, Swap, Switch, Tls, Upstream,
+    AppName, Ask, AutoUpdate, Deploy, Draft, EnvValue, Field, FieldPath, Hostname, OpId, PlanView, Problem, Pull,
+    Section, Selector, Settings, Swap, Switch, Tls, Upstream,
 };
 
 /// What a form is for.
@@ -327,12 +327,8 @@ fn rows_of(field: Field, settings: &Settings) -> Vec<Row> {
                 .collect()
         }
         Field::Volume => {
-            let source = |s: &MountSource| match s {
-                MountSource::Volume { name } => name.clone(),
-                MountSource::External { name } => format!("docker:{name}"),
-                MountSource::Host { path, .. } => path.clone(),
-            };
-            settings.volumes.iter().map(|(target, s)| Row::entry(field, target.as_str(), &source(s), false)).collect()
+            let rows = settings.volumes.iter();
+            rows.map(|(target, source)| Row::entry(field, target.as_str(), &source.to_string(), false)).collect()
         }
         Field::Network => settings.networks.iter().map(|n| Row::entry(field, n, "", false)).collect(),
         Field::BasicAuth => settings.web.basic_auth.keys().map(|u| Row::entry(field, u.as_str(), "", true)).collect(),

@@ -168,7 +168,7 @@ fn placeholder(row: &Row) -> &'static str {
         RowKind::Value(Field::Host) => "NAME.localhost",
         RowKind::Value(Field::Port) => "the image's only exposed port, else 80",
         RowKind::Value(Field::HealthPath) => "/up",
-        RowKind::Entry(Field::Volume) => "NAME or /host/path",
+        RowKind::Entry(Field::Volume) => "NAME, docker:NAME or /host/path[:ro]",
         RowKind::Entry(Field::Env) => "empty",
         RowKind::Entry(Field::Network) => "",
         _ => "not set",

@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use crate::app::{Field, MountSource, Section, Settings};
+use crate::app::{Field, Section, Settings};
 
 use super::super::canvas::Canvas;
 use super::super::model::{AppView, text_of};
@@ -66,20 +66,7 @@ fn shown(field: Field, s: &Settings, mask: &str) -> Vec<(String, String)> {
             .iter()
             .map(|(k, v)| (k.to_string(), if v.secret { mask.into() } else { v.value.expose().to_owned() }))
             .collect(),
-        Field::Volume => s
-            .volumes
-            .iter()
-            .map(|(target, source)| {
-                let text = match source {
-                    MountSource::Volume { name } => format!("volume {name}"),
-                    MountSource::External { name } => format!("volume {name} of the engine"),
-                    MountSource::Host { path, read_only } => {
-                        format!("{path}{}", if *read_only { " (read-only)" } else { "" })
-                    }
-                };
-                (target.to_string(), text)
-            })
-            .collect(),
+        Field::Volume => s.volumes.iter().map(|(target, source)| (target.to_string(), source.to_string())).collect(),
         Field::Network => s.networks.iter().map(|n| ("Network".into(), n.clone())).collect(),
         Field::Label => s.labels.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
         Field::SmtpPassword => match s.smtp.as_ref().and_then(|m| m.password.as_ref()) {
