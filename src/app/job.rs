@@ -205,7 +205,8 @@ pub struct Deploy {
     pub start: bool,
     /// `--dry-run`: end after the plan.
     pub dry_run: bool,
-    /// The revision a form was opened on; the change is refused if the app has moved since.
+    /// The revision a form was opened on; the change is refused if the app was changed since. Attempts that failed do not
+    /// count.
     pub expected_revision: Option<u64>,
     /// `--canary`: beside the serving release, for these requests.
     pub canary: Option<CanaryRule>,

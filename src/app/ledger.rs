@@ -69,7 +69,7 @@ impl Ledger {
                 let replayed = self.apps.remove(&app).is_none();
                 Ok(Applied { record: None, release: None, replayed })
             }
-            Transaction::Advance { app, op, phase } => self.change(&app, |record| {
+            Transaction::Advance { app, op, phase } => self.note(&app, |record| {
                 let name = record.name.clone();
                 let intent = record.intent.as_mut().filter(|i| i.op == op).ok_or(Refusal::NotYours { name })?;
                 intent.phase = phase;
@@ -83,11 +83,11 @@ impl Ledger {
                 Ok(())
             }),
             Transaction::Rename { app, name, aliases } => self.rename(&app, name, aliases),
-            Transaction::Sequence { app, number } => self.change_live(&app, |record| {
+            Transaction::Sequence { app, number } => self.note_live(&app, |record| {
                 record.last_sequence = record.last_sequence.max(Some(number));
                 Ok(())
             }),
-            Transaction::Abandon { app, op, release } => self.change(&app, |record| {
+            Transaction::Abandon { app, op, release } => self.note(&app, |record| {
                 record.intent.take_if(|i| i.op == op);
                 if let Some(release) = release
                     && record.release(release.number).is_none()
@@ -96,7 +96,7 @@ impl Ledger {
                 }
                 Ok(())
             }),
-            Transaction::Retire { app, op, took_ms, gone } => self.change(&app, |record| {
+            Transaction::Retire { app, op, took_ms, gone } => self.note(&app, |record| {
                 record.intent.take_if(|i| i.op == op);
                 if let Some(release) = record.releases.iter_mut().find(|r| r.op == op && r.took_ms == 0) {
                     release.took_ms = took_ms;
@@ -104,7 +104,7 @@ impl Ledger {
                 record.forget_containers(&gone);
                 Ok(())
             }),
-            Transaction::ManualLock { app, lock } => self.change_live(&app, |record| {
+            Transaction::ManualLock { app, lock } => self.note_live(&app, |record| {
                 record.manual_lock = lock;
                 Ok(())
             }),
@@ -116,15 +116,47 @@ impl Ledger {
         }
     }
 
+    /// Changes what the app is.
     fn change(
         &mut self,
         app: &AppId,
         act: impl FnOnce(&mut AppRecord) -> Result<(), Refusal>,
     ) -> Result<Applied, Refusal> {
         let mut record = self.get(app).cloned().ok_or_else(|| Refusal::Absent { app: app.clone() })?;
-        act(&mut record)?;
         record.revision += 1;
+        record.changed_revision = Some(record.revision);
+        act(&mut record)?;
         self.keep(record, None)
+    }
+
+    /// Notes something about the app that leaves it what it is: a form that was opened before is as good as new.
+    fn note(
+        &mut self,
+        app: &AppId,
+        act: impl FnOnce(&mut AppRecord) -> Result<(), Refusal>,
+    ) -> Result<Applied, Refusal> {
+        let before = self.get(app).map(AppRecord::last_change);
+        self.change(app, |record| {
+            record.changed_revision = before;
+            act(record)
+        })
+    }
+
+    /// [`Self::note`] of an app that was not removed.
+    fn note_live(
+        &mut self,
+        app: &AppId,
+        act: impl FnOnce(&mut AppRecord) -> Result<(), Refusal>,
+    ) -> Result<Applied, Refusal> {
+        self.live(app)?;
+        self.note(app, act)
+    }
+
+    fn live(&self, app: &AppId) -> Result<(), Refusal> {
+        match self.get(app) {
+            Some(record) if record.is_live() => Ok(()),
+            _ => Err(Refusal::Absent { app: app.clone() }),
+        }
     }
 
     /// A removed app is none until it is created again.
@@ -133,9 +165,7 @@ impl Ledger {
         app: &AppId,
         act: impl FnOnce(&mut AppRecord) -> Result<(), Refusal>,
     ) -> Result<Applied, Refusal> {
-        if self.get(app).is_none_or(|r| !r.is_live()) {
-            return Err(Refusal::Absent { app: app.clone() });
-        }
+        self.live(app)?;
         self.change(app, act)
     }
 
@@ -166,6 +196,7 @@ impl Ledger {
             record.serving = None;
             record.state = RunState::Running;
             record.revision += 1;
+            record.changed_revision = Some(record.revision);
         }
         if let Some(settings) = record.settings() {
             self.check_claim(&record.id, &Claim::of(settings))?;
@@ -192,13 +223,15 @@ impl Ledger {
             return Ok(Applied { record, release, replayed: true });
         }
         let mut number = None;
-        let mut applied = self.change_live(app, |record| {
+        let mut applied = self.note_live(app, |record| {
             if record.intent.as_ref().is_some_and(|i| i.op != op) {
                 return Err(Refusal::NotYours { name: record.name.clone() });
             }
             let given = ReleaseNumber(record.next_release);
             record.next_release += 1;
-            record.intent = Some(Intent { op, release: given, swap, phase: Phase::Preparing, by, since });
+            let changed_before = record.changed_revision;
+            let phase = Phase::Preparing;
+            record.intent = Some(Intent { op, release: given, swap, phase, by, since, changed_before });
             number = Some(given);
             Ok(())
         })?;

@@ -76,3 +76,49 @@ fn a_read_only_mount_is_shown_kept_and_edited() {
     term.wait("release 3 serves");
     assert_eq!(mount(&host, "/data"), (second, true));
 }
+
+#[test]
+fn a_change_that_failed_can_be_tried_again_and_edited() {
+    let host = Host::new();
+    let (good, bad) = (host.image("1", &[]), host.image("2", &[("DEMO_MODE", "exit")]));
+    host.deploy(&good, &[]).expect(0, "created");
+    let mut term = Term::with_app(&host);
+    term.send("d");
+    term.wait("Deploy app.localhost");
+    // The image's text anew.
+    term.send("\x15");
+    term.send(&bad);
+    term.send(REVIEW);
+    term.wait("new container");
+    term.send(ENTER);
+    term.wait("serves on, untouched");
+    term.send("r");
+    term.wait("release 1 → 3");
+    term.wait("serves on, untouched");
+    assert!(!term.text().contains("somebody else"), "{}", term.text());
+    term.send("e");
+    term.wait("Deploy app.localhost");
+    term.send("\x15");
+    let better = host.image("3", &[]);
+    term.send(&better);
+    term.send(REVIEW);
+    term.wait("new container");
+    term.send(ENTER);
+    term.wait("release 4 serves");
+    assert_eq!(host.version(), "3");
+}
+
+#[test]
+fn what_another_person_changed_meanwhile_is_not_overwritten() {
+    let host = Host::new();
+    let image = host.image("1", &[]);
+    host.deploy(&image, &[]).expect(0, "created");
+    let mut term = Term::with_app(&host);
+    term.send("e");
+    term.wait("Settings app.localhost");
+    host.json(&["set", "app", "--note", "theirs"]).expect(0, "updated");
+    to_row(&mut term, "Note");
+    term.send("mine");
+    term.send(REVIEW);
+    term.wait("was changed by somebody else since the form was opened");
+}

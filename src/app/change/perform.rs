@@ -392,7 +392,8 @@ async fn decide(
 
 fn check_revision(record: Option<&AppRecord>, deploy: &Deploy) -> Result<(), Problem> {
     match (record, deploy.expected_revision) {
-        (Some(record), Some(expected)) if record.revision != expected => {
+        // An attempt that failed, one's own or another's, changed nothing that the form shows.
+        (Some(record), Some(expected)) if record.last_change() > expected || record.revision < expected => {
             let message = format!("{} was changed by somebody else since the form was opened", record.name);
             Err(Problem::new(Outcome::Refused, "moved", message).hint("look at the review again"))
         }

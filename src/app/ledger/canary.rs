@@ -126,7 +126,8 @@ impl Ledger {
         self.change_live(app, |record| {
             let name = record.name.clone();
             let mine = |i: &&Intent| &i.op == op && i.phase == Phase::Switched && Some(i.release) == record.serving;
-            let failed = record.intent.as_ref().filter(mine).ok_or(Refusal::NotYours { name: name.clone() })?.release;
+            let intent = record.intent.as_ref().filter(mine).ok_or(Refusal::NotYours { name: name.clone() })?;
+            let (failed, before) = (intent.release, intent.changed_before);
             if record.release(to).is_none() {
                 return Err(Refusal::NothingServes { name });
             }
@@ -140,6 +141,8 @@ impl Ledger {
                 }
             }
             record.serving = Some(to);
+            // It is what it was before the switch.
+            record.changed_revision = before.or(record.changed_revision);
             Ok(())
         })
     }
@@ -147,7 +150,8 @@ impl Ledger {
 
 /// What a change that has already switched is remembered by, until everything is put away.
 fn switched(op: OpId, release: &Release, by: Caller, since: Timestamp) -> Intent {
-    Intent { op, release: release.number, swap: release.settings.swap, phase: Phase::Switched, by, since }
+    let (number, swap) = (release.number, release.settings.swap);
+    Intent { op, release: number, swap, phase: Phase::Switched, by, since, changed_before: None }
 }
 
 impl AppRecord {

@@ -50,6 +50,11 @@ pub struct AppRecord {
     pub former_hosts: Vec<Hostname>,
     /// Goes up by one with every change; a form carries the one it was opened on.
     pub revision: u64,
+    /// The revision of the last change of what the app is: its releases, settings, state, name. What an attempt that
+    /// failed leaves behind, locks, and numbers given out are none. `None`: a version before wrote it, which did not tell
+    /// them apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_revision: Option<u64>,
     /// What the app is meant to do.
     pub state: RunState,
     /// The release that serves, or would if the app were not stopped.
@@ -131,6 +136,9 @@ pub struct Intent {
     pub by: Caller,
     /// Since when.
     pub since: Timestamp,
+    /// [`AppRecord::last_change`] as it was when this one began: it holds again if this one is taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_before: Option<u64>,
 }
 
 /// How far a change got; written before the step it names.
@@ -170,6 +178,7 @@ impl AppRecord {
             owned_volumes: Vec::new(),
             former_hosts: Vec::new(),
             revision: 0,
+            changed_revision: None,
             state: RunState::Running,
             serving: None,
             next_release: 1,
@@ -188,6 +197,12 @@ impl AppRecord {
     #[must_use]
     pub fn release(&self, number: ReleaseNumber) -> Option<&Release> {
         self.releases.iter().find(|r| r.number == number)
+    }
+
+    /// The revision of the last change of what the app is; where that is not known, of the last change at all.
+    #[must_use]
+    pub fn last_change(&self) -> u64 {
+        self.changed_revision.unwrap_or(self.revision)
     }
 
     /// The release that is tried out.

@@ -448,3 +448,57 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_attempt_that_failed_is_no_change_of_the_app() {
+    let mut ledger = Ledger::default();
+    for transaction in [create("shop"), begin("shop", "a"), switch("shop", 1, "a")] {
+        ledger.apply(transaction).unwrap();
+    }
+    let of = |ledger: &Ledger| {
+        let record = ledger.get(&id("shop")).unwrap();
+        (record.revision, record.last_change())
+    };
+    let opened_on = of(&ledger).0;
+    // What is left to do after a switch, a lock, and an attempt that fails before its switch.
+    let failed = Release { status: ReleaseStatus::Failed { why: "exit 1".into() }, ..release("shop", 2, "b") };
+    for transaction in [
+        Transaction::Retire { app: id("shop"), op: op("a"), took_ms: 1, gone: Vec::new() },
+        Transaction::ManualLock { app: id("shop"), lock: None },
+        Transaction::Sequence { app: id("shop"), number: 7 },
+        begin("shop", "b"),
+        Transaction::Advance { app: id("shop"), op: op("b"), phase: Phase::HandingOver },
+        Transaction::Abandon { app: id("shop"), op: op("b"), release: Some(Box::new(failed)) },
+    ] {
+        ledger.apply(transaction).unwrap();
+        assert!(of(&ledger).1 <= opened_on, "{:?}", of(&ledger));
+    }
+    assert!(of(&ledger).0 > opened_on);
+    // One that is taken back after its switch.
+    ledger.apply(begin("shop", "c")).unwrap();
+    ledger.apply(switch("shop", 3, "c")).unwrap();
+    assert!(of(&ledger).1 > opened_on, "it serves for a while");
+    let back = Transaction::Return { app: id("shop"), op: op("c"), to: ReleaseNumber(1), why: "errors".into() };
+    ledger.apply(back).unwrap();
+    assert!(of(&ledger).1 <= opened_on);
+    ledger.apply(Transaction::Retire { app: id("shop"), op: op("c"), took_ms: 1, gone: Vec::new() }).unwrap();
+    // And one that is accepted.
+    ledger.apply(Transaction::Amend { app: id("shop"), settings: Box::new(settings("b.example.com")) }).unwrap();
+    assert_eq!(of(&ledger).0, of(&ledger).1);
+}
+
+#[test]
+fn a_record_of_the_version_before_counts_every_change() {
+    let mut ledger = Ledger::default();
+    for transaction in [create("shop"), begin("shop", "a"), switch("shop", 1, "a")] {
+        ledger.apply(transaction).unwrap();
+    }
+    let mut old = ledger.get(&id("shop")).unwrap().clone();
+    old.changed_revision = None;
+    assert!(!serde_json::to_string(&old).unwrap().contains("changed_revision"));
+    assert_eq!(old.last_change(), old.revision);
+    let mut ledger = Ledger::from_records([old.clone()]);
+    ledger.apply(Transaction::ManualLock { app: id("shop"), lock: None }).unwrap();
+    let record = ledger.get(&id("shop")).unwrap();
+    assert_eq!((record.revision, record.last_change()), (old.revision + 1, old.revision));
+}
