@@ -24,5 +24,6 @@ mod newer;
 mod ports;
 mod quiet;
 mod releases_and_activity;
+mod shell;
 mod term;
 mod upgrade;

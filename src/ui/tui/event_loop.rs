@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::app::event::Outcome;
 use crate::app::{AppName, Problem};
+use crate::ui::sanitize;
 
 use super::console::Console;
 use super::input::{Reader, Typed};
@@ -314,16 +315,17 @@ impl Running {
         let (program, args) = self.m.options.command.clone();
         let name = app.clone();
         let shell = tokio::task::spawn_blocking(move || {
-            std::process::Command::new(program).args(args).arg("shell").arg(name.as_str()).status()
+            let mut command = std::process::Command::new(program);
+            // The shell itself has a terminal of its own in the container, and writes nothing there.
+            command.args(args).arg("shell").arg(name.as_str()).stderr(std::process::Stdio::piped());
+            let child = command.spawn()?;
+            child.wait_with_output()
         });
-        let status = shell.await.map_err(io::Error::other)?;
+        let output = shell.await.map_err(io::Error::other)?;
         self.signals.forget_interrupts();
         self.back()?;
-        let problem = match status {
-            Ok(status) if status.code() == Some(SHELL_FAILED) => {
-                Problem::new(Outcome::Environment, "no-shell", format!("no shell could be opened in {app}"))
-                    .hint(format!("`once shell {app}` says why"))
-            }
+        let problem = match output {
+            Ok(output) if output.status.code() == Some(SHELL_FAILED) => no_shell(&app, &output.stderr),
             Ok(_) => return Ok(()),
             Err(error) => {
                 Problem::new(Outcome::Environment, "no-shell", "the shell could not be started").because(&error)
@@ -332,4 +334,21 @@ impl Running {
         update(&mut self.m, Msg::Problem(problem));
         Ok(())
     }
+}
+
+/// Why there is no shell, as `once shell` says it: the error, its causes, what to do.
+fn no_shell(app: &AppName, said: &[u8]) -> Problem {
+    let said = String::from_utf8_lossy(said);
+    let lines = || said.lines().map(sanitize::line).filter(|line| !line.is_empty());
+    let of = |label: &str| lines().filter_map(|line| line.strip_prefix(label).map(str::to_owned)).collect::<Vec<_>>();
+    let why = of("error: ").into_iter().next();
+    let why = why.or_else(|| lines().next().map(|line| line.into_owned()));
+    let message = match why {
+        Some(why) => format!("no shell in {app}: {why}"),
+        None => format!("no shell could be opened in {app}"),
+    };
+    let mut problem = Problem::new(Outcome::Environment, "no-shell", message);
+    problem.causes = of("cause: ");
+    problem.hints = of("hint: ");
+    problem
 }

@@ -28,15 +28,45 @@ const INPUT_CAPACITY: usize = 64 << 10;
 const SHELL: [&str; 3] = ["/bin/sh", "-c", "if command -v bash >/dev/null 2>&1; then exec bash; else exec sh; fi"];
 
 pub(crate) async fn exec(session: &mut Session<'_>, app: &str, argv: &[String]) -> Answer {
-    run(session, app, argv.to_vec()).await
+    let program = argv.first().map_or("", String::as_str);
+    let ran = match run(session, app, argv.to_vec()).await {
+        Ok(Ran { code, refusal }) => {
+            if let Some(reason) = refusal {
+                report::problem(session.out, &not_started(app, program, &reason));
+            }
+            Ok(code)
+        }
+        Err(problem) => Err(problem),
+    };
+    answer(session, ran)
 }
 
 pub(crate) async fn shell(session: &mut Session<'_>, app: &str) -> Answer {
-    run(session, app, SHELL.map(String::from).to_vec()).await
+    let ran = match run(session, app, SHELL.map(String::from).to_vec()).await {
+        Ok(Ran { code, refusal: None }) => Ok(code),
+        // Our own failure and not a code of the shell: nobody has typed anything yet.
+        Ok(Ran { refusal: Some(_), .. }) => Err(no_shell(app)),
+        Err(problem) => Err(problem),
+    };
+    answer(session, ran)
 }
 
-async fn run(session: &mut Session<'_>, app: &str, argv: Vec<String>) -> Answer {
-    match try_run(session, app, argv).await {
+fn no_shell(app: &str) -> Problem {
+    Problem::new(Outcome::Environment, "no-shell", format!("the image of {app} has no shell"))
+        .hint(format!("`once exec {app} -- PROGRAM` runs a program that it has"))
+        .hint(format!("`once logs {app}` shows what it writes"))
+}
+
+/// How a command in a container ended.
+struct Ran {
+    /// The exit code.
+    code: u8,
+    /// The engine's words on why it could not start the command, where it could not.
+    refusal: Option<String>,
+}
+
+fn answer(session: &mut Session<'_>, ran: Answer) -> Answer {
+    match ran {
         Ok(code) => Ok(code),
         Err(problem) => {
             report::problem(session.out, &problem);
@@ -45,12 +75,11 @@ async fn run(session: &mut Session<'_>, app: &str, argv: Vec<String>) -> Answer 
     }
 }
 
-async fn try_run(session: &mut Session<'_>, app: &str, argv: Vec<String>) -> Answer {
+async fn run(session: &Session<'_>, app: &str, argv: Vec<String>) -> Result<Ran, Problem> {
     let at = session.installation().await?;
     let container = serving(session, &at, app).await?;
     let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
     let size = terminal.then(|| crossterm::terminal::size().unwrap_or((80, 24)));
-    let program = argv.first().cloned().unwrap_or_default();
     let spec = ExecSpec { container, argv, tty: size, stdin: true };
     let mut running = at.engine.exec(&spec).await?;
     let raw = terminal.then(RawMode::enter).transpose()?;
@@ -61,11 +90,7 @@ async fn try_run(session: &mut Session<'_>, app: &str, argv: Vec<String>) -> Ans
         // What runs on in the container writes to nobody; its code is known only if it has ended by now.
         Ended::ReaderLeft => running.exit_code_now().await?.unwrap_or_else(|| READER_LEFT.into()),
     };
-    let code = u8::try_from(code).unwrap_or(OURS);
-    if let Some(reason) = running.refusal() {
-        report::problem(session.out, &not_started(app, &program, reason));
-    }
-    Ok(code)
+    Ok(Ran { code: u8::try_from(code).unwrap_or(OURS), refusal: running.refusal().map(str::to_owned) })
 }
 
 /// The engine's words hold a sentence of each program that took part; the last one says why. Its form differs with the
