@@ -88,12 +88,14 @@ pub(crate) fn since(now: Timestamp, then: Timestamp) -> Duration {
     Duration::from_millis(u64::try_from(now.as_millisecond() - then.as_millisecond()).unwrap_or(0))
 }
 
-/// `just now`, `2 minutes`, `5 hours`, `3 days`.
+/// `just now`, `40 seconds`, `1 min 50 s`, `2 minutes`, `5 hours`, `3 days`. It changes every ten seconds at most.
 pub(crate) fn age(now: Timestamp, then: Timestamp) -> String {
     let s = since(now, then).as_secs();
     let (n, unit) = match s {
         0..=9 => return "just now".into(),
-        10..=119 => (s / 10 * 10, "second"),
+        10..=59 => (s / 10 * 10, "second"),
+        60..=69 => (1, "minute"),
+        70..=119 => return format!("1 min {} s", s / 10 * 10 - 60),
         120..=7199 => (s / 60, "minute"),
         7200..=172_799 => (s / 3600, "hour"),
         _ => (s / 86_400, "day"),
@@ -163,6 +165,9 @@ mod tests {
         assert_eq!(age(now, past(3)), "just now");
         assert_eq!(ago(now, past(130)), "2 minutes ago");
         assert_eq!(age(now, past(-50)), "just now");
+        assert_eq!(age(now, past(59)), "50 seconds");
+        assert_eq!(age(now, past(65)), "1 minute");
+        assert_eq!(age(now, past(117)), "1 min 50 s");
         assert_eq!(age(now, past(86_400 * 3)), "3 days");
         assert_eq!(took(3_100), "3.1 s");
         assert_eq!(took(1), "0.01 s");

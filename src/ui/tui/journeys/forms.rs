@@ -149,3 +149,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_wrong_with_an_entry_stands_beside_nothing_else() {
+    let mut m = host();
+    press(&mut m, "e");
+    let form = m.form.as_mut().unwrap();
+    form.rows.push(Row::added(Field::AllowIp));
+    form.cursor = form.rows.len() - 1;
+    form.on_key = true;
+    press(&mut m, "nonsense");
+    let screen = shown(&m);
+    let row = screen.lines().find(|line| line.contains("nonsense")).unwrap();
+    assert!(row.contains(" a range of addresses is given as in"), "{row}");
+    assert!(!row.contains("not"), "the placeholder of the value: {row}");
+}

@@ -4,7 +4,7 @@ use ratatui::layout::Rect;
 
 use crate::app::Field;
 
-use super::super::canvas::Canvas;
+use super::super::canvas::{Canvas, columns};
 use super::super::model::{Form, FormKind, Row, RowKind, Stage};
 use super::super::msg::Hit;
 use super::super::theme::Role;
@@ -122,9 +122,9 @@ fn row(c: &mut Canvas<'_>, at: Rect, row: &Row, focused: bool, on_key: bool) {
     let error = row.error.as_deref().unwrap_or("");
     let all = at.right().saturating_sub(value_x + 1);
     let width = all.min(60.max(all / 2));
-    value(c, value_x + 1, at.y, width, row, focused && !on_key);
-    let typed = super::super::canvas::columns(row.value.value()) as u16;
-    let after = value_x + 1 + typed + 3;
+    let used = value(c, value_x + 1, at.y, width, row, focused && !on_key);
+    let typed = columns(row.value.value()) as u16;
+    let after = value_x + 1 + used + if used > 0 { 3 } else { 0 };
     if !error.is_empty() && at.right() > after {
         c.text(after, at.y, at.right() - after, Role::Fail, error);
     } else if row.secret && typed > 0 && at.right() > after + 8 {
@@ -132,10 +132,10 @@ fn row(c: &mut Canvas<'_>, at: Rect, row: &Row, focused: bool, on_key: bool) {
     }
 }
 
-fn value(c: &mut Canvas<'_>, x: u16, y: u16, width: u16, row: &Row, focused: bool) {
+/// Draws the value, or what stands for it where there is none; the columns it takes.
+fn value(c: &mut Canvas<'_>, x: u16, y: u16, width: u16, row: &Row, focused: bool) -> u16 {
     if row.dropped {
-        c.text(x, y, width, Role::Fail, "will be taken away");
-        return;
+        return c.text(x, y, width, Role::Fail, "will be taken away");
     }
     let words = row.kind.words();
     if !words.is_empty() {
@@ -152,13 +152,15 @@ fn value(c: &mut Canvas<'_>, x: u16, y: u16, width: u16, row: &Row, focused: boo
         if focused {
             c.cursor = Some(ratatui::layout::Position::new(x, y));
         }
-        return;
+        return at - x;
     }
-    if row.value.value().is_empty() {
+    let mut used = columns(row.value.value()) as u16;
+    if used == 0 {
         let placeholder = if row.keeps_secret() { c.glyphs().mask.to_owned() } else { placeholder(row).to_owned() };
-        c.text(x, y, width, Role::Faint, &placeholder);
+        used = c.text(x, y, width, Role::Faint, &placeholder);
     }
     field::draw(c, (x, y, width), Role::Text, &row.value, focused, row.secret);
+    used
 }
 
 fn placeholder(row: &Row) -> &'static str {
@@ -170,7 +172,8 @@ fn placeholder(row: &Row) -> &'static str {
         RowKind::Value(Field::HealthPath) => "/up",
         RowKind::Entry(Field::Volume) => "NAME, docker:NAME or /host/path[:ro]",
         RowKind::Entry(Field::Env) => "empty",
-        RowKind::Entry(Field::Network) => "",
+        // The entry is all there is.
+        RowKind::Entry(Field::Network | Field::AllowIp) => "",
         _ => "not set",
     }
 }
