@@ -17,7 +17,7 @@ use super::name::{AppId, AppName, OpId, ReleaseNumber};
 use super::proxy_config::{ProxyConfig, ProxyDraft};
 use super::release::{Caller, Release};
 use super::settings::{Secret, Upstream};
-use super::traffic::{ReleaseTraffic, TrafficReport};
+use super::traffic::{Recent, ReleaseTraffic, TrafficReport};
 use super::units::UrlPath;
 use super::untold::Untold;
 
@@ -147,8 +147,16 @@ pub struct AppTraffic {
     pub requests: u64,
     /// By class: 1xx, 2xx, 3xx, 4xx, 5xx.
     pub classes: [u64; 5],
-    /// Answered by the proxy itself with 502, 503 or 504, or broken off on the app's side.
+    /// Answered by the proxy itself with 502, 503 or 504, or broken off on the app's side. The pages of an app that is
+    /// stopped, paused or under maintenance are not among them.
     pub failed: u64,
+    /// Answers of the proxy's own, which say nothing about the app: pages of an app that is stopped, paused or under
+    /// maintenance, redirects, refusals of a guard. `None`: the proxy is too old to count them apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<u64>,
+    /// How the app itself answered in the last minute; `None`: the proxy is too old to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recent: Option<Recent>,
     /// Requests per second over the last ten seconds.
     pub rate: f64,
     /// Over the last minute, milliseconds; `None`: no requests.
@@ -167,7 +175,7 @@ pub struct AppTraffic {
     pub held: u64,
     /// Requests per second for each of the last 120 seconds, oldest first, the current one left out.
     pub per_second: Vec<u32>,
-    /// 5xx per second for the same seconds.
+    /// 5xx of the app's own per second for the same seconds.
     pub errors_per_second: Vec<u32>,
     /// Responses by release since the proxy's start, for the newest releases: release, requests, failed.
     pub by_release: Vec<(ReleaseNumber, u64, u64)>,

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use once::app::ReleaseNumber;
 use once::app::proxy::AppTraffic;
+use once::app::traffic::Recent;
+use once::app::{Notice, ReleaseNumber, Route, RouteState, Span, Web};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::heads::canned;
@@ -145,6 +146,50 @@ async fn a_snapshot_of_many_apps_stays_small() {
 async fn an_app_that_nobody_knows_has_an_empty_report() {
     let house = House::new();
     assert_eq!(house.plane.traffic_report(&app()), once::app::traffic::TrafficReport::default());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_of_the_proxys_own_are_counted_apart_and_are_nobodys_errors() {
+    let demo = Demo::start("1").await;
+    let house = House::new();
+    let serving = route(1, demo.address);
+    house.plane.set_route(serving.clone());
+    house.get("app.test", "/").await;
+    house.get("app.test", "/").await;
+    let paused = RouteState::Paused { max_wait: Span::seconds(0) };
+    for state in [RouteState::Maintenance(Notice::default()), RouteState::Stopped, paused] {
+        house.plane.set_route(Route { state, ..serving.clone() });
+        assert_eq!(house.get("app.test", "/").await.status, 503);
+    }
+    let web = Web { allow_ip: ["203.0.113.0/24".parse().unwrap()].into(), ..Web::default() };
+    house.plane.set_route(Route { web, ..serving });
+    assert_eq!(house.get("app.test", "/").await.status, 403);
+    let traffic = settled(&house, 6).await;
+    assert_eq!((traffic.classes, traffic.failed), ([0, 2, 0, 1, 3], 0), "all are answers, none is a failure");
+    assert_eq!(traffic.own, Some(4));
+    assert_eq!(traffic.recent, Some(Recent { answers: 2, errors: 0, failing: false }));
+    let report = house.plane.traffic_report(&app());
+    assert_eq!(report.hour.errors.iter().sum::<u32>(), 0);
+    let text = house.plane.exposition();
+    assert_eq!(value(&text, "once_http_own_answers_total{service=\"app0\"}"), Some(4.0), "{text}");
+    assert_eq!(value(&text, "once_http_failed_total{service=\"app0\"}"), Some(0.0), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_gives_no_answer_fails_by_its_own() {
+    let demo = Demo::start("1").await;
+    let house = House::new();
+    house.plane.set_route(route(1, demo.address));
+    for _ in 0..4 {
+        house.get("app.test", "/").await;
+    }
+    let (silent, _questions) = canned(b"this is no HTTP\r\n\r\n").await;
+    house.plane.set_route(route(2, silent));
+    assert_eq!(house.get("app.test", "/").await.status, 502);
+    let traffic = settled(&house, 5).await;
+    assert_eq!((traffic.failed, traffic.own), (1, Some(0)));
+    assert_eq!(traffic.recent, Some(Recent { answers: 5, errors: 1, failing: true }));
+    assert_eq!((traffic.releases[0].errors, traffic.releases[0].own), (1, Some(0)));
 }
 
 /// The value of one series.

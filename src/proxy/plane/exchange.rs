@@ -21,6 +21,7 @@ use super::guard::Refusal;
 use super::handle::Shared;
 use super::held::Held;
 use super::linger::linger;
+use super::metrics::Author;
 use super::packed::Packed;
 use super::pages::Page;
 use super::pool::Wire;
@@ -353,9 +354,15 @@ fn is_health_check<B>(live: &Live, request: &Request<B>) -> bool {
     matches!(*request.method(), Method::GET | Method::HEAD) && request.uri().path() == live.route.health_path.as_str()
 }
 
-/// An answer of the proxy's own.
+/// An answer of the proxy's own, or one that it gives because the app gave none: that one is the app's failure.
 fn page(page: Page, record: Record) -> Answer {
-    let mut response = own(page.parts(), record);
+    let (author, failed) = match page {
+        Page::BadGateway | Page::NoAnswer => (Author::App, true),
+        // A deploy took too long: the request is lost, and the app was never asked.
+        Page::TooManyHeld | Page::HeldTooLong => (Author::Proxy, true),
+        _ => (Author::Proxy, false),
+    };
+    let mut response = written(page.parts(), record, author, failed);
     let unclear =
         [Page::BadRequest, Page::MethodNotAllowed, Page::RequestTooSlow, Page::NotImplemented, Page::TooLarge];
     if unclear.contains(&page) {
@@ -384,10 +391,20 @@ fn closed(record: Record, accept: Option<&HeaderValue>) -> Answer {
     own((StatusCode::SERVICE_UNAVAILABLE, headers, body), record)
 }
 
-/// 502, 503 and 504 count as failed; a 501 is the client's fault.
-fn own((status, headers, body): (StatusCode, HeaderMap, bytes::Bytes), mut record: Record) -> Answer {
+/// An answer that is as it should be, and none of the app's: a redirect, a token, the page of a closed app.
+fn own(parts: (StatusCode, HeaderMap, bytes::Bytes), record: Record) -> Answer {
+    written(parts, record, Author::Proxy, false)
+}
+
+fn written(
+    (status, headers, body): (StatusCode, HeaderMap, bytes::Bytes),
+    mut record: Record,
+    author: Author,
+    failed: bool,
+) -> Answer {
     record.answered(status.as_u16(), &headers);
-    record.failed = status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED;
+    record.author = author;
+    record.failed = failed;
     let mut response = Response::new(AnswerBody::Own { rest: body, record: Some(record) });
     *response.status_mut() = status;
     *response.headers_mut() = headers;

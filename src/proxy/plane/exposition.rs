@@ -105,13 +105,19 @@ fn ours(out: &mut String, seen: &[Seen]) {
         let labels = format!("service=\"{}\",release=\"{}\"", app.service, app.release);
         sample(out, "once_app_up", &labels, u64::from(app.serving));
     }
-    let counters: [(&str, &str, Count); 3] = [
+    let counters: [(&str, &str, Count); 4] = [
         ("once_http_received_bytes_total", "Bytes of bodies received from clients.", |app| app.traffic.bytes_in),
         ("once_http_sent_bytes_total", "Bytes of bodies sent to clients.", |app| app.traffic.bytes_out),
         (
             "once_http_failed_total",
-            "Requests the proxy answered with 502, 503 or 504 itself, or whose answer broke off.",
+            "Requests the proxy answered with 502, 503 or 504 itself, or whose answer broke off; not the pages of an app \
+             that is stopped, paused or under maintenance.",
             |app| app.traffic.failed,
+        ),
+        (
+            "once_http_own_answers_total",
+            "Answers of the proxy's own: pages of an app that is stopped, paused or under maintenance, redirects, refusals.",
+            |app| app.traffic.own.unwrap_or_default(),
         ),
     ];
     for (name, help, count) in counters {

@@ -18,7 +18,7 @@ use super::paths::{PathSum, TopPaths};
 use super::visitors::{HOURS, Visitors};
 use crate::app::ReleaseNumber;
 use crate::app::proxy::AppTraffic;
-use crate::app::traffic::{Compared, ReleaseTraffic, TrafficReport};
+use crate::app::traffic::{Compared, ReleaseTraffic, TrafficReport, Window};
 
 /// The series has this many whole seconds.
 const SERIES: usize = 120;
@@ -48,8 +48,10 @@ struct Counts {
     requests: AtomicU64,
     classes: [AtomicU64; 5],
     failed: AtomicU64,
-    /// 5xx, and those broken off.
+    /// 5xx of the app, and those broken off.
     errors: AtomicU64,
+    /// Answers of the proxy's own.
+    own: AtomicU64,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
     latencies: Histogram,
@@ -64,7 +66,21 @@ struct Details {
 struct Second {
     number: AtomicU32,
     requests: AtomicU32,
+    /// Of these: not answered by the app, nor meant to be answered by it.
+    others: AtomicU32,
+    /// 5xx of the app.
     errors: AtomicU32,
+}
+
+/// Whose answer a request got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Author {
+    /// The app's, or the proxy's because the app gave none: 502 and 504.
+    App,
+    /// The proxy's own, which says nothing about the app: the page of a closed app, a redirect, a refusal.
+    Proxy,
+    /// There was none: the client left before.
+    Nobody,
 }
 
 /// Responses of one release.
@@ -85,6 +101,7 @@ pub(super) struct Outcome<'a> {
     pub(super) client: IpAddr,
     pub(super) status: u16,
     pub(super) failed: bool,
+    pub(super) author: Author,
     pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,
 }
@@ -129,16 +146,18 @@ impl ReleaseCounts {
 
 fn sum(lanes: &Lanes<Counts>, release: ReleaseNumber, second: u32) -> ReleaseTraffic {
     let mut sum = Sum::default();
-    let mut traffic = ReleaseTraffic::none(release);
+    let (mut traffic, mut own) = (ReleaseTraffic::none(release), 0);
     for counts in lanes.used() {
         traffic.requests += counts.requests.load(Relaxed);
         traffic.failed += counts.failed.load(Relaxed);
         traffic.errors += counts.errors.load(Relaxed);
+        own += counts.own.load(Relaxed);
         traffic.bytes_in += counts.bytes_in.load(Relaxed);
         traffic.bytes_out += counts.bytes_out.load(Relaxed);
         traffic.classes.iter_mut().zip(&counts.classes).for_each(|(to, from)| *to += from.load(Relaxed));
         counts.latencies.add_to(second, &mut sum);
     }
+    traffic.own = Some(own);
     [traffic.p50_ms, traffic.p95_ms, traffic.p99_ms] = sum.quantiles();
     traffic
 }
@@ -162,8 +181,8 @@ impl Metrics {
     pub(super) fn record(&self, lane: usize, outcome: &Outcome<'_>) {
         let lane = self.lanes.of(lane);
         let now = lane.counts.record(outcome);
-        let error = outcome.status >= 500;
-        lane.seconds[now as usize % RING].record(now, error);
+        let error = outcome.is_error();
+        lane.seconds[now as usize % RING].record(now, outcome.author, error);
         if let Some(took) = outcome.took {
             let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
             if micros > lane.slowest_micros.load(Relaxed) {
@@ -184,18 +203,21 @@ impl Metrics {
         let mut sum = Sum::default();
         let mut traffic =
             AppTraffic { per_second: vec![0; SERIES], errors_per_second: vec![0; SERIES], ..<_>::default() };
-        let mut slowest = 0;
+        let (mut slowest, mut own, mut window) = (0, 0, Window::default());
         for lane in self.lanes.used() {
             let counts = &lane.counts;
             traffic.requests += counts.requests.load(Relaxed);
             traffic.classes.iter_mut().zip(&counts.classes).for_each(|(to, from)| *to += from.load(Relaxed));
             traffic.failed += counts.failed.load(Relaxed);
+            own += counts.own.load(Relaxed);
             traffic.bytes_in += counts.bytes_in.load(Relaxed);
             traffic.bytes_out += counts.bytes_out.load(Relaxed);
             slowest = slowest.max(lane.slowest_micros.load(Relaxed));
             counts.latencies.add_to(second, &mut sum);
             lane.add_series(second, &mut traffic.per_second, &mut traffic.errors_per_second);
+            lane.add_to_window(second, &mut window);
         }
+        (traffic.own, traffic.recent) = (Some(own), Some(window.recent()));
         traffic.rate = traffic.per_second.iter().rev().take(10).map(|n| f64::from(*n)).sum::<f64>() / 10.0;
         [traffic.p50_ms, traffic.p95_ms, traffic.p99_ms] = sum.quantiles();
         traffic.slowest_ms = slowest.div_ceil(1000);
@@ -256,6 +278,7 @@ impl Default for Counts {
             classes: Default::default(),
             failed: AtomicU64::new(0),
             errors: AtomicU64::new(0),
+            own: AtomicU64::new(0),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             latencies: Histogram::new(),
@@ -270,8 +293,11 @@ impl Counts {
         if let Some(class) = self.classes.get(usize::from(outcome.status / 100).wrapping_sub(1)) {
             class.fetch_add(1, Relaxed);
         }
+        if outcome.author == Author::Proxy {
+            self.own.fetch_add(1, Relaxed);
+        }
         // Most requests fail in no way.
-        if outcome.failed || outcome.status >= 500 {
+        if outcome.failed || outcome.is_error() {
             self.errors.fetch_add(1, Relaxed);
             self.failed.fetch_add(u64::from(outcome.failed), Relaxed);
         }
@@ -287,7 +313,8 @@ impl Counts {
 
 impl Default for Lane {
     fn default() -> Self {
-        let second = || Second { number: AtomicU32::new(0), requests: AtomicU32::new(0), errors: AtomicU32::new(0) };
+        let zero = || AtomicU32::new(0);
+        let second = || Second { number: zero(), requests: zero(), others: zero(), errors: zero() };
         let details = Details { answers: <_>::default(), paths: <_>::default(), minutes: Minutes::new() };
         Self {
             counts: Counts::default(),
@@ -303,6 +330,14 @@ impl Lane {
         self.details.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn add_to_window(&self, now: u32, window: &mut Window) {
+        for second in self.seconds.iter().filter(|second| second.number.load(Relaxed) != 0) {
+            let answers = second.requests.load(Relaxed).saturating_sub(second.others.load(Relaxed));
+            let age = now.wrapping_sub(second.number.load(Relaxed));
+            window.add(age, answers, second.errors.load(Relaxed));
+        }
+    }
+
     fn add_series(&self, now: u32, requests: &mut [u32], errors: &mut [u32]) {
         for second in &self.seconds {
             let number = second.number.load(Relaxed);
@@ -316,16 +351,27 @@ impl Lane {
 }
 
 impl Second {
-    fn record(&self, now: u32, error: bool) {
+    fn record(&self, now: u32, author: Author, error: bool) {
         let seen = self.number.load(Relaxed);
         if seen != now && self.number.compare_exchange(seen, now, Relaxed, Relaxed).is_ok() {
             self.requests.store(0, Relaxed);
+            self.others.store(0, Relaxed);
             self.errors.store(0, Relaxed);
         }
         self.requests.fetch_add(1, Relaxed);
+        if author != Author::App {
+            self.others.fetch_add(1, Relaxed);
+        }
         if error {
             self.errors.fetch_add(1, Relaxed);
         }
+    }
+}
+
+impl Outcome<'_> {
+    /// A 5xx of the app's own, or one that it is given in its stead.
+    fn is_error(&self) -> bool {
+        self.status >= 500 && self.author == Author::App
     }
 }
 
@@ -345,6 +391,7 @@ mod tests {
             took: Some(Duration::from_millis(ms)),
             status,
             failed: status == 502,
+            author: Author::App,
             bytes_in: 1,
             bytes_out: 10,
         };

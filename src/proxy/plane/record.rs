@@ -15,7 +15,7 @@ use super::claim::Claim;
 use super::clock;
 use super::exchange::Context;
 use super::handle::Shared;
-use super::metrics::{Outcome, ReleaseCounts};
+use super::metrics::{Author, Outcome, ReleaseCounts};
 use super::pulse::Busy;
 use super::trunk::Seat;
 use crate::app::normalised_path;
@@ -26,6 +26,8 @@ pub(super) struct Record {
     pub(super) app: Option<Arc<App>>,
     pub(super) status: u16,
     pub(super) failed: bool,
+    /// Whose answer it is.
+    pub(super) author: Author,
     pub(super) bytes_out: u64,
     /// Over an upgraded connection.
     pub(super) bytes_in: u64,
@@ -111,6 +113,7 @@ impl Record {
             app: None,
             status: CLIENT_LEFT,
             failed: false,
+            author: Author::Nobody,
             bytes_out: 0,
             bytes_in: 0,
             meter: None,
@@ -131,8 +134,10 @@ impl Record {
         }
     }
 
+    /// The head of an answer is there: the app's, unless [`Record::author`] is set to another one after this.
     pub(super) fn answered(&mut self, status: u16, headers: &HeaderMap) {
         self.status = status;
+        self.author = Author::App;
         if let Some(log) = &mut self.entry.log {
             log.answer_type = headers.get(CONTENT_TYPE).cloned();
         }
@@ -168,7 +173,8 @@ impl Record {
     /// The release took no connection, and the request goes elsewhere: an error of its own all the same.
     pub(super) fn note_unreachable(&self) {
         if let Some(claim) = &self.claim {
-            let outcome = Outcome { status: 502, failed: true, took: None, ..self.outcome(Instant::now()) };
+            let failure = Outcome { status: 502, failed: true, author: Author::App, ..self.outcome(Instant::now()) };
+            let outcome = Outcome { took: None, ..failure };
             claim.upstream().counts.record(self.lane, &outcome);
         }
     }
@@ -194,6 +200,7 @@ impl Record {
             client: self.entry.peer.client,
             status: self.status,
             failed: self.failed,
+            author: self.author,
             bytes_in: self.bytes_in + self.meter.as_ref().map_or(0, |meter| meter.bytes()),
             bytes_out: self.bytes_out,
         }

@@ -2,7 +2,7 @@
 
 use crate::app::event::LockView;
 use crate::app::proxy::{Activity, AppTraffic, InFlight, OpView, ProxyInfo, Snapshot};
-use crate::app::traffic::{PathTraffic, Series, TrafficReport};
+use crate::app::traffic::{PathTraffic, Recent, Series, TrafficReport};
 use crate::app::{AppId, OpId, ReleaseNumber};
 
 use super::{ago, caller, records};
@@ -31,6 +31,8 @@ pub(crate) fn traffic(seed: u32, rate: f64) -> AppTraffic {
         requests: 1_204_331,
         classes: [0, 1_190_002, 9_120, 5_200, 9],
         failed: 0,
+        own: Some(0),
+        recent: Some(Recent { answers: (rate * 60.0) as u64, errors: 0, failing: false }),
         rate,
         p50_ms: Some(9.1),
         p95_ms: Some(31.4 + f64::from(seed)),
@@ -52,6 +54,7 @@ pub(crate) fn traffic(seed: u32, rate: f64) -> AppTraffic {
 pub(crate) fn snapshot() -> Snapshot {
     let mut failing = traffic(5, 6.0);
     failing.errors_per_second[100..].fill(1);
+    failing.recent = Some(Recent { answers: 360, errors: 20, failing: true });
     let id = |app: &str| AppId(format!("id-{app}"));
     Snapshot {
         info: ProxyInfo {
