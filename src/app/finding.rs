@@ -57,6 +57,8 @@ pub enum Kind {
     Ghost,
     /// It is there and does not run.
     Down,
+    /// An app runs, and too many of its answers are errors, or its own health check fails.
+    Failing,
     /// A container of ours that nothing needs: an abandoned candidate, a left-over task.
     Stray,
     /// A change was left behind by a holder that died.
@@ -108,6 +110,7 @@ impl fmt::Display for Kind {
             Self::Orphan => "orphan",
             Self::Ghost => "ghost",
             Self::Down => "down",
+            Self::Failing => "failing",
             Self::Stray => "stray",
             Self::Abandoned => "abandoned change",
             Self::Drift => "drift",

@@ -1,13 +1,19 @@
 //! What is on the host: records, containers and traffic joined, by one call to the engine and one to the proxy, however
 //! many apps there are.
 
+use jiff::Timestamp;
+
+use super::address::address;
 use super::certificate::CertificateView;
 use super::engine::{Container, Role};
-use super::installation::Installation;
-use super::ledger::{AppRecord, RunState};
+use super::installation::{Installation, ProxyPorts};
+use super::ledger::AppRecord;
 use super::name::{AppName, Namespace};
 use super::problem::Problem;
 use super::proxy::{AppTraffic, Snapshot};
+use super::release::{Release, ReleaseStatus};
+use super::settings::Settings;
+use super::standing::{Seen, Standing};
 
 /// A namespace at one moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,51 +43,48 @@ pub struct AppView {
     pub traffic: AppTraffic,
     /// The certificates of its hostnames, where there are any or are to be.
     pub certificates: Vec<CertificateView>,
-    /// How it stands.
-    pub health: AppHealth,
+    /// How it is, and why.
+    pub standing: Standing,
 }
 
-/// How an app stands, in one word for people and scripts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum AppHealth {
-    /// It serves.
-    Running,
-    /// A change is under way.
-    Changing,
-    /// Stopped on purpose.
-    Stopped,
-    /// Runs, and visitors see a 503 page on purpose.
-    Maintenance,
-    /// Runs, and requests wait on purpose.
-    Paused,
-    /// A change was left behind by a holder that died.
-    Abandoned,
-    /// Its container is not running, or gone.
-    Down,
-    /// It never served.
-    Empty,
-}
-
-impl std::fmt::Display for AppHealth {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
-            Self::Running => "running",
-            Self::Changing => "changing",
-            Self::Stopped => "stopped",
-            Self::Maintenance => "maintenance",
-            Self::Paused => "paused",
-            Self::Abandoned => "abandoned change",
-            Self::Down => "down",
-            Self::Empty => "never served",
-        })
-    }
-}
-
-impl AppHealth {
-    /// Whether somebody should look at it.
+impl AppView {
+    /// The name it goes by.
     #[must_use]
-    pub const fn is_finding(self) -> bool {
-        matches!(self, Self::Abandoned | Self::Down | Self::Empty)
+    pub const fn name(&self) -> &AppName {
+        &self.record.name
+    }
+
+    /// The serving release.
+    #[must_use]
+    pub fn release(&self) -> Option<&Release> {
+        self.record.serving_release()
+    }
+
+    /// The settings that hold.
+    #[must_use]
+    pub fn settings(&self) -> Option<&Settings> {
+        self.record.settings()
+    }
+
+    /// The primary hostname, or the name of an app that has never served.
+    #[must_use]
+    pub fn host(&self) -> String {
+        self.settings().map_or_else(|| self.record.name.to_string(), |s| s.primary_host().to_string())
+    }
+
+    /// Where people reach it, as a URL.
+    #[must_use]
+    pub fn address(&self, ports: ProxyPorts, now: Timestamp) -> Option<String> {
+        Some(address(self.settings()?, &self.certificates, ports, now))
+    }
+
+    /// The newest attempt that failed after what serves now was made, and why.
+    #[must_use]
+    pub fn failure(&self) -> Option<(&Release, &str)> {
+        self.record.releases.last().and_then(|r| match &r.status {
+            ReleaseStatus::Failed { why } => Some((r, why.as_str())),
+            _ => None,
+        })
     }
 }
 
@@ -106,7 +109,7 @@ pub async fn observe(installation: &Installation) -> Result<Inventory, Problem> 
 }
 
 fn has_adopted(record: &AppRecord) -> bool {
-    record.is_live() && record.releases.iter().any(|r| r.adopted && r.container_kept)
+    record.is_live() && record.releases.iter().any(|r| r.adopted && record.needs(&r.container))
 }
 
 /// Those of the engine's containers that carry the namespace's labels, and those of others that apps of it were taken
@@ -125,23 +128,7 @@ pub(crate) fn of_namespace(all: &[Container], namespace: &Namespace, snapshot: O
 pub fn join(containers: &[Container], snapshot: Option<Snapshot>) -> Inventory {
     let role = |c: &Container| c.identity.as_ref().map(|i| i.role);
     let proxy = containers.iter().find(|c| role(c) == Some(Role::Proxy)).cloned();
-    let mut apps: Vec<AppView> = Vec::new();
-    for record in snapshot.iter().flat_map(|s| s.apps.iter()).filter(|r| r.is_live()) {
-        let name = record.serving_release().map(|r| r.container.as_str());
-        let of = |name: Option<&str>| containers.iter().find(|c| Some(c.name.as_str()) == name).cloned();
-        let container = of(name);
-        let locked = snapshot.iter().flat_map(|s| s.locks.iter()).any(|l| l.app == record.name && l.op.is_some());
-        let traffic = snapshot.iter().flat_map(|s| s.traffic.iter()).find(|(id, _)| *id == record.id);
-        apps.push(AppView {
-            health: health(record, container.as_ref(), locked),
-            record: record.clone(),
-            traffic: traffic.map(|(_, t)| t.clone()).unwrap_or_default(),
-            certificates: certificates_of(record, snapshot.as_ref().map_or(&[], |s| &s.certificates)),
-            container,
-            canary: of(record.canary_release().map(|r| r.container.as_str())),
-        });
-    }
-    apps.sort_by(|a, b| a.record.name.cmp(&b.record.name));
+    let apps = snapshot.as_ref().map(|snapshot| views(containers, true, snapshot)).unwrap_or_default();
     let known = |c: &Container| {
         apps.iter().any(|a| {
             a.record.release_of(&c.name).is_some()
@@ -152,24 +139,34 @@ pub fn join(containers: &[Container], snapshot: Option<Snapshot>) -> Inventory {
     Inventory { apps, snapshot, proxy, strays, containers: containers.to_vec() }
 }
 
-/// Those of an app's hostnames.
+/// The live apps of a snapshot by name, each with its containers and with how it is. Pure. `current`: the list of
+/// containers is as of now; that one is missing in an older list says nothing.
 #[must_use]
-pub fn certificates_of(record: &AppRecord, all: &[CertificateView]) -> Vec<CertificateView> {
-    let Some(settings) = record.settings() else { return Vec::new() };
-    all.iter().filter(|view| settings.hosts.contains(&view.name)).cloned().collect()
+pub fn views(containers: &[Container], current: bool, snapshot: &Snapshot) -> Vec<AppView> {
+    let live = snapshot.apps.iter().filter(|r| r.is_live());
+    let mut apps: Vec<AppView> = live.map(|record| view(containers, current, snapshot, record)).collect();
+    apps.sort_by(|a, b| a.record.name.cmp(&b.record.name));
+    apps
 }
 
-fn health(record: &AppRecord, container: Option<&Container>, locked: bool) -> AppHealth {
-    let runs = container.is_some_and(|c| c.running && c.state != "restarting");
-    match (&record.state, &record.intent) {
-        (_, Some(_)) if locked => AppHealth::Changing,
-        (_, Some(_)) => AppHealth::Abandoned,
-        _ if record.serving.is_none() => AppHealth::Empty,
-        (RunState::Stopped, _) => AppHealth::Stopped,
-        _ if !runs => AppHealth::Down,
-        (RunState::Running, _) => AppHealth::Running,
-        (RunState::Maintenance(_), _) => AppHealth::Maintenance,
-        (RunState::Paused { .. }, _) => AppHealth::Paused,
+fn view(containers: &[Container], current: bool, snapshot: &Snapshot, record: &AppRecord) -> AppView {
+    let of = |release: Option<&Release>| {
+        let name = &release?.container;
+        containers.iter().find(|c| &c.name == name).cloned()
+    };
+    let container = of(record.serving_release());
+    let traffic = snapshot.traffic.iter().find(|(id, _)| *id == record.id).map(|(_, t)| t.clone()).unwrap_or_default();
+    let lock = snapshot.locks.iter().find(|l| l.app == record.name && l.op.is_some());
+    let standing = Standing::of(Seen { record, container: container.as_ref(), current, lock, traffic: &traffic });
+    let settings = record.settings();
+    let is_its = |view: &&CertificateView| settings.is_some_and(|s| s.hosts.contains(&view.name));
+    AppView {
+        standing,
+        record: record.clone(),
+        traffic,
+        certificates: snapshot.certificates.iter().filter(is_its).cloned().collect(),
+        container,
+        canary: of(record.canary_release()),
     }
 }
 

@@ -47,6 +47,7 @@ mod route;
 mod select;
 mod settings;
 mod shape;
+mod standing;
 mod takeover;
 pub mod traffic;
 mod units;
@@ -75,7 +76,7 @@ pub use installation::{
     HTTP_PORT, HTTPS_PORT, Installation, PROXY_HTTP, PROXY_HTTPS, PROXY_HTTPS_PORT, PROXY_METRICS, PROXY_STATE,
     ProxyLink, ProxyPorts,
 };
-pub use inventory::{AppHealth, AppView, Inventory, certificates_of, join, observe};
+pub use inventory::{AppView, Inventory, join, observe, views};
 pub use issuing::{Certified, CertifyAnswer, CertifyAsk, CertifyRequest, Issuing, IssuingState, NoCertificate};
 pub use job::{AdoptWish, Ask, Deploy, Job, Pull, Selector};
 pub use journal::EventSink;
@@ -94,6 +95,7 @@ pub use settings::{
     RateLimit, Retention, Secret, Settings, Smtp, Swap, Switch, Tls, Upstream, UserName, Web, WebError, WordError,
     defaults,
 };
+pub use standing::{AppState, Reason, Standing};
 pub use takeover::{Adoptable, adoptable};
 pub use units::{ByteSize, Cpus, Port, Span, UnitError, UrlPath, normalised_path};
 pub use untold::Untold;

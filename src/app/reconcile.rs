@@ -3,10 +3,11 @@
 
 use super::engine::{Container, Role, Volume};
 use super::finding::{Finding, Fix, Kind};
-use super::inventory::{AppHealth, AppView, Inventory};
+use super::inventory::{AppView, Inventory};
 use super::name::{AppId, AppName, Namespace};
 use super::naming::names;
 use super::shape::has_data;
+use super::standing::{AppState, Reason};
 
 /// From so many containers without a record on, it is the record that is missing, not the containers that are too many.
 const MASS: usize = 3;
@@ -45,7 +46,7 @@ fn apps(sight: Sight<'_>) -> Vec<Finding> {
     for app in &sight.inventory.apps {
         let (record, name) = (&app.record, &app.record.name);
         let Some(release) = record.serving_release() else {
-            if app.health == AppHealth::Empty {
+            if app.standing.state == AppState::Empty {
                 found.push(
                     Finding::problem(
                         Kind::Abandoned,
@@ -59,7 +60,7 @@ fn apps(sight: Sight<'_>) -> Vec<Finding> {
             }
             continue;
         };
-        if app.health == AppHealth::Abandoned {
+        if app.standing.state == AppState::Abandoned {
             let what = format!("a change of {name} was left behind by a process that died");
             found.push(
                 Finding::problem(Kind::Abandoned, name.as_str(), what, "a candidate may still run beside what serves")
@@ -69,8 +70,9 @@ fn apps(sight: Sight<'_>) -> Vec<Finding> {
             );
         }
         found.extend(dead_canary(app));
+        found.extend(failing(app));
         match &app.container {
-            None if app.health != AppHealth::Changing => {
+            None if app.standing.state != AppState::Changing => {
                 let what =
                     format!("release {} of {name} serves by the ledger, and its container is gone", release.number);
                 found.push(
@@ -80,7 +82,7 @@ fn apps(sight: Sight<'_>) -> Vec<Finding> {
                         .fix(Fix::Restart { app: name.clone() }),
                 );
             }
-            Some(container) if app.health == AppHealth::Down && container.state == "restarting" => {
+            Some(container) if app.standing.state == AppState::Down && container.state == "restarting" => {
                 let what = format!("{name} ends as soon as it was started, again and again ({})", container.status);
                 found.push(
                     Finding::problem(Kind::RestartLoop, &container.name, what, "visitors get errors most of the time")
@@ -89,7 +91,7 @@ fn apps(sight: Sight<'_>) -> Vec<Finding> {
                         .mend(format!("once rollback {name}")),
                 );
             }
-            Some(container) if app.health == AppHealth::Down => {
+            Some(container) if app.standing.state == AppState::Down => {
                 let what = format!("{name} should run, and its container is {}", container.state);
                 found.push(
                     Finding::problem(Kind::Down, &container.name, what, "visitors get errors")
@@ -104,10 +106,25 @@ fn apps(sight: Sight<'_>) -> Vec<Finding> {
     found
 }
 
+/// It runs, and does not do its work.
+fn failing(app: &AppView) -> Option<Finding> {
+    let (name, container) = (&app.record.name, app.container.as_ref()?);
+    let reason = app.standing.reason.as_ref().filter(|_| app.standing.state == AppState::Failing)?;
+    let (what, why) = match reason {
+        Reason::Unhealthy => (
+            format!("{name} is unhealthy: {reason} ({})", container.status),
+            "the app says itself that it does not work, whatever it answers",
+        ),
+        _ => (format!("{name} is failing: {reason}"), "visitors get errors"),
+    };
+    let found = Finding::problem(Kind::Failing, &container.name, what, why).of(name);
+    Some(found.mend(format!("once logs {name}")).mend(format!("once rollback {name}")))
+}
+
 /// A canary that takes no requests: they go to the serving release.
 fn dead_canary(app: &AppView) -> Option<Finding> {
     let (record, name) = (&app.record, &app.record.name);
-    let release = record.canary_release().filter(|_| app.health != AppHealth::Changing)?;
+    let release = record.canary_release().filter(|_| app.standing.state != AppState::Changing)?;
     if app.canary.as_ref().is_some_and(|c| c.running && c.state != "restarting") {
         return None;
     }
@@ -152,7 +169,7 @@ fn unowned(sight: Sight<'_>) -> Vec<Finding> {
         match owner {
             Some(app) => {
                 let needed = app.record.needs(&container.name);
-                let changing = matches!(app.health, AppHealth::Changing | AppHealth::Abandoned);
+                let changing = matches!(app.standing.state, AppState::Changing | AppState::Abandoned);
                 if !needed && !changing {
                     strays.push(stray(container, &app.record.name));
                 }

@@ -49,13 +49,18 @@ impl Cgroups {
         usages
     }
 
+    /// How many processes in it the kernel killed for lack of memory since it was started; `None`: it does not run, or
+    /// not on this machine.
+    pub fn memory_kills(&self, id: &str) -> Option<u64> {
+        groups(id)?.iter().find_map(|group| {
+            let unified = self.root.join(group).join("memory.events");
+            let split = self.root.join("memory").join(group).join("memory.oom_control");
+            [unified, split].iter().find_map(|file| field(&text(file)?, "oom_kill"))
+        })
+    }
+
     fn read(&self, id: &str) -> Option<Reading> {
-        // Ids go into paths; only those the engine gives out may.
-        if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return None;
-        }
-        let drivers = [format!("docker/{id}"), format!("system.slice/docker-{id}.scope")];
-        drivers.iter().find_map(|group| self.unified(group).or_else(|| self.split(group)))
+        groups(id)?.iter().find_map(|group| self.unified(group).or_else(|| self.split(group)))
     }
 
     /// Version 2: one tree.
@@ -84,6 +89,12 @@ impl Cgroups {
             memory_limit: if limit >= NO_LIMIT { 0 } else { limit },
         })
     }
+}
+
+/// Where both of the engine's drivers put a container. Ids go into paths; only those the engine gives out may.
+fn groups(id: &str) -> Option<[String; 2]> {
+    let is_plain = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_plain.then(|| [format!("docker/{id}"), format!("system.slice/docker-{id}.scope")])
 }
 
 /// Version 1 writes the largest count of pages for "none", which depends on the page size; nobody has a fourth of it.
@@ -157,6 +168,21 @@ mod tests {
             split(root.path(), cpu, &group, "9223372036854771712\n");
             assert_eq!(Cgroups::at(root.path()).read(ID).unwrap().memory_limit, 0);
         }
+    }
+
+    #[test]
+    fn kills_for_lack_of_memory_are_read_of_both_versions_and_drivers() {
+        for group in [format!("docker/{ID}"), format!("system.slice/docker-{ID}.scope")] {
+            let root = tempfile::tempdir().unwrap();
+            assert_eq!(Cgroups::at(root.path()).memory_kills(ID), None);
+            write(root.path(), &format!("{group}/memory.events"), "low 0\noom 4\noom_kill 3\noom_group_kill 0\n");
+            assert_eq!(Cgroups::at(root.path()).memory_kills(ID), Some(3));
+            let root = tempfile::tempdir().unwrap();
+            let control = "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n";
+            write(root.path(), &format!("memory/{group}/memory.oom_control"), control);
+            assert_eq!(Cgroups::at(root.path()).memory_kills(ID), Some(2));
+        }
+        assert_eq!(Cgroups::at(std::path::Path::new("/")).memory_kills("../etc"), None);
     }
 
     #[test]

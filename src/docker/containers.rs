@@ -1,6 +1,7 @@
 //! Containers: list, look, make, start, stop, remove, wait.
 
 use std::collections::HashMap;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use bollard::errors::Error;
@@ -54,7 +55,14 @@ impl Docker {
         let options = ListContainersOptionsBuilder::new().all(true).filters(filters).build();
         let found: Vec<ContainerSummary> =
             self.client.ask(call.clone(), self.client.api.list_containers(Some(options))).await?;
-        found.into_iter().map(|summary| inspect::listed(summary, &call)).collect()
+        let mut found: Vec<Container> =
+            found.into_iter().map(|summary| inspect::listed(summary, &call)).collect::<Result<_>>()?;
+        // One small file each, which is only there where the engine runs on this machine.
+        let cgroups = self.cgroups.lock().unwrap_or_else(PoisonError::into_inner);
+        for container in found.iter_mut().filter(|c| c.running) {
+            container.memory_kills = cgroups.memory_kills(&container.id);
+        }
+        Ok(found)
     }
 
     pub(super) async fn look(&self, id: &str) -> Result<Option<ContainerDetail>> {

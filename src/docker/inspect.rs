@@ -24,7 +24,11 @@ pub(super) fn listed(summary: ContainerSummary, call: &Call) -> Result<Container
     let reachable = bindings.iter().filter(|port| port.public_port.is_some() && !is_loopback(port.ip.as_deref()));
     let open = sorted(reachable.map(|port| port.private_port).collect());
     let created = required(summary.created, "Created", call)?;
+    let status = summary.status.unwrap_or_default();
     Ok(Container {
+        // The list says it in this text only: `Up 5 minutes (unhealthy)`.
+        unhealthy: status.ends_with("(unhealthy)"),
+        memory_kills: None,
         id: required(summary.id, "Id", call)?,
         name: own_name(&required(summary.names, "Names", call)?),
         identity: labels::identity(&labels),
@@ -32,7 +36,7 @@ pub(super) fn listed(summary: ContainerSummary, call: &Call) -> Result<Container
         image_id: summary.image_id.unwrap_or_default(),
         running: summary.state == Some(ContainerSummaryStateEnum::RUNNING),
         state: summary.state.map(|state| state.to_string()).unwrap_or_default(),
-        status: summary.status.unwrap_or_default(),
+        status,
         created_at: required(Timestamp::from_second(created).ok(), "Created", call)?,
         labels,
         ports,

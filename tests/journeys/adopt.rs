@@ -2,11 +2,12 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use once::demo::load::Mix;
 use serde_json::Value;
 
-use crate::host::{Host, docker, run};
+use crate::host::{Host, docker, eventually, run};
 
 /// Containers, volumes and networks that carry no label of ours. They go when the test ends, also when it failed.
 #[derive(Default)]
@@ -474,4 +475,25 @@ fn ports_go_from_their_proxy_to_ours_and_back_and_requests_fail_in_the_gap_alone
     drop(squatter);
     assert_eq!(version_at(port), "theirs", "started again");
     assert_eq!(host.version(), "1", "ours is where it was");
+}
+
+#[test]
+fn a_container_that_its_own_health_check_calls_unhealthy_is_failing() {
+    let host = Host::new();
+    let image = host.image("1", &[]);
+    let mut theirs = Theirs::default();
+    let web = format!("{}-web", host.namespace);
+    // There is no shell in it, so the check fails.
+    let check = ["--health-cmd", "false", "--health-interval", "1s", "--health-retries", "1"];
+    theirs.run(&web, &[&check[..], &[&image]].concat());
+    host.json(&["adopt", &web, "--name", "app", "--host", "app.localhost", "--yes"]).expect(0, "created");
+    eventually("unhealthy", Duration::from_secs(60), || {
+        (host.inspect(&web, "{{.State.Health.Status}}") == "unhealthy").then_some(())
+    });
+    let said = host.once(&["status", "app", "--json"]);
+    let shown = &said.json()[0];
+    assert_eq!((said.code, &shown["state"]), (10, &"failing".into()), "{said:#?}");
+    assert_eq!(shown["reason"], "the health check of its image fails");
+    assert!(said.stderr.contains("app is unhealthy"), "{said:#?}");
+    assert_eq!(host.version(), "1", "it serves all the same");
 }

@@ -219,3 +219,40 @@ fn a_proxy_that_is_restarted_knows_all_it_knew() {
     assert_eq!(host.get("closed.localhost", "/").0, 503);
     host.deploy(&image, &[]).expect(0, "unchanged");
 }
+
+#[test]
+fn an_app_whose_requests_fail_is_failing_everywhere_and_somebody_should_look() {
+    let host = Host::new();
+    let image = host.image("1", &[]);
+    host.deploy(&image, &[]).expect(0, "created");
+    assert_eq!(host.once(&["status"]).code, 0);
+    for _ in 0..6 {
+        assert_eq!(host.get("app.localhost", "/version").0, 200);
+        assert_eq!(host.get("app.localhost", "/crash").0, 502);
+    }
+    let said = host.once(&["status", "app"]);
+    assert_eq!(said.code, 10, "{said:#?}");
+    assert!(said.stdout.contains("failing, 50% errors"), "{said:#?}");
+    assert!(said.stderr.contains("app is failing: 50% errors: 6 of 12 answers in the last minute"), "{said:#?}");
+    for command in [&["list", "--json"][..], &["show", "app", "--json"], &["status", "app", "--json"]] {
+        let shown = &host.once(command).json()[0];
+        assert_eq!((&shown["state"], &shown["finding"]), (&"failing".into(), &true.into()), "{command:?}: {shown:#}");
+        assert_eq!((&shown["recent_answers"], &shown["recent_errors"]), (&12.into(), &6.into()), "{shown:#}");
+        assert!(shown["reason"].as_str().unwrap().contains("6 of 12"), "{shown:#}");
+    }
+    let shown = host.once(&["show", "app"]);
+    assert!(shown.stdout.contains("50% errors: 6 of 12"), "{shown:#?}");
+    // What visitors get on purpose is nobody's error.
+    host.json(&["maintenance", "app"]).expect(0, "updated");
+    for _ in 0..20 {
+        assert_eq!(host.get("app.localhost", "/version").0, 503);
+    }
+    let said = host.once(&["status", "app", "--json"]);
+    let shown = &said.json()[0];
+    assert_eq!(
+        (said.code, &shown["state"], &shown["own_answers"]),
+        (0, &"maintenance".into(), &20.into()),
+        "{said:#?}"
+    );
+    assert_eq!((&shown["recent_answers"], &shown["failed"]), (&12.into(), &6.into()), "{said:#?}");
+}

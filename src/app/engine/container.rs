@@ -61,6 +61,13 @@ pub struct Container {
     /// Ports inside of it that are published on an address other machines can reach.
     #[serde(default)]
     pub open: Vec<u16>,
+    /// The health check that its image declares fails.
+    #[serde(default)]
+    pub unhealthy: bool,
+    /// How many processes in it the kernel killed for lack of memory since it was started; `None`: it cannot be read
+    /// from here, as where the engine runs on another machine.
+    #[serde(default)]
+    pub memory_kills: Option<u64>,
 }
 
 /// A container looked at closely.
@@ -209,6 +216,8 @@ pub(crate) mod tests {
             labels: std::collections::BTreeMap::new(),
             ports: Vec::new(),
             open: Vec::new(),
+            unhealthy: false,
+            memory_kills: None,
         }
     }
 

@@ -46,6 +46,8 @@ fn remains(release: u64, running: bool, env: &[&str]) -> Remains {
         labels: labels.clone(),
         ports: Vec::new(),
         open: Vec::new(),
+        unhealthy: false,
+        memory_kills: None,
     };
     let detail = ContainerDetail {
         id: name.clone(),

@@ -12,6 +12,7 @@ use crate::app::name::ReleaseNumber;
 use crate::app::proxy::AppTraffic;
 use crate::app::release::Release;
 use crate::app::select;
+use crate::app::standing::Standing;
 
 pub(in crate::app) fn view(name: &str, hosts: &[&str]) -> AppView {
     let record = select::tests::app(name, "acme/shop:1", hosts, false);
@@ -23,8 +24,12 @@ pub(in crate::app) fn view(name: &str, hosts: &[&str]) -> AppView {
         canary: None,
         traffic: AppTraffic::default(),
         certificates,
-        health: AppHealth::Running,
+        standing: Standing { state: AppState::Running, reason: None },
     }
+}
+
+fn standing(state: AppState) -> Standing {
+    Standing { state, reason: None }
 }
 
 fn container(app: &str, release: u64, running: bool) -> Container {
@@ -59,13 +64,13 @@ fn a_host_as_it_should_be_has_no_findings() {
 #[test]
 fn each_misfit_has_its_own_word_and_remedy() {
     let shop = || view("shop", &["a.example.com"]);
-    let gone = AppView { container: None, health: AppHealth::Down, ..shop() };
+    let gone = AppView { container: None, standing: standing(AppState::Down), ..shop() };
     let mut exited = shop();
-    exited.health = AppHealth::Down;
+    exited.standing = standing(AppState::Down);
     exited.container = Some(container("shop", 1, false));
     let mut looping = exited.clone();
     looping.container.as_mut().unwrap().state = "restarting".into();
-    let abandoned = AppView { health: AppHealth::Abandoned, ..shop() };
+    let abandoned = AppView { standing: standing(AppState::Abandoned), ..shop() };
     let app = "shop".parse::<AppName>().unwrap();
     let cases = [
         (gone, vec![], Kind::Ghost, Some(Fix::Restart { app: app.clone() })),
@@ -124,7 +129,7 @@ fn many_orphans_at_once_are_called_lost_state_and_a_few_are_not() {
 
 #[test]
 fn what_a_change_under_way_makes_is_no_stray() {
-    let app = AppView { health: AppHealth::Changing, ..view("shop", &["a.example.com"]) };
+    let app = AppView { standing: standing(AppState::Changing), ..view("shop", &["a.example.com"]) };
     let containers = [container("shop", 1, true), container("shop", 2, true)];
     assert_eq!(found(&[app], &containers, &[volume("shop")]), []);
 }

@@ -19,8 +19,10 @@ pub(crate) struct AppObject {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     aliases: Vec<String>,
     id: String,
-    /// `running`, `changing`, `stopped`, `maintenance`, `paused`, `abandoned change`, `down`, `never served`.
+    /// `running`, `changing`, `stopped`, `maintenance`, `paused`, `failing`, `abandoned change`, `down`, `never served`.
     pub(crate) state: String,
+    /// Why, or what else is to be known, as a sentence; `null`: nothing.
+    reason: Option<String>,
     /// Whether somebody should look at it.
     pub(crate) finding: bool,
     pub(crate) hosts: Vec<String>,
@@ -35,6 +37,12 @@ pub(crate) struct AppObject {
     locked: bool,
     requests: u64,
     failed: u64,
+    /// Answers of the proxy's own, such as the page of a stopped app; `null`: the proxy is too old to count them apart.
+    own_answers: Option<u64>,
+    /// Answers of the app's own in the last minute; `null`: as above.
+    recent_answers: Option<u64>,
+    /// Of these: 5xx.
+    recent_errors: Option<u64>,
     requests_per_second: f64,
     p50_ms: Option<f64>,
     p95_ms: Option<f64>,
@@ -61,8 +69,9 @@ impl AppObject {
             name: record.name.to_string(),
             aliases: record.aliases.iter().map(ToString::to_string).collect(),
             id: record.id.to_string(),
-            state: view.health.to_string(),
-            finding: view.health.is_finding(),
+            state: view.standing.state.to_string(),
+            reason: view.standing.reason.as_ref().map(ToString::to_string),
+            finding: view.standing.state.is_finding(),
             hosts: record.settings().map(|s| s.hosts.iter().map(ToString::to_string).collect()).unwrap_or_default(),
             image: serving.map(|r| r.settings.image.to_string()),
             digest: serving.map(|r| r.image.identity().to_owned()),
@@ -75,6 +84,9 @@ impl AppObject {
             locked: record.manual_lock.is_some(),
             requests: t.requests,
             failed: t.failed,
+            own_answers: t.own,
+            recent_answers: t.recent.map(|recent| recent.answers),
+            recent_errors: t.recent.map(|recent| recent.errors),
             requests_per_second: t.rate,
             p50_ms: t.p50_ms,
             p95_ms: t.p95_ms,

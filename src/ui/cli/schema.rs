@@ -13,10 +13,10 @@ use crate::app::ledger::{AppRecord, Generated};
 use crate::app::proxy::{Activity, AppTraffic};
 use crate::app::traffic::{Compared, ReleaseTraffic};
 use crate::app::{
-    Action, AppHealth, AppId, AppView, Caller, Canary, CanaryView, CertificateFacts, CertificateFailure,
+    Action, AppId, AppState, AppView, Caller, Canary, CanaryView, CertificateFacts, CertificateFailure,
     CertificateSource, CertificateView, Change, Cost, EnvValue, Finding, Fix, Issuing, IssuingState, Kind, OpId,
-    PlanView, Port, Problem, ProxyConfig, ProxyDraft, ProxyField, Release, ReleaseNumber, ReleaseStatus, ResolvedImage,
-    Secret, Settings, StepState, StepView,
+    PlanView, Port, Problem, ProxyConfig, ProxyDraft, ProxyField, Reason, Release, ReleaseNumber, ReleaseStatus,
+    ResolvedImage, Secret, Settings, Standing, StepState, StepView,
 };
 
 macro_rules! schema {
@@ -113,6 +113,11 @@ fn record() -> AppRecord {
     record
 }
 
+fn standing(state: AppState) -> Standing {
+    let reason = (state == AppState::Failing).then_some(Reason::Errors { answers: 24, errors: 12 });
+    Standing { state, reason }
+}
+
 #[test]
 fn both_sides_of_a_canary() {
     let mut record = record();
@@ -122,7 +127,8 @@ fn both_sides_of_a_canary() {
     let seen = ReleaseTraffic { requests: 900, errors: 31, compared, ..ReleaseTraffic::none(ReleaseNumber(2)) };
     let traffic = AppTraffic { releases: vec![seen], ..AppTraffic::default() };
     let certificates = Vec::new();
-    let view = AppView { record, container: None, canary: None, traffic, certificates, health: AppHealth::Running };
+    let standing = standing(AppState::Running);
+    let view = AppView { record, container: None, canary: None, traffic, certificates, standing };
     let object = serde_json::to_value(CanaryObject::new(&view).unwrap()).unwrap();
     holds(&schema!("canary"), &object);
     assert_eq!((&object["sides"][0]["requests"], &object["sides"][1]["error_percent"]), (&json!(0), &json!(15.0)));
@@ -138,15 +144,16 @@ fn both_sides_of_a_canary() {
 fn objects() {
     let record = record();
     let traffic = AppTraffic { p50_ms: Some(1.5), ..AppTraffic::default() };
-    for health in [
-        AppHealth::Running,
-        AppHealth::Changing,
-        AppHealth::Stopped,
-        AppHealth::Maintenance,
-        AppHealth::Paused,
-        AppHealth::Abandoned,
-        AppHealth::Down,
-        AppHealth::Empty,
+    for state in [
+        AppState::Running,
+        AppState::Changing,
+        AppState::Stopped,
+        AppState::Maintenance,
+        AppState::Paused,
+        AppState::Failing,
+        AppState::Abandoned,
+        AppState::Down,
+        AppState::Empty,
     ] {
         let view = AppView {
             record: record.clone(),
@@ -154,7 +161,7 @@ fn objects() {
             canary: None,
             traffic: traffic.clone(),
             certificates: vec![certificate()],
-            health,
+            standing: standing(state),
         };
         holds(&schema!("app"), &AppObject::new(&view, at()));
         let shown = AppObject::new(&view, at()).with_settings(&record);

@@ -174,6 +174,8 @@ impl Held {
             labels: self.spec.labels.clone(),
             ports,
             open,
+            unhealthy: false,
+            memory_kills: None,
         }
     }
 

@@ -43,11 +43,11 @@ pub(crate) async fn list(session: &mut Session<'_>) -> Answer {
     Ok(0)
 }
 
-/// How it stands, and whether somebody locked it on purpose.
+/// How it is with the reason in short, and whether somebody locked it on purpose.
 pub(crate) fn state(app: &AppView) -> String {
     match &app.record.manual_lock {
-        Some(lock) => format!("{}, locked by {}", app.health, lock.by.user),
-        None => app.health.to_string(),
+        Some(lock) => format!("{}, locked by {}", app.standing, lock.by.user),
+        None => app.standing.to_string(),
     }
 }
 

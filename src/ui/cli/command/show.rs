@@ -58,7 +58,8 @@ fn identity(view: &AppView, now: jiff::Timestamp) -> Vec<(&'static str, String)>
     if !aliases.is_empty() {
         pairs.push(("aliases", aliases.join(" ")));
     }
-    pairs.push(("state", view.health.to_string()));
+    pairs.push(("state", view.standing.state.to_string()));
+    pairs.extend(view.standing.reason.as_ref().map(|reason| ("reason", reason.to_string())));
     match &record.state {
         RunState::Maintenance(notice) => {
             pairs.extend(notice.message.clone().map(|message| ("message", message)));
@@ -97,10 +98,13 @@ fn identity(view: &AppView, now: jiff::Timestamp) -> Vec<(&'static str, String)>
 fn traffic(view: &AppView) -> Vec<(&'static str, String)> {
     let t = &view.traffic;
     let latency = |ms: Option<f64>| ms.map_or_else(|| "-".into(), words::latency);
+    let own =
+        t.own.filter(|own| *own > 0).map(|own| format!(", {} answered by the proxy itself", words::thousands(own)));
+    let requests = words::thousands(t.requests);
     vec![
         (
             "traffic",
-            format!("{} requests, {} failed, {:.1} per second", words::thousands(t.requests), t.failed, t.rate),
+            format!("{requests} requests, {} failed{}, {:.1} per second", t.failed, own.unwrap_or_default(), t.rate),
         ),
         ("latency", format!("p50 {}, p95 {}, p99 {}", latency(t.p50_ms), latency(t.p95_ms), latency(t.p99_ms))),
         (

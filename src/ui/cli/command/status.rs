@@ -97,7 +97,7 @@ fn look_closer(at: &Installation, inventory: &Inventory, volumes: &[Volume]) -> 
 fn gist(app: &AppView) -> String {
     let release = app.record.serving.map_or_else(|| "no release".into(), |r| format!("release {r}"));
     let canary = app.record.canary.as_ref().map(|c| format!(", canary release {} ({})", c.release.number, c.rule));
-    format!("{} {}, {release}{}", app.record.name, app.health, canary.unwrap_or_default())
+    format!("{} {}, {release}{}", app.record.name, app.standing.state, canary.unwrap_or_default())
 }
 
 /// Plain lines, also for screen readers: how things stand, then one line whenever something changes.
@@ -120,7 +120,9 @@ async fn watch(
             if session.out.is_json() {
                 session.out.object(&AppObject::new(app, at.clock.now()));
             } else {
-                let line = format!("{}, {:.1} requests/s, {} failed", gist(app), app.traffic.rate, app.traffic.failed);
+                let why = app.standing.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+                let (rate, failed) = (app.traffic.rate, app.traffic.failed);
+                let line = format!("{}{why}, {rate:.1} requests/s, {failed} failed", gist(app));
                 session.out.data(&line);
             }
         }

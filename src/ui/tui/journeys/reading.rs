@@ -1,5 +1,9 @@
 //! What is shown, and what is never shown.
 
+use crate::app::Span;
+use crate::app::ledger::RunState;
+use crate::app::traffic::Recent;
+
 use super::super::console::ConsoleOptions;
 use super::super::model::{Overlay, Pane, RowKey};
 use super::super::msg::{Effect, Msg};
@@ -90,4 +94,45 @@ fn the_filter_narrows_and_the_palette_goes_anywhere() {
     assert_eq!((m.selected.clone(), m.pane), (Some(RowKey::App("old".parse().unwrap())), Pane::Detail));
     press(&mut m, ":restart enter");
     assert!(matches!(m.overlays.last(), Some(Overlay::Confirm(_))));
+}
+
+#[test]
+fn an_app_is_shown_as_it_is_and_each_state_has_a_word_and_a_glyph_of_its_own() {
+    let mut seen = std::collections::BTreeSet::new();
+    // Its errors are those of a minute ago, and say nothing of an app that is closed on purpose.
+    let failing = Some(Recent { answers: 24, errors: 12, failing: true });
+    let calm = Some(Recent { answers: 24, errors: 0, failing: false });
+    let wait = RunState::Paused { max_wait: Span::seconds(30) };
+    for (state, recent, running, row, sentence) in [
+        (RunState::Running, calm, true, "● books", "serving"),
+        (RunState::Running, failing, true, "! books", "50% errors: 12 of 24 answers in the last minute"),
+        (RunState::Running, calm, false, "✕ books", "its container has ended"),
+        (RunState::Stopped, failing, false, "○ books", "stopped: visitors see a 503 page · a starts it"),
+        (RunState::Maintenance(<_>::default()), failing, true, "◇ books", "maintenance: visitors see a 503 page"),
+        (wait, failing, true, "= books", "paused: requests wait, each up to 30s"),
+    ] {
+        let (mut m, mut snapshot, mut containers) = (host(), sample::snapshot(), sample::containers());
+        snapshot.apps[0].state = state;
+        snapshot.traffic[0].1.recent = recent;
+        containers[0].running = running;
+        if !running {
+            containers[0].state = "exited".into();
+        }
+        feed(&mut m, Msg::Snapshot(Box::new(snapshot)));
+        feed(&mut m, Msg::Containers(containers));
+        let screen = shown(&m);
+        assert!(screen.contains(row) && screen.contains(sentence), "{row}, {sentence}:\n{screen}");
+        let word = m.standing(m.app().unwrap()).state;
+        assert!(seen.insert(word) && seen.len() <= 6, "{word} twice");
+    }
+}
+
+#[test]
+fn an_older_list_of_containers_makes_no_app_one_without() {
+    let mut m = host();
+    feed(&mut m, Msg::Containers(Vec::new()));
+    assert!(shown(&m).contains("its container is gone"));
+    feed(&mut m, Msg::EngineDown(sample::problem(), sample::ago(-4)));
+    feed(&mut m, Msg::Snapshot(Box::new(sample::snapshot())));
+    assert!(!shown(&m).contains("its container is gone"), "{}", shown(&m));
 }

@@ -14,7 +14,8 @@ mod series;
 mod settled;
 mod state;
 
-pub(crate) use apps::{AppView, RowKey, Standing, State};
+pub(crate) use crate::app::AppView;
+pub(crate) use apps::{RowKey, sides_of, word};
 pub(crate) use deploys::{Deploys, Watched};
 pub(crate) use form::{Form, FormKind, Row, RowKind, Stage, text_of};
 pub(crate) use host::{Examined, HostView, Mending, Progress};

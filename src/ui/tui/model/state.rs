@@ -8,8 +8,10 @@ use ratatui::layout::Rect;
 
 use crate::app::engine::{Container, EngineInfo, HostUsage, Role};
 use crate::app::event::LockView;
-use crate::app::proxy::{Activity, ProxyInfo};
-use crate::app::{AppName, Ask, Caller, Job, Namespace, OpId, Problem, ProxyPorts, ReleaseNumber};
+use crate::app::proxy::{Activity, ProxyInfo, Snapshot};
+use crate::app::{
+    AppName, AppState, Ask, Caller, Job, Namespace, OpId, Problem, ProxyPorts, Reason, ReleaseNumber, Standing,
+};
 
 use super::super::console::ConsoleOptions;
 use super::super::glyph::{ASCII, Glyphs, UNICODE};
@@ -17,8 +19,8 @@ use super::super::keymap::{Cmd, Ctx};
 use super::super::msg::Hit;
 use super::super::theme::Theme;
 use super::{
-    AppView, Deploys, Form, HostView, Link, LogView, Overlay, Pane, RowKey, Series, Settled, Sort, Standing, State,
-    Tab, UsageSeries, View,
+    AppView, Deploys, Form, HostView, Link, LogView, Overlay, Pane, RowKey, Series, Settled, Sort, Tab, UsageSeries,
+    View,
 };
 
 /// A problem and whether it was looked at.
@@ -74,7 +76,9 @@ pub(crate) struct Model {
     pub host: Option<HostUsage>,
     /// The host's processor.
     pub host_cpu: Series,
-    /// The apps, by name.
+    /// What the proxy said last: records, locks, traffic.
+    pub snapshot: Option<Box<Snapshot>>,
+    /// The apps, by name, as that and the list of containers make them.
     pub apps: BTreeMap<AppName, AppView>,
     /// All locks, those taken on purpose included.
     pub locks: Vec<LockView>,
@@ -164,6 +168,7 @@ impl Model {
             usage: HashMap::new(),
             host: None,
             host_cpu: Series::default(),
+            snapshot: None,
             apps: BTreeMap::new(),
             locks: Vec::new(),
             host_view: HostView::default(),
@@ -308,20 +313,18 @@ impl Model {
         app.container.as_ref().and_then(|c| self.usage.get(&c.id))
     }
 
-    /// How an app stands, changes under way included.
+    /// How an app is, with the changes that are followed here.
     pub(crate) fn standing(&self, app: &AppView) -> Standing {
-        if let Some(watched) = self.deploys.active(app.name()) {
-            let (done, all) = watched.view.progress();
-            let word = if watched.view.waiting_for.is_some() {
-                "waiting for the lock".into()
-            } else if all == 0 {
-                "starting".into()
-            } else {
-                format!("deploying {done}/{all}")
-            };
-            return Standing { state: State::Busy, word };
-        }
-        app.standing(self.engine.is_up() && self.containers_known)
+        let Some(watched) = self.deploys.active(app.name()) else { return app.standing.clone() };
+        let (done, all) = watched.view.progress();
+        let text = if watched.view.waiting_for.is_some() {
+            "waiting for the lock".into()
+        } else if all == 0 {
+            "starting".into()
+        } else {
+            format!("deploying {done}/{all}")
+        };
+        Standing { state: AppState::Changing, reason: Some(Reason::Progress(text)) }
     }
 
     /// Problems nobody has looked at.

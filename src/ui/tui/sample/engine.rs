@@ -30,13 +30,12 @@ pub(crate) fn container(app: &str, release: u64) -> Container {
 }
 
 pub(crate) fn containers() -> Vec<Container> {
-    vec![
-        container("books", 7),
-        container("chat", 41),
-        container("shop", 12),
-        container("blog", 3),
-        container("lost", 2),
-    ]
+    let serving = [("books", 7), ("chat", 41), ("shop", 12), ("blog", 3), ("lost", 2)];
+    let kept = |(app, release): (&'static str, u64)| {
+        let older = if app == "lost" { release } else { release.saturating_sub(4).max(1) };
+        (older..release).map(move |n| Container { running: false, state: "exited".into(), ..container(app, n) })
+    };
+    serving.into_iter().flat_map(|of| std::iter::once(container(of.0, of.1)).chain(kept(of))).collect()
 }
 
 pub(crate) fn usage(second: u32) -> Msg {

@@ -2,10 +2,12 @@
 
 use ratatui::layout::Rect;
 
+use crate::app::{AppState, Reason, Standing};
+
 use super::super::canvas::Canvas;
 use super::super::format;
 use super::super::layout;
-use super::super::model::{AppView, Model, Pane, RowKey, Sort, State};
+use super::super::model::{AppView, Model, Pane, RowKey, Sort, word};
 use super::super::msg::Hit;
 use super::super::theme::Role;
 use super::super::widget::chart;
@@ -26,7 +28,11 @@ pub(super) fn draw(c: &mut Canvas<'_>, area: Rect) {
     let rows = m.rows();
     let count = format!("{}", m.apps.len());
     let filter = format!("  /{}", m.filter);
+    let trouble = trouble(m);
     let mut title = vec![(Role::Strong, "Apps "), (Role::Muted, count.as_str())];
+    for (role, text) in &trouble {
+        title.extend([(Role::Faint, " · "), (*role, text.as_str())]);
+    }
     if !m.filter.is_empty() {
         title.push((Role::Accent, &filter));
     }
@@ -93,9 +99,10 @@ fn draw_row(c: &mut Canvas<'_>, line: Rect, row: &RowKey, columns: usize) {
         RowKey::App(name) => {
             let Some(app) = m.apps.get(name) else { return };
             let standing = m.standing(app);
-            let (role, glyph) = glyph(c, standing.state);
+            let (role, glyph) = glyph(c, &standing);
+            let word = word(&standing);
             c.text(line.x + 1, line.y, 1, role, glyph);
-            if standing.word.is_empty() {
+            if word.is_empty() {
                 let split = line.right() - numbers_width(columns);
                 let width = split.saturating_sub(line.x + LEAD);
                 let used = c.text(line.x + LEAD, line.y, width, Role::Text, &app.host());
@@ -115,7 +122,7 @@ fn draw_row(c: &mut Canvas<'_>, line: Rect, row: &RowKey, columns: usize) {
                 }
             } else {
                 c.text(line.x + LEAD, line.y, name_width, Role::Text, &app.host());
-                let used = c.text(split, line.y, numbers, role, &standing.word);
+                let used = c.text(split, line.y, numbers, role, &word);
                 match m.deploys.active(name).map(|w| w.view.progress()) {
                     Some(at) => progress(c, split + used + 1, line, Some(at)),
                     None => {
@@ -131,7 +138,7 @@ fn draw_row(c: &mut Canvas<'_>, line: Rect, row: &RowKey, columns: usize) {
             let host = watched.view.host.clone().unwrap_or_else(|| watched.title.clone());
             let (done, all) = watched.view.progress();
             let failed = !watched.is_active();
-            let (role, glyph) = glyph(c, if failed { State::Down } else { State::Busy });
+            let (role, glyph) = state_glyph(c, if failed { AppState::Down } else { AppState::Changing });
             c.text(line.x + 1, line.y, 1, role, glyph);
             c.text(line.x + LEAD, line.y, name_width, Role::Text, &host);
             let word = if failed { "first deploy failed".into() } else { format!("deploying {done}/{all}") };
@@ -181,16 +188,38 @@ fn cells(c: &mut Canvas<'_>, line: Rect, app: &AppView, columns: usize, shown: u
     }
 }
 
-/// How an app's state looks.
-pub(super) fn glyph(c: &Canvas<'_>, state: State) -> (Role, &'static str) {
+/// How an app looks: each state has a glyph of its own, for colours are not all there is.
+pub(super) fn glyph(c: &Canvas<'_>, standing: &Standing) -> (Role, &'static str) {
+    match (standing.state, &standing.reason) {
+        (AppState::Running, Some(Reason::Errors { .. })) => (Role::Warn, c.glyphs().warn),
+        (AppState::Running, Some(Reason::Canary { .. })) => (Role::Ok, c.glyphs().canary),
+        (state, _) => state_glyph(c, state),
+    }
+}
+
+fn state_glyph(c: &Canvas<'_>, state: AppState) -> (Role, &'static str) {
     let glyphs = c.glyphs();
     match state {
-        State::Serving => (Role::Ok, glyphs.serving),
-        State::Failing => (Role::Warn, glyphs.warn),
-        State::Busy => (Role::Warn, glyphs.busy),
-        State::Stopped => (Role::Muted, glyphs.stopped),
-        State::Down => (Role::Fail, glyphs.down),
+        AppState::Running => (Role::Ok, glyphs.serving),
+        AppState::Failing => (Role::Fail, glyphs.warn),
+        AppState::Changing => (Role::Warn, glyphs.busy),
+        AppState::Stopped => (Role::Muted, glyphs.stopped),
+        AppState::Maintenance => (Role::Muted, glyphs.maintenance),
+        AppState::Paused => (Role::Muted, glyphs.paused),
+        AppState::Abandoned => (Role::Warn, glyphs.unknown),
+        AppState::Down | AppState::Empty => (Role::Fail, glyphs.down),
     }
+}
+
+/// How many apps somebody should look at, by their state; empty: none.
+fn trouble(m: &Model) -> Vec<(Role, String)> {
+    let count = |state: AppState| m.apps.values().filter(|app| m.standing(app).state == state).count();
+    [AppState::Failing, AppState::Down, AppState::Abandoned, AppState::Empty]
+        .into_iter()
+        .map(|state| (state, count(state)))
+        .filter(|(_, count)| *count > 0)
+        .map(|(state, count)| (Role::Fail, format!("{count} {state}")))
+        .collect()
 }
 
 /// In the lower border: which part of a long list is shown.

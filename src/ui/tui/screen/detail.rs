@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use super::super::canvas::{Canvas, columns};
 use super::super::layout;
-use super::super::model::{AppView, Model, Pane, RowKey, Tab};
+use super::super::model::{AppView, Model, Pane, RowKey, Tab, word};
 use super::super::msg::Hit;
 use super::super::theme::Role;
 use super::{apps, logs, overview, releases, settings, traffic};
@@ -20,16 +20,19 @@ pub(super) fn draw(c: &mut Canvas<'_>, area: Rect) {
         Some(RowKey::App(name)) => {
             let Some(app) = m.apps.get(name) else { return nothing(c, area) };
             let standing = m.standing(app);
-            let (role, glyph) = apps::glyph(c, standing.state);
+            let (role, glyph) = apps::glyph(c, &standing);
             let host = app.host();
-            let word = if standing.word.is_empty() { "serving" } else { &standing.word };
+            let word = match word(&standing) {
+                word if word.is_empty() => standing.state.to_string(),
+                word => word,
+            };
             let locked = if m.locks_of(name).0.is_some() { "  locked" } else { "" };
             let title = [
                 (role, glyph),
                 (Role::Text, " "),
                 (Role::Strong, host.as_str()),
                 (Role::Faint, "  "),
-                (role, word),
+                (role, word.as_str()),
                 (Role::Warn, locked),
             ];
             let inner = c.panel(area, &title, focused);

@@ -4,16 +4,16 @@ use jiff::Timestamp;
 use ratatui::layout::Rect;
 
 use crate::app::proxy::ProbeAnswer;
-use crate::app::{IssuingState, ReleaseStatus};
+use crate::app::{AppState, IssuingState, Reason, Release, ReleaseStatus};
 use crate::ui::words;
 
 use super::super::canvas::{Canvas, Piece};
 use super::super::format;
 use super::super::layout;
-use super::super::model::{AppView, State};
+use super::super::model::{AppView, sides_of};
 use super::super::theme::Role;
 use super::super::widget::chart;
-use super::lock;
+use super::{apps, lock};
 
 /// Columns of the labels on the left.
 const LABEL: u16 = 10;
@@ -34,9 +34,12 @@ fn wrong(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
     let m = c.m;
     let mut lines: Vec<(Role, String)> = Vec::new();
     let standing = m.standing(app);
+    let reason = standing.reason.as_ref().map_or_else(|| standing.state.to_string(), ToString::to_string);
+    let (role, glyph) = apps::glyph(c, &standing);
     match standing.state {
-        State::Down => {
-            lines.push((Role::Fail, format!("{} {}", c.glyphs().down, standing.word)));
+        AppState::Down | AppState::Empty => {
+            let word = if standing.state == AppState::Down { reason } else { standing.state.to_string() };
+            lines.push((role, format!("{glyph} {word}")));
             if let Some((release, why)) = app.failure() {
                 lines.push((Role::Text, format!("  release {} failed: {why}", release.number)));
             }
@@ -54,20 +57,33 @@ fn wrong(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
             };
             lines.push((Role::Muted, advice.into()));
         }
-        State::Failing => {
-            lines.push((Role::Warn, format!("{} {} in the last half minute", c.glyphs().warn, standing.word)));
+        AppState::Failing => {
+            lines.push((role, format!("{glyph} {reason}")));
             lines.push((Role::Muted, "  l shows its log · b rolls back".into()));
         }
-        State::Stopped => {
-            lines.push((Role::Muted, format!("{} stopped: visitors see a 503 page · a starts it", c.glyphs().stopped)));
+        AppState::Abandoned => {
+            lines.push((role, format!("{glyph} {reason}")));
+            lines.push((Role::Muted, "  the next change of it puts that in order, and so does H".into()));
         }
-        State::Serving => {
+        AppState::Stopped => lines.push((role, format!("{glyph} stopped: {reason} · a starts it"))),
+        AppState::Maintenance => lines.push((role, format!("{glyph} maintenance: {reason} · a ends it"))),
+        AppState::Paused => lines.push((role, format!("{glyph} paused: {reason} · a lets them go on"))),
+        AppState::Running => {
+            match &standing.reason {
+                Some(Reason::Errors { .. }) => lines.push((role, format!("{glyph} {reason}"))),
+                Some(Reason::MemoryKills(_)) => {
+                    lines.push((Role::Warn, format!("{} {reason}", c.glyphs().warn)));
+                    lines.push((Role::Muted, "  l shows its log · its limit is in Settings (e)".into()));
+                }
+                // What serves and what is tried out stand below.
+                _ => {}
+            }
             if let Some((release, why)) = app.failure() {
                 let text = format!("{} release {} failed: {why}", c.glyphs().warn, release.number);
                 lines.push((Role::Warn, text));
             }
         }
-        State::Busy => {}
+        AppState::Changing => {}
     }
     let (on_purpose, held) = m.locks_of(app.name());
     if let Some(lock) = on_purpose {
@@ -75,7 +91,7 @@ fn wrong(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
         lines.push((Role::Muted, "  nobody can change it meanwhile · L lifts it".into()));
     }
     // A change that is shown as one says so itself; this one was never heard of again.
-    if let Some(lock) = held.filter(|_| standing.state != State::Busy) {
+    if let Some(lock) = held.filter(|_| m.deploys.active(app.name()).is_none()) {
         lines.push((Role::Muted, format!("{} being changed by {}", c.glyphs().busy, lock::by(m, lock))));
     }
     let mut y = area.y;
@@ -118,7 +134,7 @@ fn facts(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
         }
         None => row(c, "serving", &[(Role::Muted, "nothing yet")]),
     }
-    for (label, text) in app.sides() {
+    for (label, text) in sides_of(app) {
         let label = if label == "canary" { label } else { "beside" };
         row(c, label, &[(Role::Text, &text)]);
     }
@@ -139,8 +155,11 @@ fn facts(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
     let mounts =
         if mounts == 0 { String::new() } else { format!(" and {}", format::many(mounts as u64, "more mount")) };
     row(c, "data", &[(Role::Muted, "volume "), (Role::Text, &volume), (Role::Muted, &mounts)]);
-    let kept = app.record.kept().count();
-    if let Some(release) = app.record.kept().find(|r| matches!(r.status, ReleaseStatus::Replaced { .. })) {
+    // What others removed is not kept, whatever is remembered.
+    let there = |r: &&Release| m.containers.iter().any(|c| c.name == r.container);
+    let kept = app.record.kept().filter(there).count();
+    let replaced = |r: &&Release| matches!(r.status, ReleaseStatus::Replaced { .. });
+    if let Some(release) = app.record.kept().filter(there).find(replaced) {
         let text = format!("release {}", release.number);
         let more = format!(" is kept, a moment away · {}", format::many(kept as u64, "container"));
         row(c, "fallback", &[(Role::Text, &text), (Role::Muted, &more)]);

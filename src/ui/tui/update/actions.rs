@@ -5,7 +5,7 @@ use tui_input::Input;
 use crate::app::{Ask, Notice, OpId, ReleaseNumber, ReleaseStatus, Selector, Span};
 
 use super::super::keymap::Cmd;
-use super::super::model::{AppView, Confirm, Form, FormKind, Model, Overlay, Tab, Then, View, Watched};
+use super::super::model::{AppView, Confirm, Form, FormKind, Model, Overlay, Tab, Then, View, Watched, sides_of};
 use super::super::msg::Effect;
 use super::super::report;
 use super::super::same_as;
@@ -238,7 +238,7 @@ fn question(m: &Model, app: &AppView, wish: Ask) -> Result<Confirm, String> {
 
 /// Both sides of a canary in words; without one there is nothing to ask.
 fn sides(app: &AppView) -> Result<Vec<String>, String> {
-    let lines: Vec<String> = app.sides().into_iter().map(|(label, text)| format!("{label}: {text}")).collect();
+    let lines: Vec<String> = sides_of(app).into_iter().map(|(label, text)| format!("{label}: {text}")).collect();
     if lines.is_empty() { Err(format!("{} has no canary", app.name())) } else { Ok(lines) }
 }
 

@@ -1,12 +1,12 @@
 //! What comes in from the engine, the proxy, the clock and changes under way.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::app::engine::{Container, HostUsage, Usage};
 use crate::app::event::Event;
 use crate::app::proxy::Snapshot;
-use crate::app::{AppName, Problem, certificates_of};
+use crate::app::{AppName, Problem, views};
 
 use super::super::format::since;
 use super::super::model::{AppView, Link, Model, RowKey, Seen, Stage, Tab};
@@ -36,11 +36,12 @@ pub(super) fn take(m: &mut Model, msg: Msg) -> Vec<Effect> {
             m.containers_known = true;
             let known = |id: &String| m.containers.iter().any(|c| &c.id == id);
             m.usage.retain(|id, _| known(id));
-            pair(m);
+            join(m);
         }
         Msg::Ports(ports) => m.ports = ports,
         Msg::ProxyAbsent => {
             m.proxy = Link::Absent;
+            m.snapshot = None;
             m.apps.clear();
             m.locks.clear();
         }
@@ -101,29 +102,15 @@ pub(super) fn report(m: &mut Model, problem: Problem) {
 
 fn snapshot_taken(m: &mut Model, snapshot: Snapshot) -> Vec<Effect> {
     m.proxy = Link::Up;
-    let certificates = snapshot.certificates;
-    m.proxy_info = Some(snapshot.info);
-    let mut traffic: HashMap<_, _> = snapshot.traffic.into_iter().collect();
-    m.locks = snapshot.locks;
-    m.apps = snapshot
-        .apps
-        .into_iter()
-        .filter(|record| record.is_live() && (record.serving.is_some() || !record.releases.is_empty()))
-        .map(|record| {
-            let view = AppView {
-                traffic: traffic.remove(&record.id).unwrap_or_default(),
-                container: None,
-                certificates: certificates_of(&record, &certificates),
-                record,
-            };
-            (view.record.name.clone(), view)
-        })
-        .collect::<BTreeMap<_, _>>();
-    pair(m);
+    m.proxy_info = Some(snapshot.info.clone());
+    m.locks.clone_from(&snapshot.locks);
+    let ops = snapshot.ops.clone();
+    m.snapshot = Some(Box::new(snapshot));
+    join(m);
     let now = m.now;
     let mut effects = Vec::new();
-    m.told = snapshot.ops.iter().filter(|op| op.finished).map(|op| op.op.clone()).collect();
-    for op in snapshot.ops {
+    m.told = ops.iter().filter(|op| op.finished).map(|op| op.op.clone()).collect();
+    for op in ops {
         // Ended changes of others are only of interest while their report may be asked for.
         let recent = since(now, op.started_at) < Duration::from_secs(3600);
         if (!op.finished || recent) && m.deploys.found(&op.op, &op.app, op.started_at) {
@@ -154,21 +141,16 @@ fn successor(m: &Model, rows: &[RowKey]) -> Option<RowKey> {
     born.filter(|key| rows.contains(key)).or_else(|| rows.first().cloned())
 }
 
-/// Gives each app the container of its serving release.
-fn pair(m: &mut Model) {
-    for app in m.apps.values_mut() {
-        let serving = app.record.serving;
-        let is_its_own = |c: &&Container| {
-            c.identity.as_ref().is_some_and(|i| i.id.as_ref() == Some(&app.record.id) && i.release == serving)
-        };
-        let by_name = app.record.serving_release().map(|r| r.container.clone());
-        app.container = m
-            .containers
-            .iter()
-            .find(is_its_own)
-            .or_else(|| m.containers.iter().find(|c| Some(&c.name) == by_name.as_ref()))
-            .cloned();
-    }
+/// Brings together what proxy and engine said last.
+fn join(m: &mut Model) {
+    let Some(snapshot) = &m.snapshot else { return };
+    let current = m.engine.is_up() && m.containers_known;
+    // A first deploy under way is no app yet, but a row of its own.
+    let begins = |app: &AppView| {
+        app.record.releases.is_empty() && snapshot.locks.iter().any(|l| l.app == app.record.name && l.op.is_some())
+    };
+    let apps = views(&m.containers, current, snapshot).into_iter().filter(|app| !begins(app));
+    m.apps = apps.map(|app| (app.record.name.clone(), app)).collect();
 }
 
 fn usage(m: &mut Model, by_container: &HashMap<String, Usage>, host: Option<HostUsage>) {
