@@ -107,7 +107,7 @@ async fn look(installation: &Installation, record: &AppRecord) -> Result<Vec<Fin
     let Some(container) = installation.engine.container(&release.container).await? else { return Ok(Vec::new()) };
     let mut found: Vec<Finding> = looping(&record.name, &container, installation.clock.now()).into_iter().collect();
     // What others made is as they made it.
-    if !release.adopted {
+    if !record.has_adopted(&release.container) {
         let owner = Owner::of(&installation.namespace, record);
         let expected = container_spec(
             owner,

@@ -478,6 +478,25 @@ fn ports_go_from_their_proxy_to_ours_and_back_and_requests_fail_in_the_gap_alone
 }
 
 #[test]
+fn a_rollback_to_the_container_of_others_serves_and_is_no_drift() {
+    let host = Host::new();
+    let (image, next) = (host.image("1", &[]), host.image("2", &[]));
+    let mut theirs = Theirs::default();
+    let web = format!("{}-shop-web", host.namespace);
+    theirs.run(&web, &["--restart", "always", "--label", "service=shop", "--label", "role=web", &image]);
+    host.json(&["adopt", &web, "--name", "app", "--host", "app.localhost", "--yes"]).expect(0, "created");
+    host.json(&["deploy", &next, "--name", "app"]).expect(0, "updated");
+    assert_eq!(host.version(), "2");
+    host.json(&["rollback", "app"]).expect(0, "updated");
+    assert_eq!(host.version(), "1");
+    let status = host.once(&["status", "app", "--json"]);
+    assert_eq!((status.code, status.json()[0]["state"].as_str()), (0, Some("running")), "{status:#?}");
+    assert_eq!(host.once(&["list", "--json"]).json()[0]["state"], "running");
+    let doctor = host.once(&["doctor", "--json"]);
+    assert!(!doctor.json().iter().any(|f| f["kind"] == "drift" || f["subject"] == web.as_str()), "{doctor:#?}");
+}
+
+#[test]
 fn a_container_that_its_own_health_check_calls_unhealthy_is_failing() {
     let host = Host::new();
     let image = host.image("1", &[]);

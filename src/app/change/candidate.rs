@@ -122,6 +122,8 @@ impl Context<'_> {
         let container = match kept {
             Some(kept) => {
                 release.container.clone_from(&kept.name);
+                // A rollback to the container of others goes on with it: it has none of our labels still.
+                release.adopted = record.has_adopted(&kept.name);
                 kept.name
             }
             None => {
