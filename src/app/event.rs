@@ -7,10 +7,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::canary::CanaryView;
+use super::ledger::{AppRecord, RunState};
 use super::name::{AppName, OpId, ReleaseNumber};
 use super::plan::PlanView;
 use super::problem::Problem;
 use super::release::Caller;
+use super::units::Span;
 
 /// An event with its place: which change, which app, the how-manieth, when.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -134,6 +136,9 @@ pub struct Finished {
     /// The release that is tried out beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<CanaryView>,
+    /// What visitors get now, where it is not the app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visitors: Option<Visitors>,
     /// Where to reach the app.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
@@ -147,6 +152,67 @@ pub struct Finished {
     /// What went wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
+}
+
+/// What visitors of an app get that does not serve on purpose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+pub enum Visitors {
+    /// A 503 page: the app is stopped.
+    Stopped,
+    /// A 503 page: the app is under maintenance.
+    Maintenance,
+    /// Their requests wait.
+    Paused {
+        /// Each so long at most.
+        max_wait: Span,
+    },
+    /// "Not found": the app was removed.
+    Removed {
+        /// The volumes that are kept, by their names on the engine.
+        kept: Vec<String>,
+    },
+}
+
+impl Visitors {
+    /// By what is remembered of an app; `None`: they get the app.
+    #[must_use]
+    pub fn of(record: &AppRecord) -> Option<Self> {
+        match &record.state {
+            _ if !record.is_live() => Some(Self::Removed { kept: Vec::new() }),
+            RunState::Running => None,
+            RunState::Stopped => Some(Self::Stopped),
+            RunState::Maintenance(_) => Some(Self::Maintenance),
+            RunState::Paused { max_wait } => Some(Self::Paused { max_wait: *max_wait }),
+        }
+    }
+
+    /// How to take it back, as a part of a sentence.
+    #[must_use]
+    pub fn way_back(&self, app: &AppName) -> String {
+        match self {
+            Self::Stopped => format!("`once start {app}` lets it serve again"),
+            Self::Maintenance => format!("`once maintenance {app} --off` ends it"),
+            Self::Paused { .. } => format!("`once resume {app}` lets them go on"),
+            Self::Removed { kept } if kept.is_empty() => format!("`once deploy IMAGE --name {app}` makes it anew"),
+            Self::Removed { .. } => format!("`once deploy IMAGE --name {app}` takes them up again"),
+        }
+    }
+}
+
+impl fmt::Display for Visitors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stopped => f.write_str("stopped: visitors see a 503 page"),
+            Self::Maintenance => f.write_str("under maintenance: visitors see a 503 page"),
+            Self::Paused { max_wait } => write!(f, "paused: requests wait, each up to {max_wait}"),
+            Self::Removed { kept } => match kept.as_slice() {
+                [] => f.write_str("removed"),
+                [one] => write!(f, "removed; data kept: volume {one}"),
+                more => write!(f, "removed; data kept: volumes {}", more.join(", ")),
+            },
+        }
+    }
 }
 
 /// Steps of a change, in the words of the screen.

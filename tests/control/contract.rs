@@ -228,6 +228,7 @@ fn envelope(change: &str, seq: u64, event: Event) -> Envelope {
 fn finished() -> Event {
     Event::Finished(Finished {
         canary: None,
+        visitors: None,
         outcome: Outcome::Updated,
         release: None,
         serving: None,

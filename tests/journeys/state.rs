@@ -256,3 +256,37 @@ fn an_app_whose_requests_fail_is_failing_everywhere_and_somebody_should_look() {
     );
     assert_eq!((&shown["recent_answers"], &shown["failed"]), (&12.into(), &6.into()), "{said:#?}");
 }
+
+#[test]
+fn each_end_says_what_visitors_see_and_how_to_take_it_back() {
+    let host = Host::new();
+    let image = host.image("1", &[]);
+    host.deploy(&image, &[]).expect(0, "created");
+    let last = |args: &[&str]| {
+        let said = host.once(args);
+        assert_eq!(said.code, 0, "{said:#?}");
+        said.stderr.lines().last().unwrap_or_default().to_owned()
+    };
+    let maintained = "app under maintenance: visitors see a 503 page; `once maintenance app --off` ends it";
+    assert_eq!(last(&["maintenance", "app"]), maintained);
+    let text = last(&["set", "app", "A=1"]);
+    assert!(text.starts_with("app updated, release 2, under maintenance: visitors see a 503 page"), "{text}");
+    assert!(last(&["maintenance", "app", "--off"]).starts_with("app updated, release 2 at http://app.localhost"));
+    let paused = "app paused: requests wait, each up to 30s; `once resume app` lets them go on";
+    assert_eq!(last(&["pause", "app", "--max-wait", "30s"]), paused);
+    last(&["resume", "app"]);
+    let stopped = "app stopped: visitors see a 503 page; `once start app` lets it serve again";
+    assert_eq!(last(&["stop", "app"]), stopped);
+    assert_eq!(last(&["stop", "app"]), format!("app unchanged, release 2, {}", &stopped[4..]));
+    last(&["start", "app"]);
+    let text = last(&["set", "app", "A=2"]);
+    assert!(text.ends_with("; `once rollback app` goes back to release 2"), "{text}");
+    let finished = host.json(&["stop", "app"]).expect(0, "updated");
+    assert_eq!(finished["visitors"]["state"], "stopped", "{finished:#}");
+    let kept = format!("{}-app", host.namespace);
+    let removed = format!("app removed; data kept: volume {kept}; `once deploy IMAGE --name app` takes them up again");
+    assert_eq!(last(&["remove", "app", "--yes"]), removed);
+    host.deploy(&image, &[]).expect(0, "created");
+    let finished = host.json(&["remove", "app", "--data", "--yes"]).expect(0, "updated");
+    assert_eq!(finished["visitors"], serde_json::json!({ "state": "removed", "kept": [] }), "{finished:#}");
+}

@@ -10,7 +10,7 @@ use super::perform::Report;
 use crate::app::address::address;
 use crate::app::certificate::CertificateOffer;
 use crate::app::engine::Container;
-use crate::app::event::{Event, Outcome, Step};
+use crate::app::event::{Event, Outcome, Step, Visitors};
 use crate::app::installation::Installation;
 use crate::app::job::Job;
 use crate::app::journal::Journal;
@@ -104,6 +104,7 @@ impl<'a> Context<'a> {
             let error = match self.proxy.apply(self.lease.fence(), transaction.clone()).await {
                 Ok(applied) => {
                     self.report.serving = applied.record.as_ref().and_then(|r| r.serving);
+                    self.report.visitors = applied.record.as_ref().and_then(Visitors::of);
                     self.report.canary = applied.record.as_ref().and_then(|r| r.canary.as_deref()).map(Into::into);
                     return Ok(applied);
                 }
@@ -189,5 +190,5 @@ impl<'a> Context<'a> {
 }
 
 pub(crate) fn interrupted() -> Problem {
-    Problem::new(Outcome::Interrupted, "interrupted", "undone on request; what served before serves on")
+    Problem::new(Outcome::Interrupted, "interrupted", "undone on request")
 }

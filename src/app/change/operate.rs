@@ -1,8 +1,8 @@
 //! Start, stop, remove.
 
 use super::context::Context;
-use crate::app::engine::EngineError;
-use crate::app::event::{Outcome, Step};
+use crate::app::engine::{EngineError, Volume};
+use crate::app::event::{Outcome, Step, Visitors};
 use crate::app::job::Selector;
 use crate::app::ledger::{AppRecord, RunState, Transaction};
 use crate::app::name::AppName;
@@ -93,11 +93,29 @@ pub(crate) async fn remove(context: &mut Context<'_>, data: bool) -> Result<Outc
     if data {
         remove_volumes(context, &record).await?;
     }
+    let kept = volumes_of(context, &record, data).await?;
     if data || record.serving.is_none() {
         context.apply(Transaction::Forget { app: record.id }).await?;
     }
     context.report.serving = None;
+    context.report.visitors = Some(Visitors::Removed { kept });
     Ok(Outcome::Updated)
+}
+
+/// The volumes of an app that are there, by their names on the engine; where its data was removed, without those that
+/// are in use by others.
+async fn volumes_of(context: &Context<'_>, record: &AppRecord, removed: bool) -> Result<Vec<String>, Problem> {
+    let all = context.installation.engine.volumes(&context.installation.namespace).await?;
+    let is_its = |v: &Volume| v.identity.as_ref().is_some_and(|i| i.id.as_ref() == Some(&record.id));
+    let mut names: Vec<String> = all.into_iter().filter(is_its).map(|v| v.name).collect();
+    if !removed {
+        // What its containers left behind was written down when they went.
+        let now = context.proxy.record(&record.name).await?.filter(|now| now.id == record.id);
+        names.extend(now.as_ref().unwrap_or(record).owned_volumes.iter().map(|v| v.name.clone()));
+    }
+    names.sort();
+    names.dedup();
+    Ok(names)
 }
 
 async fn remove_volumes(context: &Context<'_>, record: &AppRecord) -> Result<(), Problem> {

@@ -13,7 +13,7 @@ use super::certify::{asks_anyway, warn_about_version, warn_about_wildcards};
 use super::context::Context;
 use super::{adopt, close, data, give_back, operate, rename, rollback};
 use crate::app::canary::CanaryView;
-use crate::app::event::Outcome;
+use crate::app::event::{Outcome, Visitors};
 use crate::app::guard::{self, Counted, Newcomer};
 use crate::app::host::Hostname;
 use crate::app::installation::Installation;
@@ -37,6 +37,8 @@ pub(crate) struct Report {
     pub(crate) release: Option<ReleaseNumber>,
     pub(crate) serving: Option<ReleaseNumber>,
     pub(crate) canary: Option<CanaryView>,
+    /// What visitors get where it is not the app.
+    pub(crate) visitors: Option<Visitors>,
     /// Whose address is to be told.
     pub(crate) reached: Option<Settings>,
     pub(crate) url: Option<String>,
@@ -100,6 +102,7 @@ pub(crate) async fn perform(
     // Said also by a change that never gets the lock: what served before serves on.
     let known = records.iter().find(|r| r.name == name && r.is_live());
     report.serving = known.and_then(|r| r.serving);
+    report.visitors = known.and_then(Visitors::of);
     report.canary = known.and_then(|r| r.canary.as_deref()).map(Into::into);
     if let Ask::Deploy(deploy) = &job.ask
         && deploy.dry_run

@@ -51,6 +51,7 @@ fn finish(result: Result<Outcome, Problem>, report: Report, journal: &Journal) -
         release: report.release,
         serving: report.serving,
         canary: report.canary,
+        visitors: report.visitors,
         url: report.url,
         warnings: journal.warnings(),
         retryable: problem.as_ref().is_some_and(|p| p.retryable),

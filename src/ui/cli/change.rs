@@ -79,10 +79,13 @@ pub(crate) fn conclude(out: &mut Output, view: &DeployView, finished: &Finished,
     }
     if let Some(problem) = &finished.problem {
         report::explain(out, problem);
-        let serving = match (finished.serving, finished.outcome) {
-            (Some(serving), _) => format!("release {serving} serves"),
-            (None, Outcome::Failed | Outcome::Down | Outcome::Interrupted) => "nothing serves".to_owned(),
-            (None, _) => return,
+        let serving = match (finished.serving, &finished.visitors, finished.outcome) {
+            (Some(_), Some(visitors), _) => format!("the app is {visitors}"),
+            (Some(serving), None, _) => format!("release {serving} serves"),
+            // No app was found yet: nobody asked what serves it.
+            (None, ..) if view.app.is_none() => return,
+            (None, _, Outcome::Failed | Outcome::Down | Outcome::Interrupted) => "nothing serves".to_owned(),
+            (None, ..) => return,
         };
         out.tell(&match finished.release_command_ran {
             Some(true) => format!("{serving}; the release command had already run"),
@@ -95,20 +98,41 @@ pub(crate) fn conclude(out: &mut Output, view: &DeployView, finished: &Finished,
     if requests > 0 {
         out.say(&format!("traffic meanwhile: {}", traffic(&view.traffic)));
     }
-    let app = view.app.as_ref().map(ToString::to_string).unwrap_or_else(|| "the app".into());
     if dry {
         let changes = view.plan.as_ref().map_or(0, |p| p.changes.len());
         out.say(&format!("{} would change; nothing was done", words::count(changes, "setting", "settings")));
         return;
     }
-    let url = finished.url.as_deref().map(|url| format!(" at {}", styled(STRONG, url))).unwrap_or_default();
+    out.say(&last_line(view, finished));
+}
+
+/// What visitors get now, and how to take it back.
+fn last_line(view: &DeployView, finished: &Finished) -> String {
+    let app = view.app.as_ref().map_or_else(|| "the app".into(), ToString::to_string);
+    let outcome = styled(GOOD, &finished.outcome.to_string());
     let release = finished.serving.map(|r| format!(", release {r}")).unwrap_or_default();
+    if let Some(visitors) = &finished.visitors {
+        let back = view.app.as_ref().map(|app| format!("; {}", visitors.way_back(app))).unwrap_or_default();
+        let visitors = visitors.to_string();
+        return match (finished.release, finished.outcome) {
+            // Its state is what was asked for.
+            (None, Outcome::Updated) => format!("{app} {}{back}", styled(GOOD, &visitors)),
+            _ => format!("{app} {outcome}{release}, {visitors}{back}"),
+        };
+    }
+    let url = finished.url.as_deref().map(|url| format!(" at {}", styled(STRONG, url))).unwrap_or_default();
     let canary = finished
         .canary
         .as_ref()
         .map(|c| format!("; {} on release {}, a canary", c.rule, c.release))
         .unwrap_or_default();
-    out.say(&format!("{app} {}{release}{canary}{url}", styled(GOOD, &finished.outcome.to_string())));
+    // A canary has its own ways: `promote` and `abort`.
+    let replaced = view.from.filter(|_| finished.release.is_some() && finished.canary.is_none());
+    let back = match (&view.app, replaced) {
+        (Some(app), Some(before)) => format!("; `once rollback {app}` goes back to release {before}"),
+        _ => String::new(),
+    };
+    format!("{app} {outcome}{release}{canary}{url}{back}")
 }
 
 /// Ctrl-C and SIGTERM.

@@ -8,7 +8,7 @@ use super::objects::{
     StepObject,
 };
 use super::report;
-use crate::app::event::{Envelope, Event, Finished, LockView, Outcome, Step, TrafficView};
+use crate::app::event::{Envelope, Event, Finished, LockView, Outcome, Step, TrafficView, Visitors};
 use crate::app::ledger::{AppRecord, Generated};
 use crate::app::proxy::{Activity, AppTraffic};
 use crate::app::traffic::{Compared, ReleaseTraffic};
@@ -255,6 +255,7 @@ fn finished(outcome: Outcome, problem: Option<Problem>) -> Event {
         release: Some(ReleaseNumber(2)),
         serving: None,
         canary: Some(CanaryView { release: ReleaseNumber(3), rule: "10%".parse().unwrap() }),
+        visitors: Some(Visitors::Removed { kept: vec!["once-shop".into()] }),
         url: Some("http://shop.example.com".into()),
         warnings: vec!["w".into()],
         retryable: false,

@@ -146,6 +146,7 @@ fn last_words(op: OpId, seq: u64, problem: &Problem) -> Envelope {
         release: None,
         serving: None,
         canary: None,
+        visitors: None,
         url: None,
         warnings: Vec::new(),
         retryable: problem.retryable,

@@ -24,6 +24,7 @@ fn end(m: &mut Model, op: &OpId, outcome: Outcome) -> Vec<Effect> {
         release: None,
         serving: None,
         canary: None,
+        visitors: None,
         url: None,
         warnings: Vec::new(),
         retryable: false,

@@ -53,6 +53,7 @@ pub(crate) fn planned(op: &OpId, plan: PlanView) -> Vec<Envelope> {
     let planned = Event::Planned { plan, host: "books.example.com".into(), from: None, steps: Vec::new() };
     let finished = Finished {
         canary: None,
+        visitors: None,
         outcome: Outcome::Unchanged,
         release: None,
         serving: None,
@@ -116,6 +117,7 @@ pub(crate) fn deploy(op: &str, good: bool) -> Vec<Envelope> {
             done(Step::Retire, "once-shop-12 is kept for a rollback", 300),
             Event::Finished(Finished {
                 canary: None,
+                visitors: None,
                 outcome: Outcome::Updated,
                 release: Some(ReleaseNumber(13)),
                 serving: Some(ReleaseNumber(13)),
@@ -141,6 +143,7 @@ pub(crate) fn deploy(op: &str, good: bool) -> Vec<Envelope> {
             Event::StepFailed { step: Step::Healthy, detail: "GET /up → refused".into(), took_ms: 60_000 },
             Event::Finished(Finished {
                 canary: None,
+                visitors: None,
                 outcome: Outcome::Failed,
                 release: Some(ReleaseNumber(13)),
                 serving: Some(ReleaseNumber(12)),

@@ -303,7 +303,11 @@ fn success(c: &mut Canvas<'_>, area: Rect, watched: &Watched, finished: &Finishe
         return 0;
     }
     let took = format::took(format::since(watched.view.last_at, watched.view.started_at).as_millis() as u64);
-    let serving = finished.serving.map(|n| format!(" · release {n} serves")).unwrap_or_default();
+    let serving = match (&finished.visitors, finished.serving) {
+        (Some(visitors), _) => format!(" · {visitors}"),
+        (None, Some(n)) => format!(" · release {n} serves"),
+        (None, None) => String::new(),
+    };
     let url = finished.url.as_ref().map(|u| format!(" · {u}")).unwrap_or_default();
     let outcome = finished.outcome.to_string();
     let done = c.glyphs().done;

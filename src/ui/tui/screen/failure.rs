@@ -21,6 +21,10 @@ pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, watched: &Watched, finished: 
     }
     let host = watched.view.host.as_deref().unwrap_or(&watched.title);
     let (role, serving) = match (finished.serving, finished.outcome) {
+        _ if finished.visitors.is_some() => {
+            let visitors = finished.visitors.as_ref().map(ToString::to_string).unwrap_or_default();
+            (Role::Muted, format!("{} {host} is {visitors}", c.glyphs().stopped))
+        }
         (Some(n), _) => (Role::Ok, format!("{} release {n} of {host} serves on, untouched", c.glyphs().serving)),
         (None, Outcome::Down) => (Role::Fail, format!("{} nothing serves {host} now", c.glyphs().down)),
         (None, _) => (Role::Muted, format!("{} {host} has no serving release", c.glyphs().stopped)),
