@@ -3,7 +3,7 @@
 use once::demo::load::Mix;
 use serde_json::Value;
 
-use crate::host::Host;
+use crate::host::{Host, docker};
 
 /// How a release can go wrong: what it is given, the code, words of the message, a line of its log.
 const WAYS: [(&str, &[&str], &str, &str, &str); 6] = [
@@ -93,5 +93,34 @@ fn a_handover_that_fails_brings_the_old_release_back() {
     let report = load.stop();
     assert_eq!(report.failed, 0, "{report:?}");
     host.deploy(&image, &["-e", "DEMO_VERSION=2"]).expect(0, "updated");
+    assert_eq!(host.version(), "2");
+}
+
+#[test]
+fn where_the_container_of_what_served_is_gone_nothing_serves_and_all_say_so() {
+    let host = Host::new();
+    let image = host.image("1", &[]);
+    host.deploy(&image, &["--swap", "handover", "--health-timeout", "2"]).expect(0, "created");
+    host.deploy(&image, &["-e", "DEMO_VERSION=2"]).expect(0, "updated");
+    let serving = host.running().remove(0);
+    docker(&["rm", "-f", &serving]);
+    let said = host.deploy(&image, &["-e", "DEMO_MODE=exit"]);
+    let finished = said.expect(6, "down");
+    assert_eq!(finished["serving"], Value::Null, "{finished:#}");
+    assert!(finished["hints"].to_string().contains("once restart app"), "{finished:#}");
+    // The same of a start, also in words.
+    let started = host.json(&["start", "app"]);
+    assert_eq!(started.finished()["serving"], Value::Null, "{started:#?}");
+    let words = host.once(&["start", "app"]);
+    assert_eq!(words.stderr.lines().last(), Some("nothing serves"), "{words:#?}");
+    let status = host.once(&["status", "app", "--json"]);
+    let shown = &status.json()[0];
+    assert_eq!((status.code, &shown["state"]), (10, &"down".into()), "{status:#?}");
+    assert_eq!(shown["reason"], "its container is gone");
+    // What is not there is not kept.
+    let releases = host.json(&["releases", "app"]).json();
+    let kept = |number: u64| releases.iter().find(|r| r["release"] == number).unwrap()["container_kept"].clone();
+    assert_eq!((kept(1), kept(2)), (true.into(), false.into()), "{releases:#?}");
+    host.json(&["restart", "app"]).expect(0, "updated");
     assert_eq!(host.version(), "2");
 }

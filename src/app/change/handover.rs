@@ -49,7 +49,13 @@ impl Context<'_> {
                 self.report.serving = None;
                 let mut down = Problem { outcome: Outcome::Down, code: "down".into(), ..problem };
                 down.causes.push(format!("release {} would not come back: {worse}", old.number));
-                Err(down.hint(format!("`once start {}` tries to start it again", record.name)))
+                let name = &record.name;
+                Err(match self.installation.engine.container(&old.container).await {
+                    Ok(None) => {
+                        down.hint(format!("`once restart {name}` makes a new container of release {}", old.number))
+                    }
+                    _ => down.hint(format!("`once start {name}` tries to start it again")),
+                })
             }
         }
     }

@@ -22,6 +22,7 @@ mod rename;
 mod retire;
 mod rollback;
 mod run;
+mod served;
 mod takeover;
 mod task;
 mod traffic;

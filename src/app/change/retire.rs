@@ -29,8 +29,13 @@ impl Context<'_> {
             }
             let gone = self.settle(before).await?;
             self.prune_images(before).await;
+            let kept = match old {
+                Some(old) => self.installation.engine.container(&old.container).await?.is_some(),
+                None => false,
+            };
             let detail = match (old, gone.len()) {
                 (None, _) => "nothing to retire".to_owned(),
+                (Some(old), _) if !kept => format!("the container of release {} is gone", old.number),
                 (Some(old), 0) => format!("release {} stopped and kept", old.number),
                 (Some(old), n) => format!("release {} stopped and kept, {n} older removed", old.number),
             };
@@ -44,16 +49,22 @@ impl Context<'_> {
 
     /// Removes containers no release needs (a start that was sent may still have arrived), and ends the change.
     pub(crate) async fn settle(&mut self, record: &AppRecord) -> Result<Vec<ReleaseNumber>, Problem> {
-        let now = self.proxy.record(&record.name).await?.unwrap_or_else(|| record.clone());
+        let mut now = self.proxy.record(&record.name).await?.unwrap_or_else(|| record.clone());
+        let containers = self.containers(&now).await?;
+        // What others removed is not kept, whatever is remembered.
+        let is_missing = |r: &&Release| !containers.iter().any(|c| c.name == r.container);
+        let missing: Vec<ReleaseNumber> = now.kept().filter(is_missing).map(|r| r.number).collect();
+        now.forget_containers(&missing);
         let keep = now.settings().map(|s| s.retention.containers.get()).unwrap_or_default();
         let gone: Vec<ReleaseNumber> = now.kept().skip(keep).map(|r| r.number).collect();
         let mut after = now.clone();
         after.forget_containers(&gone);
-        for container in self.containers(&now).await?.iter().filter(|c| !after.needs(&c.name)) {
+        for container in containers.iter().filter(|c| !after.needs(&c.name)) {
             self.take_away(&now, &container.id).await?;
         }
         let op = now.intent.as_ref().map_or_else(|| self.job.op.clone(), |i| i.op.clone());
-        let end = Transaction::Retire { app: now.id.clone(), op, took_ms: self.took_ms(), gone: gone.clone() };
+        let forgotten = missing.into_iter().chain(gone.iter().copied()).collect();
+        let end = Transaction::Retire { app: now.id.clone(), op, took_ms: self.took_ms(), gone: forgotten };
         self.insist(end).await?;
         Ok(gone)
     }

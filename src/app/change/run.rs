@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::perform::{Report, perform};
+use super::served;
 use crate::app::event::{Envelope, Event, Finished, Outcome};
 use crate::app::installation::Installation;
 use crate::app::job::{Ask, Job};
@@ -28,6 +29,9 @@ pub async fn run(job: Job, installation: &Installation, sink: EventSink, cancel:
         // Also what is refused before any app is known is noted, so the log is known before the app is.
         let mut log = None;
         let result = perform(&job, installation, &journal, &found, &mut log, &cancel, &mut report).await;
+        if let (Err(_), Some(proxy)) = (&result, &log) {
+            served::ask(installation, &**proxy, journal.app().as_ref(), &mut report).await;
+        }
         let finished = finish(result, report, &journal);
         journal.write(Event::Finished(finished.clone()));
         if let Some(proxy) = log

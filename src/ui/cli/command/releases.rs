@@ -27,8 +27,13 @@ pub(crate) struct History {
 impl History {
     pub(crate) async fn of(session: &Session<'_>, at: &Installation, app: &str) -> Result<Self, Problem> {
         let (proxy, snapshot, masked) = session.app(at, app).await?;
-        let record = proxy.record(&masked.name).await?.unwrap_or(masked);
-        let older = proxy.history(&record.id).await?;
+        let mut record = proxy.record(&masked.name).await?.unwrap_or(masked);
+        let mut older = proxy.history(&record.id).await?;
+        // What others removed is not kept, whatever is remembered.
+        let there = at.engine.all_containers().await?;
+        for release in record.releases.iter_mut().chain(&mut older) {
+            release.container_kept &= there.iter().any(|c| c.name == release.container);
+        }
         Ok(Self { proxy, snapshot, record, older })
     }
 
