@@ -148,6 +148,12 @@ pub enum Ask {
 }
 
 impl Ask {
+    /// Whether it brings the proxy to this version first.
+    #[must_use]
+    pub fn upgrades_proxy(&self) -> bool {
+        matches!(self, Self::Deploy(deploy) if deploy.upgrade_proxy && !deploy.dry_run)
+    }
+
     /// Whether it ends after the plan.
     #[must_use]
     pub fn is_dry(&self) -> bool {

@@ -6,8 +6,10 @@ use tokio::time::Instant;
 
 use super::event::Outcome;
 use super::installation::Installation;
+use super::name::OpId;
 use super::problem::Problem;
-use super::proxy::{Proxy, ProxyError, ProxyProcesses, WorkerView};
+use super::proxy::{LockRequest, Proxy, ProxyError, ProxyProcesses, WorkerView};
+use super::release::Caller;
 
 /// What the proxy's first process must speak for it.
 const SUPERVISOR: u32 = 1;
@@ -19,6 +21,11 @@ const PIECE: usize = 1 << 20;
 const DECIDED: Duration = Duration::from_secs(35);
 /// Between two looks at it.
 const BETWEEN: Duration = Duration::from_millis(100);
+
+/// The lock that one upgrade at a time holds. To the proxy it is an app's, so that an older one knows it too.
+const LOCK: &str = "proxy-upgrade";
+/// How long another upgrade is waited for: longer than one takes.
+const TURN: Duration = Duration::from_secs(120);
 
 /// What came of an upgrade.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,32 +42,53 @@ pub enum ProxyUpgrade {
 }
 
 impl Installation {
-    /// Puts this binary in charge of the running proxy. No request fails for it; deploys under way go on.
+    /// Puts this binary in charge of the running proxy. No request fails for it; deploys under way go on. Another upgrade
+    /// under way is waited for, and may leave nothing to do.
     ///
     /// # Errors
-    /// The proxy's first process is too old; this binary was refused, and the one before serves on; engine or proxy do not
-    /// answer.
-    pub async fn upgrade_proxy(&self, proxy: &dyn Proxy) -> Result<ProxyUpgrade, Problem> {
+    /// The proxy's first process is too old; this binary was refused, and the one before serves on; another upgrade does
+    /// not end; engine or proxy do not answer.
+    pub async fn upgrade_proxy(&self, proxy: &dyn Proxy, by: &Caller) -> Result<ProxyUpgrade, Problem> {
         let digest = self.engine.own_digest().await?;
-        let processes = match proxy.processes().await {
-            // It does not know the call.
-            Err(ProxyError::Failed { .. }) => ProxyProcesses::default(),
-            processes => processes?,
-        };
-        let before = processes.workers.into_iter().next();
-        if let Some(worker) = before.as_ref().filter(|worker| worker.hash == digest) {
-            return Ok(ProxyUpgrade::Unchanged(worker.clone()));
+        let (before, able) = in_charge(proxy).await?;
+        if let Some(worker) = before.filter(|worker| worker.hash == digest) {
+            return Ok(ProxyUpgrade::Unchanged(worker));
         }
-        let Some(before) = before.filter(|_| processes.supervisor.is_some_and(|speaks| speaks >= SUPERVISOR)) else {
+        if !able {
             return Err(too_old());
+        }
+        let app = LOCK.parse().map_err(|error| {
+            Problem::new(Outcome::Internal, "bad-lock", "the lock of upgrades has no good name").because(&error)
+        })?;
+        let request = LockRequest {
+            app,
+            op: OpId(self.entropy.id()),
+            by: by.clone(),
+            wait_ms: TURN.as_millis() as u64,
+            part_of: None,
         };
-        self.hand_over_binary(proxy, &digest).await?;
-        let lost = match proxy.upgrade(&digest).await {
+        let lease = proxy.lock(request).await?;
+        let result = self.upgrade_alone(proxy, &digest).await;
+        if let Err(error) = lease.release().await {
+            tracing::debug!("the lock of the upgrade was not given back, it runs out by itself: {error}");
+        }
+        result
+    }
+
+    /// With the lock: what was seen before it was waited for may hold no longer.
+    async fn upgrade_alone(&self, proxy: &dyn Proxy, digest: &str) -> Result<ProxyUpgrade, Problem> {
+        let before = match in_charge(proxy).await? {
+            (Some(worker), _) if worker.hash == digest => return Ok(ProxyUpgrade::Unchanged(worker)),
+            (Some(worker), true) => worker,
+            _ => return Err(too_old()),
+        };
+        self.hand_over_binary(proxy, digest).await?;
+        let lost = match proxy.upgrade(digest).await {
             Ok(()) => false,
             Err(error) if is_lost(&error) => true,
             Err(error) => return Err(error.into()),
         };
-        match serving(proxy, &digest, lost).await? {
+        match serving(proxy, digest, lost).await? {
             Some(now) if now.hash == digest => Ok(ProxyUpgrade::Upgraded { before, now }),
             now => {
                 let hash = now.map(|now| now.hash).unwrap_or_default();
@@ -82,6 +110,18 @@ impl Installation {
             offset += piece.len() as u64;
         }
     }
+}
+
+/// The worker in charge, and whether the first process can put another one in its place.
+async fn in_charge(proxy: &dyn Proxy) -> Result<(Option<WorkerView>, bool), ProxyError> {
+    let processes = match proxy.processes().await {
+        // It does not know the call.
+        Err(ProxyError::Failed { .. }) => ProxyProcesses::default(),
+        processes => processes?,
+    };
+    let able = processes.supervisor.is_some_and(|speaks| speaks >= SUPERVISOR);
+    let worker = processes.workers.into_iter().next();
+    Ok((worker.clone(), able && worker.is_some()))
 }
 
 /// Whether something was done is not known from this.

@@ -14,8 +14,8 @@ use once::app::ledger::{AppRecord, Transaction};
 use once::app::proxy::{AppTraffic, DrainLimits, DrainProgress, ProbeAnswer, ProbeRequest, Proxy, ProxyError};
 use once::app::traffic::ReleaseTraffic;
 use once::app::{
-    AppId, AppName, Ask, Deploy, Draft, EnvValue, Installation, ProxyConfig, ReleaseNumber, ReleaseStatus, Route,
-    Selector, Span, Swap,
+    AppId, AppName, Ask, Caller, Deploy, Draft, EnvValue, Installation, ProxyConfig, ReleaseNumber, ReleaseStatus,
+    Route, Selector, Span, Swap,
 };
 use once::proxy::service::{Routes, Service};
 use tempfile::TempDir;
@@ -391,7 +391,7 @@ async fn a_killed_change_cannot_speak_again() {
 #[tokio::test]
 async fn a_proxy_that_is_too_old_for_an_upgrade_names_the_other_way() {
     let bed = Bed::new(Change::First).await;
-    let problem = bed.installation.upgrade_proxy(&bed.service).await.unwrap_err();
+    let problem = bed.installation.upgrade_proxy(&bed.service, &Caller::default()).await.unwrap_err();
     assert_eq!((problem.code.as_str(), problem.outcome), ("proxy-too-old", Outcome::Environment));
     assert!(problem.hints.iter().any(|hint| hint.contains("once proxy upgrade --replace")), "{problem:?}");
 }

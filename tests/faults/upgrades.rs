@@ -308,3 +308,26 @@ fn websockets_and_long_answers_outlive_an_upgrade() {
     assert!(last.starts_with(b"HTTP/1.1 200"));
     eventually("its end", LIMIT, || (status(&host)["workers"].as_array().unwrap().len() == 1).then_some(()));
 }
+
+#[test]
+fn of_upgrades_at_once_the_second_waits_for_the_first_and_finds_it_done() {
+    let host = Host::new();
+    let image = host.image("1", &[]);
+    host.deploy(&image, &[]).expect(0, "created");
+    let (newer, before) = (newer("three at once"), serving(&host));
+    let begun: Vec<_> = ["one", "two", "three"]
+        .iter()
+        .map(|note| {
+            let args = ["deploy", "--name", "app", "--note", note, "--upgrade-proxy", "--json"];
+            let mut command = command_of(&host, &newer, &args);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    for child in begun {
+        let said = Said::of(&child.wait_with_output().unwrap());
+        let finished = said.expect(0, "updated");
+        assert_eq!((&finished["app"], &finished["serving"]), (&"app".into(), &1.into()), "{said:#?}");
+    }
+    assert_ne!(serving(&host), before);
+    assert_eq!(host.json(&["locks"]).stdout, "", "the lock of the upgrade is given back");
+}

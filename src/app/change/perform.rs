@@ -56,12 +56,9 @@ pub(crate) async fn perform(
 ) -> Result<Outcome, Problem> {
     let proxy = match &job.ask {
         Ask::Deploy(deploy) if deploy.dry_run => installation.proxy().await?,
-        Ask::Deploy(deploy) if deploy.upgrade_proxy => {
-            let proxy = installation.ensure_proxy().await?;
-            installation.upgrade_proxy(&*proxy).await?;
-            Some(proxy)
+        Ask::Deploy(deploy) if deploy.upgrade_proxy || deploy.existing.is_none() => {
+            Some(installation.ensure_proxy().await?)
         }
-        Ask::Deploy(deploy) if deploy.existing.is_none() => Some(installation.ensure_proxy().await?),
         Ask::Adopt { wish, .. } if wish.dry_run => installation.proxy().await?,
         Ask::Adopt { .. } => Some(installation.ensure_proxy().await?),
         _ => installation.proxy().await?,
@@ -69,7 +66,9 @@ pub(crate) async fn perform(
     let records = match &proxy {
         Some(proxy) => {
             let snapshot = proxy.snapshot().await?;
-            warn_about_version(journal, &snapshot.info.version);
+            if !job.ask.upgrades_proxy() {
+                warn_about_version(journal, &snapshot.info.version);
+            }
             if !job.ask.is_dry() {
                 warn_about_webhook(journal, snapshot.info.untold.as_ref());
             }
@@ -123,6 +122,10 @@ pub(crate) async fn perform(
     let Some(proxy) = proxy else {
         return Err(Problem::rejected("no-such-app", format!("there is no app `{name}`")));
     };
+    if job.ask.upgrades_proxy() {
+        // The app is known by now: whatever comes of it, what serves is told.
+        installation.upgrade_proxy(&*proxy, &job.by).await?;
+    }
     found.send_replace(Some(Arc::clone(&proxy)));
     let mut context = Context::lock(installation, journal, cancel, job, report, proxy, name).await?;
     let result = act(&mut context).await;

@@ -26,7 +26,7 @@ pub(crate) async fn upgrade(session: &mut Session<'_>, args: &UpgradeArgs) -> An
         return done(session, Outcome::Updated, "the proxy's container was replaced");
     }
     let proxy = at.ensure_proxy().await?;
-    match at.upgrade_proxy(&*proxy).await {
+    match at.upgrade_proxy(&*proxy, &session.caller()).await {
         Ok(ProxyUpgrade::Unchanged(worker)) => {
             done(session, Outcome::Unchanged, &format!("the proxy runs this binary already: {}", named(&worker)))
         }
