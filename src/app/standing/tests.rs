@@ -94,6 +94,7 @@ fn changes_canaries_and_first_deploys_have_their_own_words() {
         phase: Phase::Preparing,
         by: Caller::default(),
         since: Timestamp::UNIX_EPOCH,
+        changed_before: None,
     };
     record.intent = Some(intent);
     let left = words("abandoned change", "a change was left behind by a process that died");
