@@ -92,6 +92,13 @@ pub fn holds(container: &str, path: &str, content: &[u8]) {
     assert!(std::fs::read(&file).unwrap() == content, "{path} of {container} has other bytes");
 }
 
+/// The volume that is mounted at a path of a container.
+pub fn volume_at(container: &str, path: &str) -> String {
+    let format =
+        format!("{{{{range .Mounts}}}}{{{{if eq .Destination \"{path}\"}}}}{{{{.Name}}}}{{{{end}}}}{{{{end}}}}");
+    docker(&["inspect", "--format", &format, container]).trim().to_owned()
+}
+
 /// Things on the engine without a label of ours. They go when the test ends, also when it failed.
 pub struct Theirs {
     pub containers: Vec<String>,

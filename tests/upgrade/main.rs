@@ -10,7 +10,9 @@
     reason = "clippy.toml allows these in tests, but does not know that functions tests call are tests"
 )]
 
+mod adopted;
 mod before;
+mod database;
 mod going_back;
 #[allow(dead_code, reason = "shared with the journeys of the command, which need all of it")]
 #[path = "../journeys/host.rs"]

@@ -10,6 +10,7 @@ use crate::app::installation::Installation;
 use crate::app::ledger::{AppRecord, Transaction};
 use crate::app::name::{AppName, ReleaseNumber};
 use crate::app::problem::Problem;
+use crate::app::release::Release;
 use crate::app::settings::{MountSource, Settings, Swap};
 use crate::app::volumes::{self, DeclaredVolumes, OwnedVolume, is_anonymous};
 
@@ -123,6 +124,50 @@ impl Context<'_> {
         }
         engine.remove(id).await?;
         Ok(())
+    }
+
+    /// Writes down whose the anonymous volumes of all containers of the app are, before the containers go; the record
+    /// as it is then.
+    ///
+    /// # Errors
+    /// The proxy is older than such a note. Then nothing may go: what is kept in these volumes would be found by nobody.
+    pub(super) async fn own_volumes(&mut self, record: AppRecord) -> Result<AppRecord, Problem> {
+        let mut own = Vec::new();
+        for container in self.containers(&record).await? {
+            let Some(container) = self.installation.engine.container(&container.id).await? else { continue };
+            let release = record.release_of(&container.name).map_or(ReleaseNumber(0), |r| r.number);
+            let left = unnamed(&record, &container);
+            own.extend(left.into_iter().map(|(path, name)| OwnedVolume { name, path, release }));
+        }
+        let Some(first) = own.first() else { return Ok(record) };
+        let place = format!("{} of {}", first.path, record.name);
+        match self.apply(Transaction::Own { app: record.id.clone(), volumes: own }).await {
+            Ok(applied) => Ok(applied.record.unwrap_or(record)),
+            Err(error) => {
+                let message =
+                    format!("{place} is in a volume without a name, and the proxy cannot write down whose it is");
+                let mut problem = Problem::new(Outcome::Refused, "volumes-unrecorded", message).hint(
+                    "`once proxy upgrade` puts this version in charge of the proxy, without a gap; then do it again",
+                );
+                problem.causes.push(error.to_string());
+                Err(problem)
+            }
+        }
+    }
+
+    /// Says so where the proxy has not written down which volumes the serving release has: an older one leaves that out.
+    pub(super) async fn check_recorded(&self, release: &Release) {
+        let Some((path, volume)) = release.declared_volumes.first_key_value() else { return };
+        // A record that cannot be read now says nothing about what it holds.
+        let Ok(Some(record)) = self.proxy.record(&self.name).await else { return };
+        let recorded = record.releases.iter().find(|r| r.number == release.number).map(|r| &r.declared_volumes);
+        if recorded.is_some_and(|recorded| *recorded != release.declared_volumes) {
+            let text = format!(
+                "{path} is kept in the volume {volume}, and the proxy is too old to write that down: `once proxy upgrade` \
+                 before the container goes"
+            );
+            self.journal.warn("volumes-unrecorded", text);
+        }
     }
 
     async fn keep_volumes(

@@ -71,6 +71,7 @@ pub(crate) async fn remove(context: &mut Context<'_>, data: bool) -> Result<Outc
     let Some(record) = record.filter(|r| data || r.is_live()) else {
         return Err(Problem::rejected("no-such-app", format!("there is no app `{}`", context.name)));
     };
+    let record = context.own_volumes(record).await?;
     // What never served has no data worth keeping.
     let data = data || record.releases.is_empty();
     // The route goes first: from here on visitors get "not here", not errors.

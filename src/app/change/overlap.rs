@@ -151,7 +151,9 @@ impl Context<'_> {
             state: wish.state.clone(),
             keep_canary: wish.keep_canary,
         };
-        self.commit(record, number, transaction, format!("new requests go to release {number}")).await
+        self.commit(record, number, transaction, format!("new requests go to release {number}")).await?;
+        self.check_recorded(&candidate.release).await;
+        Ok(())
     }
 
     /// Not to be stopped: the answer is asked for until it is known.
