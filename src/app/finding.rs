@@ -101,6 +101,8 @@ pub enum Kind {
     Unseen,
     /// The web hook is not told.
     Webhook,
+    /// Values of variables stand in a container's label, as versions before 0.1.1 wrote them.
+    LabelValues,
 }
 
 impl fmt::Display for Kind {
@@ -132,6 +134,7 @@ impl fmt::Display for Kind {
             Self::Permissions => "permissions",
             Self::Unseen => "not looked at",
             Self::Webhook => "web hook",
+            Self::LabelValues => "values in labels",
         })
     }
 }

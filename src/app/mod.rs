@@ -46,6 +46,7 @@ mod resolve;
 mod route;
 mod select;
 mod settings;
+mod settings_label;
 mod shape;
 mod standing;
 mod takeover;

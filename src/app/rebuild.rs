@@ -9,7 +9,7 @@ use super::image::ResolvedImage;
 use super::ledger::{AppRecord, Generated, RunState};
 use super::name::{AppId, AppName, OpId, ReleaseNumber};
 use super::release::{Caller, Release, ReleaseStatus};
-use super::settings::{EnvValue, MASK, Secret, Settings};
+use super::settings::{MASK, Secret, Settings};
 use super::shape;
 use super::volumes;
 
@@ -22,7 +22,7 @@ pub struct Remains {
     pub detail: ContainerDetail,
     /// Its image, where the engine still has it.
     pub image: Option<Image>,
-    /// The settings of its label, parsed; `None`: the label is missing or cannot be read.
+    /// The settings of its labels, parsed; `None`: the label is missing or cannot be read.
     pub settings: Option<Settings>,
 }
 
@@ -150,20 +150,23 @@ fn variables(detail: &ContainerDetail) -> BTreeMap<&str, &str> {
     detail.env.iter().filter_map(|pair| pair.split_once('=')).collect()
 }
 
-/// Labels hold no secrets; the container's own environment does.
+/// Labels name the variables, the container's own environment has their values. What the image or once itself put there
+/// is not named, so it is not taken for the app's own.
 fn with_secrets(
     mut settings: Settings,
     env: &BTreeMap<&str, &str>,
     closed: &Secret,
     lost: &mut Vec<String>,
 ) -> Settings {
-    for (key, value) in settings.env.iter_mut().filter(|(_, value)| value.secret) {
-        match env.get(key.as_str()) {
-            Some(found) => *value = EnvValue::secret(*found),
-            None => lost.push(format!("the secret {key} is not in its container any more")),
+    settings.env.retain(|key, value| {
+        let found = env.get(key.as_str());
+        match found {
+            Some(found) => value.value = Secret::new((*found).to_owned()),
+            None if value.secret => lost.push(format!("the secret {key} is not in its container any more")),
+            None => lost.push(format!("the variable {key} is not in its container any more")),
         }
-    }
-    settings.env.retain(|_, value| value.value.expose() != MASK);
+        found.is_some()
+    });
     for (user, password) in settings.web.basic_auth.iter_mut().filter(|(_, password)| password.expose() == MASK) {
         // Closed to everybody is mended by one command; open to everybody by none.
         *password = closed.clone();

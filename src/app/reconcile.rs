@@ -6,6 +6,7 @@ use super::finding::{Finding, Fix, Kind};
 use super::inventory::{AppView, Inventory};
 use super::name::{AppId, AppName, Namespace};
 use super::naming::names;
+use super::settings_label;
 use super::shape::has_data;
 use super::standing::{AppState, Reason};
 
@@ -35,6 +36,7 @@ pub fn reconcile(sight: Sight<'_>) -> Vec<Finding> {
     found.extend(lost_volumes(sight));
     found.extend(unowned(sight));
     found.extend(set_aside(sight));
+    found.extend(values_in_labels(sight));
     found.extend(foreign(sight));
     found.sort_by(Finding::worst_first);
     found.dedup();
@@ -245,6 +247,25 @@ fn set_aside(sight: Sight<'_>) -> Vec<Finding> {
                 .mend("once doctor --fix")
         })
         .collect()
+}
+
+/// Containers made before values were kept out of labels. Each app's next swap makes one without, and its older ones go
+/// with their turn; nothing restarts for it.
+fn values_in_labels(sight: Sight<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for app in &sight.inventory.apps {
+        let own = |c: &&Container| c.identity.as_ref().is_some_and(|i| i.id.as_ref() == Some(&app.record.id));
+        let told = sight.containers.iter().filter(own).filter(|c| settings_label::holds_values(&c.labels));
+        let mut names: Vec<&str> = told.map(|c| c.name.as_str()).collect();
+        names.sort_unstable();
+        let (Some(first), name) = (names.first(), &app.record.name) else { continue };
+        let what = format!("values of variables of {name} stand in the label `once.settings` of {}", names.join(", "));
+        let why = "whoever may list containers or follow the engine's events can read them; the next deploy that makes \
+                   a new container writes none";
+        let found_here = Finding::remark(Kind::LabelValues, *first, what, why).of(name);
+        found.push(found_here.mend(format!("once restart {name}")));
+    }
+    found
 }
 
 /// Other people's containers that look like web apps: said, never touched.

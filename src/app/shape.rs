@@ -11,6 +11,7 @@ use super::image::ResolvedImage;
 use super::ledger::{AppRecord, Generated};
 use super::name::{AppId, AppName, Namespace, ReleaseNumber};
 use super::settings::{MountSource, Settings, Tls};
+use super::settings_label;
 use super::units::Port;
 use super::volumes::DeclaredVolumes;
 
@@ -171,9 +172,7 @@ pub(crate) fn container_spec(
     labels.extend(owner.labels("web"));
     labels.insert("once.release".into(), release.to_string());
     labels.insert("once.digest".into(), Shape::of(settings, image, port, generated).digest(generated));
-    if let Ok(snapshot) = serde_json::to_string(&settings.without_secrets()) {
-        labels.insert("once.settings".into(), snapshot);
-    }
+    labels.extend(settings_label::write(settings));
     let networks = std::iter::once(owner.namespace.network()).chain(settings.networks.iter().cloned());
     ContainerSpec {
         name: owner.namespace.container(owner.app, release),
@@ -197,12 +196,6 @@ pub(crate) fn container_spec(
         init: true,
         stop_timeout: settings.stop_timeout.duration().as_secs(),
     }
-}
-
-/// The settings a container was made with, as its label tells them, secrets masked; `None`: it tells none.
-pub(crate) fn settings_of(labels: &BTreeMap<String, String>) -> Option<Settings> {
-    let settings: Settings = serde_json::from_str(labels.get("once.settings")?).ok()?;
-    (!settings.hosts.is_empty()).then_some(settings)
 }
 
 /// The names of the volumes an app with these settings uses: its own first.

@@ -19,8 +19,10 @@ pub const ID: &str = "once.id";
 pub const RELEASE: &str = "once.release";
 /// The version of the proxy.
 pub const VERSION: &str = "once.version";
-/// The settings the release was made with, without secrets.
+/// The settings the release was made with, without any value of a variable.
 pub const SETTINGS: &str = "once.settings";
+/// The names of the variables that are no secrets.
+pub const PLAIN: &str = "once.plain";
 /// A keyed hash of what makes one container differ from another.
 pub const DIGEST: &str = "once.digest";
 

@@ -24,6 +24,7 @@ mod h2c;
 mod hardening;
 mod hooks;
 mod host;
+mod labels;
 mod locks;
 mod namespace;
 mod rebuild;

@@ -12,7 +12,7 @@ use crate::app::name::AppName;
 use crate::app::naming::{names, volume_name};
 use crate::app::problem::Problem;
 use crate::app::rebuild::{Rebuilt, Remains, rebuild};
-use crate::app::shape::settings_of;
+use crate::app::settings_label;
 
 /// The app a container belongs to: by the note of its names, else by the labels of its newest container; or by what is
 /// read off one of others.
@@ -109,7 +109,7 @@ pub(crate) async fn adopt(context: &mut Context<'_>) -> Result<Outcome, Problem>
         let same = container.identity.as_ref().is_some_and(|i| i.role == Role::Web && i.id == id);
         let Some(detail) = (if same { engine.container(&container.id).await? } else { None }) else { continue };
         let image = engine.image(&detail.image_id).await?;
-        let settings = settings_of(&container.labels);
+        let settings = settings_label::read(&container.labels);
         remains.push(Remains { container, detail, image, settings });
     }
     let volumes = engine.volumes(&context.installation.namespace).await?;

@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::app::engine::{Identity, Restart, Role};
 use crate::app::name::Namespace;
-use crate::app::settings::Smtp;
+use crate::app::settings::{EnvValue, Smtp};
+use crate::app::settings_label;
 use crate::app::units::Port;
 
 const BASE: &str = "planted-base";
@@ -122,6 +123,23 @@ fn a_record_comes_back_with_settings_secrets_numbers_and_digest() {
     assert_eq!(record.releases.len(), 2);
     assert_eq!(record.flaw(), None);
     assert!(!format!("{record:?}").contains("planted"));
+}
+
+#[test]
+fn plain_variables_stay_plain_secrets_stay_secret_and_nothing_else_is_taken_for_a_variable() {
+    let mut env = full_env();
+    env.extend(["PATH=/bin".to_owned(), "NUM_CPUS=2".to_owned()]);
+    let env: Vec<&str> = env.iter().map(String::as_str).collect();
+    let labels: BTreeMap<String, String> = settings_label::write(&settings()).collect();
+    // As this version writes the labels, and as the one before did.
+    for read in [settings_label::read(&labels), Some(settings().without_secrets())] {
+        let rebuilt = made(vec![Remains { settings: read, ..remains(1, true, &env) }]).unwrap();
+        assert_eq!(rebuilt.record.settings(), Some(&settings()));
+        assert_eq!(rebuilt.lost, Vec::<String>::new());
+    }
+    let rebuilt = made(vec![Remains { settings: settings_label::read(&labels), ..remains(1, true, &[]) }]).unwrap();
+    assert!(rebuilt.lost.iter().any(|l| l.contains("variable LOCALE")), "{:?}", rebuilt.lost);
+    assert!(rebuilt.record.settings().unwrap().env.is_empty());
 }
 
 #[test]

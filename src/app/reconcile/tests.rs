@@ -149,6 +149,22 @@ fn other_namespaces_are_left_alone_and_other_tools_are_only_remarked() {
 }
 
 #[test]
+fn containers_whose_label_holds_values_are_named_without_them() {
+    let shop = view("shop", &["a.example.com"]);
+    let mut settings = shop.record.releases[0].settings.clone();
+    settings.env.insert("LOCALE".parse().unwrap(), crate::app::settings::EnvValue::plain("planted"));
+    let mut old = container("shop", 1, true);
+    old.labels.insert("once.settings".into(), serde_json::to_string(&settings).unwrap());
+    let mut new = old.clone();
+    new.labels.extend(settings_label::write(&settings));
+    let findings = found(std::slice::from_ref(&shop), &[old], &[volume("shop")]);
+    assert_eq!(kinds(&findings), [(Kind::LabelValues, "once-shop-1")]);
+    assert!(findings[0].severity == Severity::Remark && findings[0].fix.is_none(), "no app restarts for it");
+    assert!(!format!("{findings:?}").contains("planted"));
+    assert_eq!(found(&[shop], &[new], &[volume("shop")]), []);
+}
+
+#[test]
 fn the_order_of_the_lists_makes_no_difference() {
     let apps = [view("shop", &["a.example.com"]), view("blog", &["b.example.com"])];
     let mut containers = vec![container("shop", 1, true), container("x", 1, true), container("blog", 9, true)];
