@@ -6,6 +6,8 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::field::Cost;
+use super::plan::Change;
 use super::release::Release;
 
 /// A release that is tried out on some of the requests. It ends with a promotion, an abort, or the next deploy.
@@ -29,6 +31,24 @@ pub enum CanaryRule {
     Cookie(Match),
     /// Requests with this header field.
     Header(Match),
+}
+
+impl CanaryRule {
+    /// Which requests these are, in words: `10% of the visitors`.
+    #[must_use]
+    pub fn requests(&self) -> String {
+        match self {
+            Self::Share(share) => format!("{share} of the visitors"),
+            Self::Cookie(cookie) => format!("requests with the cookie {cookie}"),
+            Self::Header(header) => format!("requests with the header {header}"),
+        }
+    }
+
+    /// The difference another rule makes; `None`: it is the same.
+    pub(crate) fn moved_to(&self, rule: &Self) -> Option<Change> {
+        let (from, to) = (Some(self.to_string()), Some(rule.to_string()));
+        (self != rule).then(|| Change { field: "canary".to_owned(), from, to, cost: Cost::Route })
+    }
 }
 
 /// A share of all, in hundredths of a percent: 0 to 10,000.

@@ -324,6 +324,11 @@ pub trait Engine: Send + Sync {
     async fn machine(&self) -> Option<Machine>;
     /// What the host uses, where the engine is local.
     async fn host_usage(&self) -> Option<HostUsage>;
+    /// Whether the engine's host has a file or directory at an absolute path; `None`: it cannot be told without making
+    /// something, for the engine is on another machine or this user may not look.
+    async fn has_host_path(&self, _path: &str) -> Option<bool> {
+        None
+    }
     /// What happens to containers of a namespace.
     fn events(&self, namespace: &Namespace) -> BoxStream<'static, Result<EngineEvent>>;
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::canary::CanaryRule;
 use super::field::{Cost, Field};
 use super::host::Hostname;
 use super::image::ResolvedImage;
@@ -63,6 +64,11 @@ impl Change {
         Self { field: format!("{CERTIFICATE}.{host}"), from, to: Some(to), cost: Cost::Route }
     }
 
+    /// The port that a new app's image exposes, where none is given.
+    pub(crate) fn port_found(port: u16) -> Self {
+        Self { field: Field::Port.key().to_owned(), from: None, to: Some(port.to_string()), cost: Cost::Swap }
+    }
+
     fn is_certificate(&self) -> bool {
         self.field.split_once('.').is_some_and(|(field, _)| field == CERTIFICATE)
     }
@@ -75,6 +81,9 @@ pub struct PlanView {
     pub action: Action,
     /// Every difference.
     pub changes: Vec<Change>,
+    /// The release is tried out on these requests, and what serves goes on beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<CanaryRule>,
     /// Remarks that stop nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
@@ -117,8 +126,8 @@ pub(crate) struct Wished<'a> {
 /// Compares, field by field. The costlier of what the fields say and what the container's shape says holds.
 pub(crate) fn plan(current: Option<Current<'_>>, wished: Wished<'_>) -> PlanView {
     let Some(current) = current else {
-        let changes = differences(&BTreeMap::new(), &flatten(wished.settings));
-        return PlanView { action: Action::Create, changes, remarks: Vec::new() };
+        let changes = differences(&BTreeMap::new(), &beyond_defaults(wished.settings));
+        return PlanView { action: Action::Create, changes, canary: None, remarks: Vec::new() };
     };
     let release = current.release;
     let image = if release.image.is_same(wished.image) { &release.image } else { wished.image };
@@ -137,7 +146,7 @@ pub(crate) fn plan(current: Option<Current<'_>>, wished: Wished<'_>) -> PlanView
         // A field that costs a swap but leaves the shape alone (a port said out loud that was the default) is recorded.
         Some(Cost::Route | Cost::Swap) => Action::Route,
     };
-    PlanView { action, changes, remarks }
+    PlanView { action, changes, canary: None, remarks }
 }
 
 /// How one release differs from another, field by field. Secrets are masked; that they change is not.
@@ -178,6 +187,16 @@ fn differences(from: &Flat, to: &Flat) -> Vec<Change> {
     // In the order of the form, so that the image comes first.
     changes.sort_by_key(|c| Field::ALL.iter().position(|f| c.field.split('.').next() == Some(f.key())));
     changes
+}
+
+/// Image, hostnames, and what is not as it would be by itself.
+fn beyond_defaults(settings: &Settings) -> Flat {
+    let defaults = flatten(&Settings::new(settings.image.clone(), settings.primary_host().clone()));
+    let mut flat = flatten(settings);
+    flat.retain(|key, value| {
+        matches!(value.0, Field::Image | Field::Host) || defaults.get(key).is_none_or(|default| default.2 != value.2)
+    });
+    flat
 }
 
 fn flatten(settings: &Settings) -> Flat {

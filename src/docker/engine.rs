@@ -202,6 +202,18 @@ impl Engine for Docker {
         self.measure_host().await
     }
 
+    async fn has_host_path(&self, path: &str) -> Option<bool> {
+        if !self.about().await.ok()?.local {
+            return None;
+        }
+        match tokio::fs::metadata(path).await {
+            Ok(_) => Some(true),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some(false),
+            // The engine may see what this user may not.
+            Err(_) => None,
+        }
+    }
+
     async fn stored(&self) -> Result<Stored> {
         self.count().await
     }

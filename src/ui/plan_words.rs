@@ -1,16 +1,29 @@
 //! A plan in words: the lines of the command and the console's review say the same.
 
-use crate::app::{Action, Change, Cost, MASK};
+use std::borrow::Cow;
+
+use super::words;
+use crate::app::{Action, Change, Cost, MASK, PlanView};
 
 /// What will be done, in one sentence without its full stop.
-pub(crate) const fn sum(action: Action) -> &'static str {
-    match action {
+pub(crate) fn sum(plan: &PlanView) -> Cow<'static, str> {
+    if let Some(rule) = &plan.canary {
+        let requests = rule.requests();
+        return match plan.action {
+            Action::Nothing => "nothing to do, the canary is as asked".into(),
+            Action::Record | Action::Route => format!("{requests} go to the canary, nothing restarts").into(),
+            Action::Swap | Action::Create => {
+                format!("a canary: {requests} go to a new container once it is healthy, what serves goes on").into()
+            }
+        };
+    }
+    Cow::Borrowed(match plan.action {
         Action::Nothing => "nothing to do, the app is as asked",
         Action::Record => "recorded, nothing restarts",
         Action::Route => "the proxy takes it over in place, nothing restarts",
         Action::Swap => "a new container takes over once it is healthy, no request is lost",
         Action::Create => "a new app, reachable once it is healthy",
-    }
+    })
 }
 
 /// What a difference alone costs.
@@ -19,6 +32,23 @@ pub(crate) const fn cost(cost: Cost) -> &'static str {
         Cost::Record => "costs nothing",
         Cost::Route => "re-route",
         Cost::Swap => "swap",
+    }
+}
+
+/// What a difference of a plan costs; `None`: of a new app nothing is changed, so nothing has a cost of its own.
+pub(crate) fn cost_in(plan: &PlanView, change: &Change) -> Option<&'static str> {
+    (plan.action != Action::Create).then_some(cost(change.cost))
+}
+
+/// What a plan that was only asked for comes to.
+pub(crate) fn would(plan: Option<&PlanView>) -> String {
+    match plan {
+        Some(PlanView { action: Action::Create, .. }) => "a new app would be made".to_owned(),
+        Some(PlanView { action: Action::Swap, canary: Some(_), .. }) => "a canary would start".to_owned(),
+        _ => {
+            let changes = plan.map_or(0, |p| p.changes.len());
+            format!("{} would change", words::count(changes, "setting", "settings"))
+        }
     }
 }
 

@@ -28,6 +28,7 @@ mod engine_restart;
 mod frozen;
 mod kills;
 mod loss;
+mod parity;
 mod proxies;
 mod retention;
 mod schedule;

@@ -1,7 +1,7 @@
 //! The plan is told before anything happens, with the steps there will be.
 
 use super::certify::certifiable;
-use super::perform::Decided;
+use super::planning::Decided;
 use crate::app::event::{Event, Step};
 use crate::app::job::Deploy;
 use crate::app::journal::Journal;

@@ -2,7 +2,7 @@
 
 use super::candidate::{Candidate, Wish};
 use super::context::Context;
-use super::perform::Decided;
+use super::planning::Decided;
 use super::traffic::Teller;
 use crate::app::canary::{Canary, CanaryRule};
 use crate::app::event::{Outcome, Step};
@@ -41,6 +41,39 @@ pub(crate) fn guard(record: Option<&AppRecord>, decided: &Decided) -> Result<(),
     Ok(())
 }
 
+/// What `deploy --canary` does, as a plan: another release is tried out, or the one that is gets other requests.
+///
+/// # Errors
+/// There is nothing to try out: the serving release is as asked.
+pub(crate) fn plan(
+    record: Option<&AppRecord>,
+    decided: &mut Decided,
+    rule: &CanaryRule,
+    force: bool,
+) -> Result<(), Problem> {
+    let view = &mut decided.view;
+    let canary = record.and_then(|r| r.canary.as_deref());
+    if let Some(canary) = canary
+        && !force
+        && canary.release.settings == decided.settings
+        && canary.release.image.is_same(&decided.resolved.image)
+    {
+        view.changes = canary.rule.moved_to(rule).into_iter().collect();
+        view.action = if view.changes.is_empty() { Action::Nothing } else { Action::Route };
+    } else if view.action == Action::Nothing {
+        let name = record.map(|r| r.name.to_string()).unwrap_or_default();
+        let message = format!("{name} serves just this already: there is nothing to try out");
+        return Err(Problem::rejected("nothing-to-try", message)
+            .hint("name another image or setting, or say `--force` to try the same one out"));
+    } else {
+        view.action = Action::Swap;
+        let replaced = canary.map(|c| format!("the canary, release {}, gives way to this one", c.release.number));
+        view.remarks.extend(replaced);
+    }
+    view.canary = Some(rule.clone());
+    Ok(())
+}
+
 /// `deploy --canary`: a release beside the serving one. The same again changes nothing; another rule alone moves the
 /// requests and nothing else.
 pub(crate) async fn deploy(
@@ -50,18 +83,11 @@ pub(crate) async fn deploy(
     rule: &CanaryRule,
     deploy: &Deploy,
 ) -> Result<Outcome, Problem> {
-    if let Some(canary) = &record.canary
-        && !deploy.force
-        && canary.release.settings == decided.settings
-        && canary.release.image.is_same(&decided.resolved.image)
+    if decided.view.action != Action::Swap
+        && let Some(canary) = &record.canary
     {
         context.report.release = Some(canary.release.number);
         return move_requests(context, &record, canary, rule).await;
-    }
-    if decided.view.action == Action::Nothing {
-        let message = format!("{} serves just this already: there is nothing to try out", record.name);
-        return Err(Problem::rejected("nothing-to-try", message)
-            .hint("name another image or setting, or say `--force` to try the same one out"));
     }
     let wish = Wish {
         settings: decided.settings,
@@ -171,11 +197,7 @@ impl Context<'_> {
             at: self.installation.clock.now(),
         };
         let number = candidate.release.number;
-        let text = match rule {
-            CanaryRule::Share(share) => format!("{share} of the visitors go to release {number}"),
-            CanaryRule::Cookie(cookie) => format!("requests with the cookie {cookie} go to release {number}"),
-            CanaryRule::Header(header) => format!("requests with the header {header} go to release {number}"),
-        };
+        let text = format!("{} go to release {number}", rule.requests());
         self.until_stopped(async { Ok(()) }).await?;
         self.install_certificate().await?;
         let journal = self.journal;

@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::data;
+use super::preflight::{platform, preflight};
 use crate::app::canary::CanaryRule;
 use crate::app::engine::EngineError;
 use crate::app::event::{Event, Outcome, Step};
@@ -76,15 +77,15 @@ impl Context<'_> {
         wish: &Wish,
         made: &mut Made,
     ) -> Result<Candidate, Problem> {
-        self.preflight(&wish.settings).await?;
         let engine = &*self.installation.engine;
+        preflight(engine, &wish.settings).await?;
         let pulling = resolve::pull(engine, &wish.resolved, self.journal);
         let image = self.journal.step(Step::Pull, self.until_stopped(pulling)).await?;
         let inspected = engine.image(&image.id).await?.ok_or_else(|| {
             Problem::new(Outcome::Environment, "image-gone", format!("the image {} went away", wish.settings.image))
                 .hint("somebody removed it meanwhile; the same command again fetches it")
         })?;
-        self.check_platform(&wish.settings, &inspected.os, &inspected.arch).await?;
+        platform(engine, &wish.settings, &inspected.os, &inspected.arch).await?;
         if let Ask::Deploy(deploy) = &self.job.ask
             && wish.resolved.pull.is_some()
         {
@@ -133,39 +134,6 @@ impl Context<'_> {
             }
         };
         Ok(Candidate { release, container, exposed: inspected.exposed })
-    }
-
-    /// Looks for what would fail later, before anything is made.
-    async fn preflight(&self, settings: &Settings) -> Result<(), Problem> {
-        let engine = &*self.installation.engine;
-        for network in &settings.networks {
-            if !engine.has_network(network).await? {
-                return Err(Problem::rejected("no-such-network", format!("the engine has no network `{network}`"))
-                    .hint(format!("`docker network create {network}`")));
-            }
-        }
-        if let Some(host) = engine.host_usage().await
-            && host.disk_total > 0
-            && host.disk_total.saturating_sub(host.disk) < DISK_RESERVE
-        {
-            let free = host.disk_total.saturating_sub(host.disk) >> 20;
-            let message = format!("the engine's disk has only {free} MB left");
-            return Err(Problem::new(Outcome::Environment, "disk-full", message)
-                .hint("`docker system df` shows what takes the space; `docker image prune` frees unused images"));
-        }
-        Ok(())
-    }
-
-    async fn check_platform(&self, settings: &Settings, os: &str, arch: &str) -> Result<(), Problem> {
-        let engine = self.installation.engine.info().await?;
-        if os == engine.os && arch == engine.arch {
-            return Ok(());
-        }
-        let message =
-            format!("{} is made for {os}/{arch}, the engine runs {}/{}", settings.image, engine.os, engine.arch);
-        let problem = Problem::new(Outcome::Environment, "wrong-platform", message);
-        Err(Problem { retryable: false, ..problem }
-            .hint(format!("build it with `--platform {}/{}`", engine.os, engine.arch)))
     }
 
     pub(super) async fn make_volumes(
@@ -299,9 +267,6 @@ impl Context<'_> {
 
 /// Where builders put the source revision, by the OCI's image specification.
 const REVISION_LABEL: &str = "org.opencontainers.image.revision";
-
-/// A swap needs room for a container layer and its log; below this the engine itself gets into trouble.
-const DISK_RESERVE: u64 = 128 << 20;
 
 fn has_binds(settings: &Settings) -> bool {
     settings.volumes.values().any(|source| matches!(source, MountSource::Host { .. }))

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::certify::day;
 use super::context::Context;
-use super::perform::Decided;
+use super::planning::Decided;
 use crate::app::certificate::{self, CertificateFacts, CertificateOffer, CertificateView};
 use crate::app::host::Hostname;
 use crate::app::issuing::{Certified, CertifyAnswer, CertifyAsk, CertifyRequest};

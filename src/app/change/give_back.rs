@@ -76,7 +76,7 @@ impl<'a> Way<'a> {
         ));
         remarks.push(format!("to have it again: `once adopt {theirs}`"));
         journal.write(Event::Planned {
-            plan: PlanView { action: Action::Record, changes: Vec::new(), remarks },
+            plan: PlanView { action: Action::Record, changes: Vec::new(), canary: None, remarks },
             host: hosts.into_iter().next().unwrap_or_default(),
             from: record.serving,
             steps: if self.replaced { vec![Step::Lock, Step::Start, Step::Retire] } else { vec![Step::Lock] },

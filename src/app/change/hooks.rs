@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use super::context::Context;
-use super::perform::Decided;
+use super::planning::Decided;
 use crate::app::canary::Canary;
 use crate::app::event::{Event, Outcome};
 use crate::app::hook::Hook;

@@ -18,6 +18,8 @@ mod mend;
 mod operate;
 mod overlap;
 mod perform;
+mod planning;
+mod preflight;
 mod rename;
 mod retire;
 mod rollback;

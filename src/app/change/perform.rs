@@ -8,28 +8,22 @@ use tokio_util::sync::CancellationToken;
 use super::announce::{Kind, announce, warn_about_webhook};
 use super::canary;
 use super::candidate::Wish;
-use super::certificate;
 use super::certify::{asks_anyway, warn_about_version, warn_about_wildcards};
 use super::context::Context;
-use super::{adopt, close, data, give_back, operate, rename, rollback};
+use super::planning::{Decided, Planned, Site, plan_deploy};
+use super::{adopt, close, give_back, operate, rename, rollback};
 use crate::app::canary::CanaryView;
 use crate::app::event::{Outcome, Visitors};
-use crate::app::guard::{self, Counted, Newcomer};
-use crate::app::host::Hostname;
 use crate::app::installation::Installation;
 use crate::app::job::{Ask, Deploy, Job};
 use crate::app::journal::Journal;
-use crate::app::ledger::{AppRecord, Claim, Ledger, RunState, Transaction};
-use crate::app::name::{AppId, AppName, Namespace, ReleaseNumber};
-use crate::app::plan::{Action, Current, PlanView, Wished, plan};
+use crate::app::ledger::{AppRecord, RunState, Transaction};
+use crate::app::name::{AppId, ReleaseNumber};
+use crate::app::plan::Action;
 use crate::app::problem::Problem;
-use crate::app::proxy::{Proxy, ProxyError};
-use crate::app::resolve::{Resolved, resolve};
+use crate::app::proxy::Proxy;
 use crate::app::select::{existing, target};
 use crate::app::settings::Settings;
-use crate::app::shape;
-use crate::app::units::Port;
-use crate::app::volumes;
 
 /// What becomes known on the way, for the outcome.
 #[derive(Debug, Default)]
@@ -106,7 +100,8 @@ pub(crate) async fn perform(
     if let Ask::Deploy(deploy) = &job.ask
         && deploy.dry_run
     {
-        return dry_run(installation, journal, proxy.as_deref(), &records, deploy, &name).await;
+        let site = Site { installation, journal, proxy: proxy.as_deref(), records: &records, name: &name };
+        return dry_run(site, deploy).await;
     }
     if let Ask::Adopt { container, wish } = &job.ask
         && wish.dry_run
@@ -165,30 +160,13 @@ async fn act(context: &mut Context<'_>) -> Result<Outcome, Problem> {
     }
 }
 
-async fn dry_run(
-    installation: &Installation,
-    journal: &Journal,
-    proxy: Option<&dyn Proxy>,
-    records: &[AppRecord],
-    deploy: &Deploy,
-    name: &AppName,
-) -> Result<Outcome, Problem> {
-    let record = match proxy {
-        Some(proxy) => proxy.record(name).await?.filter(AppRecord::is_live),
+async fn dry_run(site: Site<'_>, deploy: &Deploy) -> Result<Outcome, Problem> {
+    let record = match site.proxy {
+        Some(proxy) => proxy.record(site.name).await?.filter(AppRecord::is_live),
         None => None,
     };
-    check_revision(record.as_ref(), deploy)?;
-    let settings = merge(&installation.namespace, records, record.as_ref(), deploy, name)?;
-    check_image(proxy, record.as_ref(), deploy).await?;
-    let mut decided = decide(installation, journal, (records, name), record.as_ref(), settings, deploy).await?;
-    if deploy.canary.is_some() {
-        canary::guard(record.as_ref(), &decided)?;
-    }
-    if let Some(proxy) = proxy {
-        let (now, serving) = (installation.clock.now(), record.as_ref().and_then(AppRecord::settings));
-        certificate::weigh(proxy, journal, now, deploy, serving, &mut decided).await?;
-    }
-    announce(journal, record.as_ref(), &decided, Kind::of(deploy), proxy).await?;
+    let planned = plan_deploy(site, record.as_ref(), deploy).await?;
+    announce(site.journal, record.as_ref(), &planned.decided, Kind::of(deploy), site.proxy).await?;
     Ok(Outcome::Unchanged)
 }
 
@@ -196,24 +174,18 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
     let records = context.proxy.snapshot().await?.apps;
     let record = context.record().await?;
     context.report.serving = record.as_ref().and_then(|r| r.serving);
-    check_revision(record.as_ref(), deploy)?;
-    check_sequence(record.as_ref(), deploy)?;
-    let settings = merge(&context.installation.namespace, &records, record.as_ref(), deploy, &context.name)?;
-    check_image(Some(&*context.proxy), record.as_ref(), deploy).await?;
-    let mut decided = {
-        let whose = (&records[..], &context.name);
-        let work = decide(context.installation, context.journal, whose, record.as_ref(), settings, deploy);
-        context.until_stopped(work).await?
+    let planned = {
+        let site = Site {
+            installation: context.installation,
+            journal: context.journal,
+            proxy: Some(&*context.proxy),
+            records: &records,
+            name: &context.name,
+        };
+        context.until_stopped(plan_deploy(site, record.as_ref(), deploy)).await?
     };
-    if deploy.canary.is_some() {
-        canary::guard(record.as_ref(), &decided)?;
-    }
-    let now = context.installation.clock.now();
-    let serving = record.as_ref().and_then(AppRecord::settings);
-    context.certificate = {
-        let work = certificate::weigh(&*context.proxy, context.journal, now, deploy, serving, &mut decided);
-        context.until_stopped(work).await?
-    };
+    let Planned { decided, certificate } = planned;
+    context.certificate = certificate;
     announce(context.journal, record.as_ref(), &decided, Kind::of(deploy), Some(&*context.proxy)).await?;
     if context.variables.is_none() && context.before(record.as_ref(), &decided).await? {
         // What was planned rests on an app that is another one now.
@@ -296,128 +268,6 @@ async fn end_canary(context: &mut Context<'_>, record: &AppRecord) -> Result<boo
     context.end_canary(record, canary, format!("{} changed the app", context.job.by.command)).await?;
     context.journal.warn("canary-ended", format!("the canary, release {number}, ended with this change"));
     Ok(true)
-}
-
-/// A wish that was turned into settings, an image, and a plan.
-pub(crate) struct Decided {
-    pub(crate) settings: Settings,
-    pub(crate) resolved: Resolved,
-    pub(crate) view: PlanView,
-}
-
-/// Another image on an app that people use has to be meant.
-async fn check_image(proxy: Option<&dyn Proxy>, record: Option<&AppRecord>, deploy: &Deploy) -> Result<(), Problem> {
-    let (Some(proxy), Some(record)) = (proxy, record.filter(|r| r.serving.is_some())) else { return Ok(()) };
-    if deploy.change_image || deploy.draft.image.is_none() {
-        return Ok(());
-    }
-    let counted =
-        Counted { requests: proxy.traffic(&record.id).await?.requests, since: proxy.info().await?.started_at };
-    guard::repository(record, &deploy.draft, counted)
-}
-
-fn merge(
-    namespace: &Namespace,
-    records: &[AppRecord],
-    record: Option<&AppRecord>,
-    deploy: &Deploy,
-    name: &AppName,
-) -> Result<Settings, Problem> {
-    let default_host = match &deploy.default_host {
-        Some(host) => host.clone(),
-        None => local_host(name)?,
-    };
-    let base = record.and_then(AppRecord::settings);
-    let settings = deploy.draft.merge(base, Some(&default_host))?;
-    // The ledger decides when it comes to it; a plan, too, says what will be in the way.
-    let id = record.map_or_else(|| AppId(String::new()), |record| record.id.clone());
-    Ledger::from_records(records.to_vec()).check_claim(&id, &Claim::of(&settings)).map_err(ProxyError::from)?;
-    if record.is_none() {
-        guard::newcomer(records, Newcomer { namespace, name, settings: &settings, beside: &deploy.beside })?;
-    }
-    Ok(settings)
-}
-
-/// `shop.localhost`, `staging.shop.localhost`: names every resolver sends to this host.
-fn local_host(name: &AppName) -> Result<Hostname, Problem> {
-    let labels: Vec<&str> = name.as_str().rsplit('.').collect();
-    let text = format!("{}.localhost", labels.join("."));
-    text.parse().map_err(|reason| Problem::rejected("invalid-host", format!("invalid hostname `{text}`: {reason}")))
-}
-
-async fn decide(
-    installation: &Installation,
-    journal: &Journal,
-    (records, name): (&[AppRecord], &AppName),
-    record: Option<&AppRecord>,
-    mut settings: Settings,
-    deploy: &Deploy,
-) -> Result<Decided, Problem> {
-    let engine = &*installation.engine;
-    let serving = record.and_then(AppRecord::serving_release);
-    let resolved = resolve(engine, deploy.draft.image.as_ref(), serving, deploy.pull, journal).await?;
-    let intact = match (record, serving) {
-        (Some(record), Some(release)) if record.state.runs() => {
-            engine.container(&release.container).await?.is_some_and(|c| c.running)
-        }
-        (Some(_), Some(release)) => engine.container(&release.container).await?.is_some(),
-        _ => true,
-    };
-    let current = match (record, serving) {
-        (Some(record), Some(release)) => Some(Current { release, generated: &record.generated, intact }),
-        _ => None,
-    };
-    let image = match resolved.image.id.as_str() {
-        "" => None,
-        id => engine.image(id).await?,
-    };
-    if let Some(image) = &image {
-        let aliases = record.map(|r| r.aliases.as_slice()).unwrap_or_default();
-        guard::image(records, (name, aliases), &image.labels, &deploy.beside)?;
-    }
-    let known = record.or_else(|| records.iter().find(|r| &r.name == name));
-    let declared = data::planned(installation, known, name, &settings, image.as_ref()).await?;
-    let port = match image {
-        Some(image) => shape::port(&settings, &image),
-        // Not pulled yet: another image anyway, so the plan is a swap whatever its port.
-        None => settings.port.or(serving.map(|r| r.port)).unwrap_or(Port::HTTP),
-    };
-    let compare =
-        |settings: &Settings| plan(current, Wished { settings, image: &resolved.image, port, force: deploy.force });
-    let mut view = compare(&settings);
-    if view.action >= Action::Swap {
-        settings.swap = volumes::swap(&settings, &declared);
-        view = compare(&settings);
-        view.remarks.extend(volumes::remarks(&settings, &declared, serving));
-    }
-    if record.is_none() {
-        view.remarks.extend(guard::same_repository(records, &settings));
-    }
-    Ok(Decided { view, settings, resolved })
-}
-
-fn check_revision(record: Option<&AppRecord>, deploy: &Deploy) -> Result<(), Problem> {
-    match (record, deploy.expected_revision) {
-        // An attempt that failed, one's own or another's, changed nothing that the form shows.
-        (Some(record), Some(expected)) if record.last_change() > expected || record.revision < expected => {
-            let message = format!("{} was changed by somebody else since the form was opened", record.name);
-            Err(Problem::new(Outcome::Refused, "moved", message).hint("look at the review again"))
-        }
-        (None, Some(_)) => {
-            Err(Problem::new(Outcome::Refused, "moved", "the app was removed since the form was opened"))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn check_sequence(record: Option<&AppRecord>, deploy: &Deploy) -> Result<(), Problem> {
-    match (record.and_then(|r| r.last_sequence), deploy.sequence) {
-        (Some(last), Some(given)) if given < last => {
-            let message = format!("sequence {given} is older than {last}, which was accepted before");
-            Err(Problem::new(Outcome::Superseded, "superseded", message))
-        }
-        _ => Ok(()),
-    }
 }
 
 async fn create(context: &mut Context<'_>) -> Result<AppRecord, Problem> {

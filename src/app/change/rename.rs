@@ -85,7 +85,7 @@ fn view(namespace: &Namespace, record: &AppRecord, wish: &Renaming) -> PlanView 
         change("alias", None, Some(new));
     }
     let action = if changes.is_empty() { Action::Nothing } else { Action::Record };
-    PlanView { action, changes, remarks: remarks(namespace, record, wish) }
+    PlanView { action, changes, canary: None, remarks: remarks(namespace, record, wish) }
 }
 
 fn remarks(namespace: &Namespace, record: &AppRecord, wish: &Renaming) -> Vec<String> {

@@ -5,7 +5,7 @@ use super::candidate::Wish;
 use super::context::Context;
 use super::data;
 use super::operate::serving;
-use super::perform::Decided;
+use super::planning::Decided;
 use crate::app::draft::Draft;
 use crate::app::event::Outcome;
 use crate::app::ledger::AppRecord;

@@ -5,8 +5,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::app::event::{Event, Finished, Outcome};
 use crate::app::{Ask, DeployView, PlanView, Problem};
 use crate::ui::detached::lost;
+use crate::ui::plan_words;
 use crate::ui::runner::{self, RunnerError, RunningJob};
-use crate::ui::words;
 
 use super::output::{GOOD, Mode, Output, STRONG, styled};
 use super::progress::{Progress, traffic};
@@ -99,8 +99,7 @@ pub(crate) fn conclude(out: &mut Output, view: &DeployView, finished: &Finished,
         out.say(&format!("traffic meanwhile: {}", traffic(&view.traffic)));
     }
     if dry {
-        let changes = view.plan.as_ref().map_or(0, |p| p.changes.len());
-        out.say(&format!("{} would change; nothing was done", words::count(changes, "setting", "settings")));
+        out.say(&format!("{}; nothing was done", plan_words::would(view.plan.as_ref())));
         return;
     }
     out.say(&last_line(view, finished));

@@ -8,11 +8,11 @@ use super::output::{FAINT, STRONG, styled};
 
 /// The sum of it, then one line a difference with what it costs.
 pub(crate) fn lines(plan: &PlanView, host: &str) -> Vec<String> {
-    let sum = plan_words::sum(plan.action);
+    let sum = plan_words::sum(plan);
     let mut lines = vec![format!("{}: {sum}", styled(STRONG, &sanitize::line(host)))];
     lines.extend(plan.changes.iter().map(|c| {
-        let cost = format!("[{}]", plan_words::cost(c.cost));
-        format!("  {}  {}", change(c), styled(FAINT, &cost))
+        let cost = plan_words::cost_in(plan, c).map(|cost| format!("  {}", styled(FAINT, &format!("[{cost}]"))));
+        format!("  {}{}", change(c), cost.unwrap_or_default())
     }));
     lines.extend(plan.remarks.iter().map(|r| format!("  {} {}", styled(FAINT, "note:"), sanitize::line(r))));
     lines

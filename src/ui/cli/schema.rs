@@ -266,7 +266,12 @@ fn finished(outcome: Outcome, problem: Option<Problem>) -> Event {
 
 fn events() -> Vec<Event> {
     let change = Change { field: "memory".into(), from: None, to: Some("1g".into()), cost: Cost::Swap };
-    let plan = PlanView { action: Action::Swap, changes: vec![change], remarks: vec!["r".into()] };
+    let plan = PlanView {
+        action: Action::Swap,
+        changes: vec![change],
+        canary: Some("10%".parse().unwrap()),
+        remarks: vec!["r".into()],
+    };
     let problem = Problem { log: vec!["l".into()], ..Problem::new(Outcome::Failed, "unhealthy", "it never answered") };
     let (step, text) = (Step::ReleaseCommand, || "t".to_owned());
     let from = Some(ReleaseNumber(1));

@@ -481,6 +481,10 @@ impl Engine for FakeEngine {
         Some(HostUsage { cpu: 0.5, memory: 2 << 30, memory_total: 8 << 30, disk: 10 << 30, disk_total: 100 << 30 })
     }
 
+    async fn has_host_path(&self, path: &str) -> Option<bool> {
+        Some(!path.starts_with("/no/"))
+    }
+
     fn events(&self, namespace: &Namespace) -> BoxStream<'static, Result<EngineEvent>> {
         let (receiver, namespace) = (self.events.subscribe(), namespace.to_string());
         stream::unfold((receiver, namespace), |(mut receiver, namespace)| async move {

@@ -56,6 +56,9 @@ pub(crate) struct PlanArgs {
     pub(crate) settings: SettingsArgs,
     #[command(flatten)]
     pub(crate) behaviour: Behaviour,
+    /// The plan of a canary: 10% of the visitors, cookie:NAME[=VALUE] or header:NAME[=VALUE]
+    #[arg(long, value_name = "WHICH", allow_hyphen_values = true, help_heading = "Behaviour")]
+    pub(crate) canary: Option<String>,
     /// Exit with 10 when changes are pending
     #[arg(long, help_heading = "Behaviour")]
     pub(crate) detailed_exitcode: bool,

@@ -19,7 +19,9 @@ pub(crate) async fn deploy(session: &mut Session<'_>, args: &DeployArgs) -> Answ
 
 pub(crate) async fn plan(session: &mut Session<'_>, args: &PlanArgs) -> Answer {
     let draft = draft(args.image.as_deref(), &[], &args.settings)?;
-    let wish = Deploy { name: args.name.clone(), dry_run: true, ..wish(draft, &args.settings, &args.behaviour)? };
+    let canary = args.canary.as_deref().map(super::canary::rule).transpose()?;
+    let wish =
+        Deploy { name: args.name.clone(), canary, dry_run: true, ..wish(draft, &args.settings, &args.behaviour)? };
     let ended = change::run(session, Ask::Deploy(Box::new(wish)), args.behaviour.wait.wait).await?;
     let pending = ended.plan.is_some_and(|p| p.action != Action::Nothing);
     match ended.finished.outcome.exit_code() {

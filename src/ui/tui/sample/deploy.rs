@@ -22,6 +22,7 @@ pub(crate) fn plan() -> PlanView {
             change("env.FEATURE_X", None, Some("on"), Cost::Swap),
             change("env.SMTP_PASSWORD", None, None, Cost::Swap),
         ],
+        canary: None,
         remarks: Vec::new(),
     }
 }
@@ -37,6 +38,7 @@ pub(crate) fn renaming() -> PlanView {
     PlanView {
         action: Action::Record,
         changes: vec![change("name", Some("books"), "library"), change("alias", None, "books")],
+        canary: None,
         remarks: vec![
             "no container is touched: once-books-7 goes on serving; the next deploy makes one named after library"
                 .into(),

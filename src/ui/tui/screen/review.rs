@@ -37,7 +37,7 @@ fn plan_shown(c: &mut Canvas<'_>, area: Rect, form: &Form, plan: &PlanView) {
         Action::Swap | Action::Create => Role::Warn,
     };
     let mut y = area.y + 1;
-    y += c.paragraph(Rect { y, height: 3, ..area }, role, plan_words::sum(plan.action)) + 1;
+    y += c.paragraph(Rect { y, height: 3, ..area }, role, &plan_words::sum(plan)) + 1;
     let arrow = c.glyphs().arrow;
     let room = area.bottom().saturating_sub(5);
     for (i, change) in plan.changes.iter().enumerate() {
@@ -50,7 +50,9 @@ fn plan_shown(c: &mut Canvas<'_>, area: Rect, form: &Form, plan: &PlanView) {
         let pieces = failure::change_pieces(change, arrow);
         let shown: Vec<Piece<'_>> = pieces.iter().map(|(role, text)| (*role, text.as_str())).collect();
         c.line(area.x + 2, y, area.width.saturating_sub(18), &shown);
-        c.right(area.x, y, area.width, Role::Muted, plan_words::cost(change.cost));
+        if let Some(cost) = plan_words::cost_in(plan, change) {
+            c.right(area.x, y, area.width, Role::Muted, cost);
+        }
         y += 1;
     }
     // What a rename says is what does not change; else a remark is something to think about.
