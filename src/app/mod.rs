@@ -62,7 +62,7 @@ pub use certificate::{
     CertificateFacts, CertificateFailure, CertificateFlaw, CertificateOffer, CertificatePair, CertificateSource,
     CertificateView,
 };
-pub use change::run;
+pub use change::{Stop, run};
 pub use clock::{Clock, Entropy};
 pub use configure::{Configured, configure};
 pub use doctor::{Lookup, Machine, Socket, examine, names, public_names, without_engine};

@@ -1,18 +1,26 @@
 //! Changes run in a detached process of this same binary (`once run-job`), so that a lost terminal loses no deploy.
 //!
 //! The job, which may hold secrets, goes in as the first line of standard input; a later line `cancel` asks for it to
-//! be undone. Events come out as one JSON object a line. Neither end of either pipe closing means anything.
+//! be undone, and `detach` says that it goes on although nobody follows it any more. An input that ends without that
+//! word means that this process was killed: a change that has not begun is withdrawn then. Events come out as one JSON
+//! object a line; that nobody reads them means nothing.
 
+use std::fs::File;
+use std::io::Write as _;
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::process::{Child, ChildStdout, Command};
 
 use crate::app::event::{Envelope, Event};
 use crate::app::{Job, Namespace};
 
 /// The line that asks the detached process to undo.
 pub(crate) const CANCEL: &str = "cancel";
+
+/// The line that says that the change goes on without anybody who follows it.
+pub(crate) const DETACH: &str = "detach";
 
 /// Where a job runs and how loud: handed to the detached process as flags, for none of it is secret.
 #[derive(Debug, Clone)]
@@ -47,11 +55,34 @@ pub enum RunnerError {
     Died(ExitStatus),
 }
 
-/// A change under way in a process of its own. Dropping it leaves the change running.
+/// The standard input of a detached process, for single words.
+#[derive(Debug, Clone)]
+pub struct Control(Arc<File>);
+
+impl Control {
+    /// Asks the change to undo itself; it does so only before its switch.
+    pub fn cancel(&self) {
+        self.say(CANCEL);
+    }
+
+    /// Says that the change goes on, also one that still waits, whatever becomes of this process.
+    pub fn detach(&self) {
+        self.say(DETACH);
+    }
+
+    /// Never waits: the other side reads at all times, and a few words fit into the pipe besides.
+    fn say(&self, word: &str) {
+        // A process that is gone has given its answer or will be missed by `next_event`.
+        let _ = (&*self.0).write_all(format!("{word}\n").as_bytes());
+    }
+}
+
+/// A change under way in a process of its own. When all of its [`Control`]s are dropped before [`Control::detach`], a
+/// change that has not begun is withdrawn; one that has begun goes on.
 #[derive(Debug)]
 pub struct RunningJob {
     child: Child,
-    stdin: ChildStdin,
+    control: Control,
     lines: Lines<BufReader<ChildStdout>>,
     finished: bool,
     cancelled: bool,
@@ -85,7 +116,8 @@ pub async fn spawn(job: &Job, place: &Place) -> Result<RunningJob, RunnerError> 
     let mut line = serde_json::to_vec(job).map_err(|e| RunnerError::Hand(e.into()))?;
     line.push(b'\n');
     stdin.write_all(&line).await.map_err(RunnerError::Hand)?;
-    Ok(RunningJob { child, stdin, lines: BufReader::new(stdout).lines(), finished: false, cancelled: false })
+    let control = Control(Arc::new(File::from(stdin.into_owned_fd().map_err(RunnerError::Hand)?)));
+    Ok(RunningJob { child, control, lines: BufReader::new(stdout).lines(), finished: false, cancelled: false })
 }
 
 async fn pass_on(mut log: tokio::process::ChildStderr) {
@@ -111,10 +143,15 @@ impl RunningJob {
     }
 
     /// Asks the change to undo itself; it does so only before its switch. The answer is its `finished` event.
-    pub async fn cancel(&mut self) {
+    pub fn cancel(&mut self) {
         self.cancelled = true;
-        // A process that is gone has given its answer or will be missed by `next_event`.
-        let _ = self.stdin.write_all(format!("{CANCEL}\n").as_bytes()).await;
+        self.control.cancel();
+    }
+
+    /// The line to the process.
+    #[must_use]
+    pub fn control(&self) -> Control {
+        self.control.clone()
     }
 
     /// Whether it was asked to.

@@ -37,3 +37,4 @@ mod steps;
 mod trials;
 mod upgrades;
 mod volumes;
+mod withdrawn;

@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 use super::perform::Report;
+use super::run::Stop;
 use crate::app::address::address;
 use crate::app::certificate::CertificateOffer;
 use crate::app::engine::Container;
@@ -64,7 +65,7 @@ impl<'a> Context<'a> {
     pub(crate) async fn lock(
         installation: &'a Installation,
         journal: &'a Journal,
-        cancel: &'a CancellationToken,
+        stop: &'a Stop,
         job: &'a Job,
         report: &'a mut Report,
         proxy: Arc<dyn Proxy>,
@@ -72,7 +73,11 @@ impl<'a> Context<'a> {
     ) -> Result<Self, Problem> {
         let started = tokio::time::Instant::now();
         let request = |wait_ms| job.lock_request(&name, wait_ms);
+        let cancel = &stop.cancel;
         let lease = journal.step(Step::Lock, async {
+            if stop.withdraw.is_cancelled() {
+                return Err(withdrawn());
+            }
             let first = proxy.lock(request(0)).await;
             let lease = match first {
                 Err(ProxyError::Locked { holder }) if job.wait_ms > 0 => {
@@ -80,6 +85,7 @@ impl<'a> Context<'a> {
                     tokio::select! {
                         biased;
                         () = cancel.cancelled() => return Err(interrupted()),
+                        () = stop.withdraw.cancelled() => return Err(withdrawn()),
                         lease = proxy.lock(request(job.wait_ms)) => lease?,
                     }
                 }
@@ -187,6 +193,12 @@ impl<'a> Context<'a> {
     pub(crate) fn took_ms(&self) -> u64 {
         (self.started.elapsed().as_millis() as u64).max(1)
     }
+}
+
+/// A change that waits for its turn while nobody waits for it any more would come late, maybe over a newer one.
+fn withdrawn() -> Problem {
+    let message = "withdrawn before it began: the process that asked for it is gone";
+    Problem::new(Outcome::Interrupted, "withdrawn", message).hint("the same command again asks for it anew")
 }
 
 pub(crate) fn interrupted() -> Problem {

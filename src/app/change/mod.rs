@@ -30,4 +30,4 @@ mod task;
 mod traffic;
 mod watch;
 
-pub use run::run;
+pub use run::{Stop, run};

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 use super::announce::{Kind, announce, warn_about_webhook};
 use super::canary;
@@ -11,6 +10,7 @@ use super::candidate::Wish;
 use super::certify::{asks_anyway, warn_about_version, warn_about_wildcards};
 use super::context::Context;
 use super::planning::{Decided, Planned, Site, plan_deploy};
+use super::run::Stop;
 use super::{adopt, close, give_back, operate, rename, rollback};
 use crate::app::canary::CanaryView;
 use crate::app::event::{Outcome, Visitors};
@@ -45,10 +45,12 @@ pub(crate) async fn perform(
     journal: &Journal,
     found: &watch::Sender<Option<Arc<dyn Proxy>>>,
     log: &mut Option<Arc<dyn Proxy>>,
-    cancel: &CancellationToken,
+    stop: &Stop,
     report: &mut Report,
 ) -> Result<Outcome, Problem> {
     let proxy = match &job.ask {
+        // What will not begin makes no proxy.
+        _ if stop.withdraw.is_cancelled() => installation.proxy().await?,
         Ask::Deploy(deploy) if deploy.dry_run => installation.proxy().await?,
         Ask::Deploy(deploy) if deploy.upgrade_proxy || deploy.existing.is_none() => {
             Some(installation.ensure_proxy().await?)
@@ -122,7 +124,7 @@ pub(crate) async fn perform(
         installation.upgrade_proxy(&*proxy, &job.by).await?;
     }
     found.send_replace(Some(Arc::clone(&proxy)));
-    let mut context = Context::lock(installation, journal, cancel, job, report, proxy, name).await?;
+    let mut context = Context::lock(installation, journal, stop, job, report, proxy, name).await?;
     let result = act(&mut context).await;
     context.say_where().await;
     context.after(&result).await;

@@ -18,9 +18,25 @@ use crate::app::proxy::{Activity, Proxy};
 /// How long publishing may hold up the end of a change whose proxy has gone away.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How a change is stopped from outside.
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    /// Undo all that was done; without effect past the switch.
+    pub cancel: CancellationToken,
+    /// Do not begin, for nobody is there any more who asked for it; without effect once the app's lock is held.
+    pub withdraw: CancellationToken,
+}
+
+impl From<CancellationToken> for Stop {
+    fn from(cancel: CancellationToken) -> Self {
+        Self { cancel, ..Self::default() }
+    }
+}
+
 /// Makes a change. Events go to `sink` as they happen and to the ledger, where others follow them; the last one is the
-/// returned outcome. Cancelling undoes everything before the switch and has no effect behind it.
-pub async fn run(job: Job, installation: &Installation, sink: EventSink, cancel: CancellationToken) -> Finished {
+/// returned outcome.
+pub async fn run(job: Job, installation: &Installation, sink: EventSink, stop: impl Into<Stop>) -> Finished {
+    let stop = stop.into();
     let (journal, queue) = Journal::new(job.op.clone(), Arc::clone(&installation.clock), sink);
     let (found, proxy) = watch::channel(None);
     let work = async move {
@@ -28,7 +44,7 @@ pub async fn run(job: Job, installation: &Installation, sink: EventSink, cancel:
         let mut report = Report::default();
         // Also what is refused before any app is known is noted, so the log is known before the app is.
         let mut log = None;
-        let result = perform(&job, installation, &journal, &found, &mut log, &cancel, &mut report).await;
+        let result = perform(&job, installation, &journal, &found, &mut log, &stop, &mut report).await;
         if let (Err(_), Some(proxy)) = (&result, &log) {
             served::ask(installation, &**proxy, journal.app().as_ref(), &mut report).await;
         }

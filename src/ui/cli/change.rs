@@ -27,9 +27,10 @@ pub(crate) async fn run(session: &mut Session<'_>, ask: Ask, wait_seconds: u64) 
     let job = session.job(ask, wait_seconds);
     let dry = job.ask.is_dry();
     let mut signals = Signals::new()?;
+    let mut hang_up = HangUp::new()?;
     let running = runner::spawn(&job, &session.place()).await.map_err(|e| lost(&e))?;
     let mut progress = Progress::new(&job.op, jiff::Timestamp::now(), session.out);
-    let finished = follow(running, &mut progress, session.out, &mut signals).await;
+    let finished = follow(running, &mut progress, session.out, &mut signals, &mut hang_up).await;
     progress.end();
     let finished = finished?;
     conclude(session.out, &progress.view, &finished, dry);
@@ -41,6 +42,7 @@ async fn follow(
     progress: &mut Progress,
     out: &mut Output,
     signals: &mut Signals,
+    hang_up: &mut HangUp,
 ) -> Result<Finished, Problem> {
     let mut asked = false;
     loop {
@@ -57,16 +59,21 @@ async fn follow(
             },
             () = signals.next() => {
                 if asked {
+                    running.control().detach();
                     return Err(detached(progress));
                 }
                 asked = true;
-                running.cancel().await;
+                running.cancel();
                 let text = if progress.view.is_past_switch() {
                     "the new release serves already, so this will be finished; once more to leave it alone"
                 } else {
                     "asked to undo; past the switch it will be finished instead; once more to leave it alone"
                 };
                 progress.say(out, text);
+            }
+            () = hang_up.next() => {
+                running.control().detach();
+                return Err(detached(progress));
             }
         }
     }
@@ -157,6 +164,38 @@ impl Signals {
             _ = self.terminate.recv() => {}
         }
     }
+}
+
+/// The terminal was hung up: a window was closed, or the connection to a server ended. The change goes on.
+struct HangUp(Option<Signal>);
+
+impl HangUp {
+    /// A hang-up that is ignored, as `nohup` has it, stays ignored.
+    fn new() -> Result<Self, Problem> {
+        if is_ignored(SignalKind::hangup()) {
+            return Ok(Self(None));
+        }
+        let signal = signal(SignalKind::hangup()).map_err(|error| {
+            Problem::new(Outcome::Environment, "signals", "signals cannot be listened for").because(&error)
+        })?;
+        Ok(Self(Some(signal)))
+    }
+
+    /// Cancel-safe.
+    async fn next(&mut self) {
+        match &mut self.0 {
+            Some(signal) => drop(signal.recv().await),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Whether whatever started this process had it ignore a signal. The kernel shows the set as a mask in hex.
+fn is_ignored(kind: SignalKind) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or_default();
+    mask & (1 << (kind.as_raw_value() - 1)) != 0
 }
 
 fn detached(progress: &Progress) -> Problem {

@@ -93,6 +93,8 @@ pub(crate) enum Effect {
     Run(Box<Job>),
     /// Ask a change to undo itself.
     Cancel(OpId),
+    /// It goes on, although nobody looks at it.
+    Detach(OpId),
     /// Follow a change of somebody else from this event on.
     Follow(OpId, u64),
     /// Read a container's log; the one read before is dropped.

@@ -4,12 +4,16 @@ use futures_core::stream::BoxStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::event::Envelope;
-use crate::app::{Job, Problem};
+use crate::app::{Job, OpId, Problem};
 
 /// Starts changes in processes of their own.
 pub trait Runner: Send + Sync {
     /// Starts one at once and returns without waiting for it.
     fn run(&self, job: Job) -> Running;
+    /// Says that one goes on, also while it still waits, though nobody looks at it any more. Does not wait.
+    fn detach(&self, _op: &OpId) {}
+    /// The same of all that are under way: the console is about to be left. Does not wait.
+    fn detach_all(&self) {}
 }
 
 /// A change under way.

@@ -30,7 +30,7 @@ pub(crate) async fn console(session: &mut Session<'_>, args: &ConsoleArgs) -> An
         seed: session.new_op().0,
         options: options(session, args),
         // The console has the terminal: the log of the process that makes a change would be written over it.
-        runner: Arc::new(Detached { place: Place { verbose: 0, ..place } }),
+        runner: Arc::new(Detached::new(Place { verbose: 0, ..place })),
         door: Arc::new(Flags { global, wiring: session.wiring }),
     };
     tui::run(console).await?;

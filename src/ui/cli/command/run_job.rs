@@ -1,4 +1,4 @@
-//! `run-job`: the detached process. It belongs to no terminal, and no end of a pipe ends it.
+//! `run-job`: the detached process. It belongs to no terminal, and no end of a pipe ends a change that has begun.
 
 use std::io::Write as _;
 use std::sync::{Arc, mpsc};
@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines, Stdin};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 use crate::app::event::{Envelope, Event, Finished, Outcome};
-use crate::app::{EventSink, Installation, Job, OpId, Problem};
+use crate::app::{EventSink, Installation, Job, OpId, Problem, Stop};
 use crate::ui::cli::change;
 use crate::ui::cli::session::{Session, installation};
 use crate::ui::hooks::LocalHooks;
-use crate::ui::runner::CANCEL;
+use crate::ui::runner::{CANCEL, DETACH};
 
 use super::Answer;
 
@@ -29,11 +28,12 @@ pub(crate) async fn run_job(session: &mut Session<'_>) -> Answer {
     let (writer, written) = start_writer();
     let sink = writer.clone();
     let op = job.op.clone();
-    let cancel = CancellationToken::new();
-    tokio::spawn(listen(lines, signals, cancel.clone()));
+    let stop = Stop::default();
+    tokio::spawn(listen(lines, signals, stop.clone()));
+    // A change that is withdrawn goes on to the proxy all the same: it is noted there.
     let connected = tokio::select! {
         at = installation(session.global, session.wiring) => at,
-        () = cancel.cancelled() => Err(nothing_done()),
+        () = stop.cancel.cancelled() => Err(nothing_done()),
     };
     let at = match connected {
         Ok(at) => with_hooks(at, session.global.on.as_deref()),
@@ -45,7 +45,7 @@ pub(crate) async fn run_job(session: &mut Session<'_>) -> Answer {
         }
     };
     let events: EventSink = Arc::new(move |e: &Envelope| drop(sink.send(e.clone())));
-    let work = tokio::spawn(async move { crate::app::run(job, &at, events, cancel).await });
+    let work = tokio::spawn(async move { crate::app::run(job, &at, events, stop).await });
     let code = match work.await {
         Ok(finished) => finished.outcome.exit_code(),
         Err(bug) => {
@@ -99,18 +99,25 @@ async fn read_job(lines: &mut Lines<BufReader<Stdin>>) -> Result<Job, Problem> {
         .ok_or_else(|| Problem::rejected("bad-job", "the first line of standard input is no job"))
 }
 
-/// Cancels on request; the end of input and a hang-up mean nothing.
-async fn listen(mut lines: Lines<BufReader<Stdin>>, mut signals: Signals, cancel: CancellationToken) {
-    let mut open = true;
+/// Cancels on request. An end of input without [`DETACH`] before it is the death of the process that asked: then the
+/// change is withdrawn, unless it has begun. A hang-up means nothing.
+async fn listen(mut lines: Lines<BufReader<Stdin>>, mut signals: Signals, stop: Stop) {
+    let (mut open, mut detached) = (true, false);
     loop {
         tokio::select! {
             line = lines.next_line(), if open => match line {
-                Ok(Some(line)) if line == CANCEL => cancel.cancel(),
+                Ok(Some(line)) if line == CANCEL => stop.cancel.cancel(),
+                Ok(Some(line)) if line == DETACH => detached = true,
                 Ok(Some(_)) => {}
-                Ok(None) | Err(_) => open = false,
+                Ok(None) | Err(_) => {
+                    open = false;
+                    if !detached {
+                        stop.withdraw.cancel();
+                    }
+                }
             },
             _ = signals.hang_up.recv() => {}
-            () = signals.stop.next() => cancel.cancel(),
+            () = signals.stop.next() => stop.cancel.cancel(),
         }
     }
 }

@@ -84,6 +84,7 @@ impl Tasks {
         match effect {
             Effect::Run(job) => self.run(*job),
             Effect::Cancel(op) => self.cancel(op),
+            Effect::Detach(op) => self.runner.detach(&op),
             Effect::Follow(op, seq) => self.follow(op, seq),
             Effect::Logs(request) => self.logs(request),
             Effect::Inspect(what) => self.inspect(what),
@@ -227,6 +228,8 @@ impl Tasks {
 
 impl Drop for Tasks {
     fn drop(&mut self) {
+        // Whoever leaves the console, or hangs up, leaves changes that go on; only its death withdraws those that wait.
+        self.runner.detach_all();
         self.always.iter().chain(self.keyed.values()).for_each(AbortHandle::abort);
     }
 }

@@ -299,6 +299,11 @@ pub(super) fn run(m: &mut Model, ask: Ask) -> Vec<Effect> {
     vec![Effect::Run(Box::new(job))]
 }
 
+/// "Leave it running" is meant also of a change that still waits for its turn.
+fn detach(watched: &Watched) -> Vec<Effect> {
+    if watched.is_active() { vec![Effect::Detach(watched.view.op.clone())] } else { Vec::new() }
+}
+
 /// A command given in the deploy view; `None`: it is none of this view's.
 pub(super) fn in_deploy(m: &mut Model, op: &OpId, cmd: Cmd) -> Option<Vec<Effect>> {
     let Some(watched) = m.deploys.get(op).cloned() else {
@@ -306,7 +311,10 @@ pub(super) fn in_deploy(m: &mut Model, op: &OpId, cmd: Cmd) -> Option<Vec<Effect
         return Some(Vec::new());
     };
     match cmd {
-        Cmd::Back if m.under != View::Main => m.view = std::mem::replace(&mut m.under, View::Main),
+        Cmd::Back if m.under != View::Main => {
+            m.view = std::mem::replace(&mut m.under, View::Main);
+            return Some(detach(&watched));
+        }
         Cmd::Back => {
             m.view = View::Main;
             let row = watched.view.app.clone().map(super::super::model::RowKey::App);
@@ -315,6 +323,7 @@ pub(super) fn in_deploy(m: &mut Model, op: &OpId, cmd: Cmd) -> Option<Vec<Effect
             if m.selected.as_ref().is_some_and(|s| !m.rows().contains(s)) {
                 m.selected = m.rows().first().cloned();
             }
+            return Some(detach(&watched));
         }
         Cmd::Up => m.deploy_scroll = (m.deploy_scroll + 1).min(watched.view.log.len()),
         Cmd::Down => m.deploy_scroll = m.deploy_scroll.saturating_sub(1),
