@@ -172,6 +172,20 @@ fn between(from: (&Settings, &ResolvedImage), to: (&Settings, &ResolvedImage)) -
 /// A settings' value by path: what is shown, what is compared.
 type Flat = BTreeMap<String, (Field, String, String)>;
 
+/// Characters of a value that are shown whole.
+const SHOWN: usize = 200;
+
+/// A long value by its beginning and its length.
+fn short(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        None => text.to_owned(),
+        Some(_) => {
+            let beginning: String = text.chars().take(SHOWN / 2).collect();
+            format!("{beginning}… ({} characters)", text.chars().count())
+        }
+    }
+}
+
 fn differences(from: &Flat, to: &Flat) -> Vec<Change> {
     let mut changes = Vec::new();
     let keys: std::collections::BTreeSet<&String> = from.keys().chain(to.keys()).collect();
@@ -181,7 +195,7 @@ fn differences(from: &Flat, to: &Flat) -> Vec<Change> {
             continue;
         }
         let Some((field, ..)) = new.or(old) else { continue };
-        let shown = |value: Option<&(Field, String, String)>| value.map(|v| v.1.clone());
+        let shown = |value: Option<&(Field, String, String)>| value.map(|v| short(&v.1));
         changes.push(Change { field: key.clone(), from: shown(old), to: shown(new), cost: field.cost() });
     }
     // In the order of the form, so that the image comes first.
@@ -358,6 +372,32 @@ mod tests {
         ] {
             assert_eq!(planned(wishes, digit).action, action, "{wishes:?}");
         }
+    }
+
+    #[test]
+    fn a_new_app_shows_what_was_given_and_no_defaults() {
+        let fields = |settings: &Settings| -> Vec<String> {
+            let wished = Wished { settings, image: &image('a'), port: Port::HTTP, force: false };
+            plan(None, wished).changes.into_iter().map(|c| c.field).collect()
+        };
+        assert_eq!(fields(&base()), ["image", "host", "env.A"]);
+        let mut draft = Draft::default();
+        for (path, text) in
+            [("memory", "512m"), ("volume", "cache:/cache"), ("swap", "overlap"), ("stop-timeout", "20s")]
+        {
+            draft.set(&path.parse().unwrap(), text).unwrap();
+        }
+        let given = fields(&draft.merge(Some(&base()), None).unwrap());
+        assert_eq!(given, ["image", "host", "stop-timeout", "env.A", "memory", "volume./cache"]);
+    }
+
+    #[test]
+    fn a_long_value_is_shown_by_its_beginning_and_length() {
+        let long = "x".repeat(5_000);
+        let view = planned(&[("env.A", &long), ("env.B", "short")], 'a');
+        let shown: Vec<_> = view.changes.iter().map(|c| c.to.clone().unwrap()).collect();
+        assert_eq!(shown[0], format!("{}… (5000 characters)", "x".repeat(100)));
+        assert_eq!(shown[1], "short");
     }
 
     #[test]

@@ -15,7 +15,8 @@ use super::settings::{
     Swap, Tls,
 };
 use super::units::{ByteSize, Cpus, Port, Span, UrlPath};
-use text::{line, memory, missing, parse, positive, word, wrong};
+pub(crate) use text::within_bounds;
+use text::{bounded, cpus, line, memory, missing, parse, positive, word, wrong};
 pub use web::WebDraft;
 
 /// The fields of [`WebDraft`]. A field that is neither here nor in one of the tables below does not compile.
@@ -173,7 +174,7 @@ impl Draft {
             Field::SmtpPassword => self.smtp_password = Some(Secret::new(text.to_owned())),
             Field::SmtpFrom => self.smtp_from = Some(line(field, trimmed)?),
             Field::Memory => self.memory = Some(memory(trimmed)?),
-            Field::Cpus => self.cpus = Some(parse(field, trimmed)?),
+            Field::Cpus => self.cpus = Some(cpus(trimmed)?),
             Field::Volume => self.add_volume(path.entry.as_deref(), trimmed)?,
             Field::Network => self.add_network(path.entry.as_deref().unwrap_or(trimmed))?,
             Field::Label => self.add_label(path.entry.as_deref(), text)?,
@@ -218,6 +219,10 @@ impl Draft {
                 reason: "its value holds a NUL byte".into(),
             });
         }
+        bounded(Field::Env, key.as_str(), value)?;
+        if self.env.contains_key(&key) {
+            return Err(wrong(Field::Env, key.as_str(), "it is given twice"));
+        }
         self.env.insert(key, EnvValue::plain(value));
         Ok(())
     }
@@ -231,6 +236,10 @@ impl Draft {
             },
         };
         let Mount { source, target } = mount.map_err(|error| wrong(Field::Volume, text, error.to_string()))?;
+        let place = target.as_str().trim_end_matches('/');
+        if self.volumes.keys().any(|taken| taken.as_str().trim_end_matches('/') == place) {
+            return Err(wrong(Field::Volume, text, format!("something else is mounted at {target} already")));
+        }
         self.volumes.insert(target, source);
         Ok(())
     }
@@ -253,6 +262,10 @@ impl Draft {
         }
         if key == "once" || key.starts_with("once.") {
             return Err(wrong(Field::Label, key, "labels that start with `once.` belong to once itself"));
+        }
+        bounded(Field::Label, key, value)?;
+        if self.labels.contains_key(key) {
+            return Err(wrong(Field::Label, key, "it is given twice"));
         }
         self.labels.insert(key.to_owned(), value.to_owned());
         Ok(())
@@ -497,6 +510,24 @@ mod tests {
         let wishes = Draft { drop_hosts: base().hosts, ..Draft::default() };
         let errors = wishes.merge(Some(&base()), None).unwrap_err();
         assert_eq!(errors[0].to_string(), "invalid host: the last hostname cannot be dropped");
+    }
+
+    #[test]
+    fn what_is_given_twice_or_too_long_or_too_small_is_refused() {
+        let long = "x".repeat((64 << 10) + 1);
+        for (first, second, said) in [
+            (("env", "A=1"), ("env", "A=2"), "invalid env `A`: it is given twice"),
+            (("volume", "a:/data"), ("volume", "b:/data/"), "something else is mounted at /data/ already"),
+            (("label", "a=1"), ("label", "a=2"), "invalid label `a`: it is given twice"),
+            (("note", "x"), ("cpus", "0.001"), "invalid cpus `0.001`: the engine needs at least 0.01"),
+            (("note", "x"), ("env.A", &long), "invalid env `A`: it has 65537 bytes; at most 65536 are taken"),
+            (("note", "x"), ("note", &long), "invalid note: it has 65537 bytes; at most 65536 are taken"),
+        ] {
+            let mut draft = Draft::default();
+            draft.set(&first.0.parse().unwrap(), first.1).unwrap();
+            let error = draft.set(&second.0.parse().unwrap(), second.1).unwrap_err().to_string();
+            assert!(error.ends_with(said) && error.len() < 200, "{error}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::io::Read as _;
 
-use crate::app::{EnvKey, Problem, UserName};
+use crate::app::{EnvKey, Problem, UserName, within_bounds};
 
 /// More than this is no secret but a mistake.
 const MAX_BYTES: u64 = 1 << 20;
@@ -45,7 +45,12 @@ pub(crate) fn variable(text: &str, allow_empty: bool) -> Result<(EnvKey, String)
         Some(value) if value.contains('\0') => {
             Err(Problem::rejected("bad-secret", format!("the value of the secret {key} holds a NUL byte")))
         }
-        Some(value) if !value.is_empty() || allow_empty => Ok((key, value)),
+        Some(value) if !value.is_empty() || allow_empty => match within_bounds(&value) {
+            Ok(()) => Ok((key, value)),
+            Err(reason) => {
+                Err(Problem::rejected("bad-secret", format!("the value of the secret {key} is too long: {reason}")))
+            }
+        },
         None if allow_empty => Ok((key, String::new())),
         missing => {
             let what = if missing.is_some() { "empty" } else { "not set in this command's environment" };

@@ -1,6 +1,8 @@
 //! Raw settings into a [`Draft`], once: every flag goes through [`Draft::set`], as forms do.
 
-use crate::app::{Draft, EnvKey, EnvValue, Field, FieldPath, Hostname, Problem, Secret};
+use std::collections::BTreeMap;
+
+use crate::app::{Draft, EnvKey, EnvValue, Field, FieldPath, Hostname, Problem, Secret, within_bounds};
 
 use super::args::SettingsArgs;
 use super::env_file;
@@ -11,6 +13,13 @@ pub(crate) fn draft(image: Option<&str>, variables: &[String], args: &SettingsAr
     let mut draft = Draft { exact: args.exact, ..Draft::default() };
     let mut wrong = Vec::new();
     for (field, text) in given(image, args) {
+        if field == Field::Host && text.trim().contains(char::is_whitespace) {
+            wrong.push(format!(
+                "invalid host `{}`: a hostname has no spaces; each gets a `--host` of its own",
+                text.escape_debug()
+            ));
+            continue;
+        }
         if let Err(error) = draft.set(&FieldPath { field, entry: None }, text) {
             wrong.push(error.to_string());
         }
@@ -34,12 +43,6 @@ pub(crate) fn draft(image: Option<&str>, variables: &[String], args: &SettingsAr
             Err(reason) => wrong.push(reason.to_string()),
         }
     }
-    // Files first, so that what is given by name on the command line wins.
-    for path in &args.env_file {
-        for (key, value) in read_env_file(path)? {
-            draft.env.insert(key, EnvValue::plain(value));
-        }
-    }
     let env = FieldPath { field: Field::Env, entry: None };
     let mut is_variable = false;
     for text in variables.iter().chain(&args.env) {
@@ -47,6 +50,17 @@ pub(crate) fn draft(image: Option<&str>, variables: &[String], args: &SettingsAr
             is_variable = true;
             wrong.push(error.to_string());
         }
+    }
+    // What is given by name on the command line wins over files, and a later file over an earlier one.
+    let mut from_files = BTreeMap::new();
+    for path in &args.env_file {
+        from_files.extend(read_env_file(path)?);
+    }
+    for (key, value) in from_files {
+        if let Err(reason) = within_bounds(&value) {
+            wrong.push(format!("invalid env `{key}`: {reason}"));
+        }
+        draft.env.entry(key).or_insert(EnvValue::plain(value));
     }
     both_set_and_unset(&draft, args, &mut wrong);
     if let Some(problem) = variables.iter().find_map(|text| setting_as_variable(text)) {
