@@ -64,7 +64,7 @@ impl Ledger {
             Transaction::Promote { app, op, by, at } => self.promote(&app, op, by, at),
             Transaction::Abort { app, op, by, at, why } => self.abort_canary(&app, op, by, at, &why),
             Transaction::Return { app, op, to, why } => self.return_to(&app, &op, to, &why),
-            Transaction::Amend { app, settings } => self.amend(&app, *settings),
+            Transaction::Amend { app, settings, revision } => self.amend(&app, *settings, revision),
             Transaction::Forget { app } => {
                 let replayed = self.apps.remove(&app).is_none();
                 Ok(Applied { record: None, release: None, replayed })
@@ -281,14 +281,18 @@ impl Ledger {
         })
     }
 
-    fn amend(&mut self, app: &AppId, settings: Settings) -> Result<Applied, Refusal> {
+    fn amend(&mut self, app: &AppId, settings: Settings, revision: Option<String>) -> Result<Applied, Refusal> {
         self.check_claim(app, &Claim::of(&settings))?;
         self.change_live(app, |record| {
             record.note_former_hosts(&settings);
             let serving = record.serving;
             let name = record.name.clone();
             let release = record.releases.iter_mut().find(|r| Some(r.number) == serving);
-            release.ok_or(Refusal::NothingServes { name })?.settings = settings;
+            let release = release.ok_or(Refusal::NothingServes { name })?;
+            release.settings = settings;
+            if revision.is_some() {
+                release.revision = revision;
+            }
             Ok(())
         })
     }

@@ -98,6 +98,15 @@ impl PlanView {
         }
     }
 
+    /// The source revision goes with the release, also where nothing else changes.
+    pub(crate) fn add_revision(&mut self, from: Option<&str>, to: &str) {
+        if from != Some(to) {
+            let (from, to) = (from.map(str::to_owned), Some(to.to_owned()));
+            self.action = self.action.max(Action::Record);
+            self.changes.push(Change { field: "revision".to_owned(), from, to, cost: Cost::Record });
+        }
+    }
+
     /// Whether a setting or the image is another one, or may have to be written down anew.
     pub(crate) fn changes_settings(&self) -> bool {
         self.changes.iter().any(|change| !change.is_certificate())

@@ -85,3 +85,16 @@ fn what_is_kept_is_a_setting_and_every_release_can_be_gone_back_to() {
     host.deploy(&image, &["-e", "N=9"]).expect(0, "updated");
     assert_eq!(host.containers().len(), 1);
 }
+
+#[test]
+fn a_revision_is_recorded_also_where_the_image_stays() {
+    let host = Host::new();
+    let image = host.image("1", &[]);
+    host.deploy(&image, &["--revision", "abc"]).expect(0, "created");
+    host.deploy(&image, &["--revision", "abc"]).expect(0, "unchanged");
+    let planned = plan(&host.json(&["plan", &image, "--name", "app", "--revision", "def"]));
+    assert_eq!((&planned["action"], &planned["changes"][0]["field"]), (&"record".into(), &"revision".into()));
+    host.deploy(&image, &["--revision", "def"]).expect(0, "updated");
+    let releases = host.json(&["releases", "app"]).json();
+    assert_eq!((releases.len(), &releases[0]["source_revision"]), (1, &"def".into()), "{releases:#?}");
+}

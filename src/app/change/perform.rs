@@ -217,8 +217,8 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
             }
             return Ok(Outcome::Unchanged);
         }
-        action @ (Action::Nothing | Action::Record | Action::Route) => {
-            let changed = in_place(context, app, action, decided).await?;
+        Action::Nothing | Action::Record | Action::Route => {
+            let changed = in_place(context, app, decided, deploy.revision.clone()).await?;
             let ended = end_canary(context, &record).await?;
             if state != record.state {
                 return operate::start(context).await;
@@ -246,15 +246,21 @@ async fn deploy_locked(context: &mut Context<'_>, deploy: &Deploy) -> Result<Out
 }
 
 /// What needs no other container; whether anything is other than before.
-async fn in_place(context: &mut Context<'_>, app: AppId, action: Action, decided: Decided) -> Result<bool, Problem> {
+async fn in_place(
+    context: &mut Context<'_>,
+    app: AppId,
+    decided: Decided,
+    revision: Option<String>,
+) -> Result<bool, Problem> {
     let Decided { settings, view, .. } = decided;
+    let action = view.action;
     let mut changed = context.install_certificate().await?;
     if action == Action::Route {
         // A new name's certificate comes first, so that its visitors are never refused a handshake.
         changed |= context.obtain_certificates(&settings).await?;
     }
     if view.changes_settings() {
-        context.apply(Transaction::Amend { app, settings: Box::new(settings.clone()) }).await?;
+        context.apply(Transaction::Amend { app, settings: Box::new(settings.clone()), revision }).await?;
         changed = true;
     }
     if action == Action::Route {

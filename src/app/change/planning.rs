@@ -64,6 +64,8 @@ pub(super) async fn plan_deploy(
     if let Some(rule) = &deploy.canary {
         canary::guard(record, &decided)?;
         canary::plan(record, &mut decided, rule, deploy.force)?;
+    } else if let (Some(given), Some(serving)) = (&deploy.revision, record.and_then(AppRecord::serving_release)) {
+        decided.view.add_revision(serving.revision.as_deref(), given);
     }
     if matches!(decided.view.action, Action::Swap | Action::Create) {
         preflight::preflight(&*site.installation.engine, &decided.settings).await?;

@@ -136,7 +136,7 @@ fn what_is_not_there_is_absent() {
         let tried = [
             begin(app, "a1"),
             switch(app, 2, "a1"),
-            Transaction::Amend { app: id(app), settings },
+            Transaction::Amend { app: id(app), settings, revision: None },
             Transaction::SetState { app: id(app), state: RunState::Stopped },
             Transaction::Sequence { app: id(app), number: 1 },
             Transaction::ManualLock { app: id(app), lock: None },
@@ -173,7 +173,7 @@ fn a_host_and_path_belong_to_one_app() {
     let with = |app: &str, path: Option<&str>| {
         let mut wish = settings(&host("shop"));
         wish.path_prefix = path.map(|p| p.parse().unwrap());
-        Transaction::Amend { app: id(app), settings: Box::new(wish) }
+        Transaction::Amend { app: id(app), settings: Box::new(wish), revision: None }
     };
     let taken = Refusal::HostTaken { host: host("shop").parse().unwrap(), owner: name("shop") };
     assert_eq!(refused(&mut ledger, with("blog", None)), taken);
@@ -194,7 +194,7 @@ fn there_is_one_default_app() {
     let with = |app: &str, on: bool| {
         let mut wish = settings(&host(app));
         wish.web.default_app = on;
-        Transaction::Amend { app: id(app), settings: Box::new(wish) }
+        Transaction::Amend { app: id(app), settings: Box::new(wish), revision: None }
     };
     ledger.apply(with("shop", true)).unwrap();
     ledger.apply(with("shop", true)).unwrap();
@@ -297,7 +297,7 @@ fn nothing_serves_before_the_first_switch() {
     let mut ledger = ledger(&[]);
     ledger.apply(create("shop")).unwrap();
     let nothing = Refusal::NothingServes { name: name("shop") };
-    let amend = Transaction::Amend { app: id("shop"), settings: Box::new(settings("x.example.com")) };
+    let amend = Transaction::Amend { app: id("shop"), settings: Box::new(settings("x.example.com")), revision: None };
     assert_eq!(refused(&mut ledger, amend), nothing);
     let stop = Transaction::SetState { app: id("shop"), state: RunState::Stopped };
     assert_eq!(refused(&mut ledger, stop), nothing);
@@ -403,7 +403,7 @@ fn any_transaction() -> impl Strategy<Value = Transaction> {
             3..=5 => switch_to(app, wish),
             6 => abandon(app, change, Some(failed(app, number, change))),
             7 => retire(app, change),
-            8 => Transaction::Amend { app: id(app), settings: Box::new(wish.settings) },
+            8 => Transaction::Amend { app: id(app), settings: Box::new(wish.settings), revision: None },
             9 => remove(app),
             _ => Transaction::SetState { app: id(app), state: RunState::Stopped },
         }
@@ -483,7 +483,7 @@ fn an_attempt_that_failed_is_no_change_of_the_app() {
     assert!(of(&ledger).1 <= opened_on);
     ledger.apply(Transaction::Retire { app: id("shop"), op: op("c"), took_ms: 1, gone: Vec::new() }).unwrap();
     // And one that is accepted.
-    ledger.apply(Transaction::Amend { app: id("shop"), settings: Box::new(settings("b.example.com")) }).unwrap();
+    ledger.apply(Transaction::Amend { app: id("shop"), settings: Box::new(settings("b.example.com")), revision: None }).unwrap();
     assert_eq!(of(&ledger).0, of(&ledger).1);
 }
 

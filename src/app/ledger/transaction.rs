@@ -122,6 +122,9 @@ pub enum Transaction {
         app: AppId,
         /// All settings.
         settings: Box<Settings>,
+        /// The source revision of the serving release from now on; `None`: it stays.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        revision: Option<String>,
     },
     /// Start or stop.
     SetState {

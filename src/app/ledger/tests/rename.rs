@@ -52,7 +52,9 @@ fn hostnames_that_were_given_up_are_remembered_within_bounds() {
         ledger.get(&id("shop")).unwrap().former_hosts.iter().map(ToString::to_string).collect()
     };
     let amend = |ledger: &mut Ledger, host: &str| {
-        ledger.apply(Transaction::Amend { app: id("shop"), settings: Box::new(settings(host)) }).unwrap();
+        ledger
+            .apply(Transaction::Amend { app: id("shop"), settings: Box::new(settings(host)), revision: None })
+            .unwrap();
     };
     amend(&mut ledger, "b.test");
     assert_eq!(hosts(&ledger), [host("shop")]);
