@@ -132,7 +132,7 @@ fields! {
     LogMaxSize "log-max-size" Resources Swap false "Log size" "size at which the log is rotated; three files are kept";
     KeepContainers "keep-containers" Updates Record false "Kept containers" "stopped ones of earlier releases, for a rollback in a second";
     KeepImages "keep-images" Updates Record false "Kept images" "of the newest releases; older ones are pulled again for a rollback";
-    AutoUpdate "auto-update" Updates Record false "Auto-update" "on, off or notify";
+    AutoUpdate "auto-update" Updates Record false "Auto-update" "on, off or notify; without effect in this version";
     Note "note" Application Record false "Note" "a remark for people";
 }
 

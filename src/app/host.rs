@@ -19,8 +19,13 @@ pub enum HostError {
     #[error("it has a port; routes know hostnames only; did you mean `{0}`?")]
     Port(String),
     /// Not ASCII.
-    #[error("`{}` is not ASCII; give the punycode form (`xn--…`)", .0.escape_debug())]
-    NotAscii(char),
+    #[error("`{}` is not ASCII; give the punycode form (`{}`)", .found.escape_debug(), .form.as_deref().unwrap_or("xn--…"))]
+    NotAscii {
+        /// The first such character.
+        found: char,
+        /// The name as the name system has it; `None`: it can stand for no name.
+        form: Option<String>,
+    },
     /// A character outside of the allowed set.
     #[error("`{}` is not allowed in a hostname", .0.escape_default())]
     Character(char),
@@ -120,8 +125,9 @@ fn check(host: &str) -> Result<(), HostError> {
     if host.len() > 253 {
         return Err(HostError::TooLong(host.len()));
     }
-    if let Some(bad) = host.chars().find(|c| !c.is_ascii()) {
-        return Err(HostError::NotAscii(bad));
+    if let Some(found) = host.chars().find(|c| !c.is_ascii()) {
+        let form = idna::domain_to_ascii_strict(host).ok();
+        return Err(HostError::NotAscii { found, form });
     }
     let plain = match host.strip_prefix("*.") {
         Some(rest) if rest.contains('.') => rest,
@@ -165,7 +171,10 @@ mod tests {
         assert_eq!("*.com".parse::<Hostname>(), Err(HostError::Wildcard));
         assert_eq!("a.*.com".parse::<Hostname>(), Err(HostError::Wildcard));
         assert_eq!("a..b".parse::<Hostname>(), Err(HostError::Label(String::new())));
-        assert_eq!("bücher.de".parse::<Hostname>(), Err(HostError::NotAscii('ü')));
+        assert_eq!(
+            "bücher.de".parse::<Hostname>(),
+            Err(HostError::NotAscii { found: 'ü', form: Some("xn--bcher-kva.de".into()) })
+        );
         assert_eq!("a b".parse::<Hostname>(), Err(HostError::Character(' ')));
         assert_eq!("999.1.1.1".parse::<Hostname>(), Err(HostError::Address));
     }

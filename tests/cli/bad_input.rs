@@ -40,7 +40,7 @@ const NAMES: &[Case] = &[
 const HOSTS: &[Case] = &[
     (&["deploy", "a", "--host", "https://shop.example.com/x"], &["it is a URL", "did you mean `shop.example.com`?"]),
     (&["deploy", "a", "--host", "shop.example.com:8080"], &["it has a port", "did you mean `shop.example.com`?"]),
-    (&["deploy", "a", "--host", "größe.example.com"], &["is not ASCII", "punycode"]),
+    (&["deploy", "a", "--host", "größe.example.com"], &["is not ASCII", "punycode form (`xn--gre-6ka8i.example.com`)"]),
     (&["deploy", "a", "--host", "shop$1.example.com"], &["`$` is not allowed in a hostname"]),
     (&["deploy", "a", "--host=-shop.example.com"], &["`-shop` is not a valid part"]),
     (&["deploy", "a", "--host", "shop..example.com"], &["is not a valid part"]),

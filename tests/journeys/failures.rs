@@ -61,6 +61,15 @@ fn people_get_cause_log_and_advice() {
 }
 
 #[test]
+fn where_the_root_answers_and_the_health_path_does_not_that_is_said() {
+    let host = Host::new();
+    let image = host.image("1", &[]);
+    let finished = host.deploy(&image, &["--health-path", "/missing", "--health-timeout", "2"]).expect(5, "failed");
+    assert_eq!(finished["code"], "unhealthy-status", "{finished:#}");
+    assert!(finished["hints"][0].as_str().unwrap().contains("`--health-path /`"), "{finished:#}");
+}
+
+#[test]
 fn a_failed_first_deploy_leaves_nothing_behind() {
     let host = Host::new();
     let image = host.image("1", &[]);

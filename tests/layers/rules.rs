@@ -26,7 +26,7 @@ const HOMES: [(&str, &[&str]); 10] = [
 ];
 
 /// The crates `app` may use, with the modules of them where not all are meant.
-const APP_CRATES: [(&str, &[&str]); 10] = [
+const APP_CRATES: [(&str, &[&str]); 11] = [
     ("serde", &[]),
     ("thiserror", &[]),
     ("jiff", &[]),
@@ -36,6 +36,8 @@ const APP_CRATES: [(&str, &[&str]); 10] = [
     ("async_trait", &[]),
     // Ranges of addresses: pure values, as std's addresses are.
     ("ipnet", &[]),
+    // How the name system spells a name that is not ASCII: pure values too.
+    ("idna", &[]),
     ("tracing", &[]),
     ("tokio", &["sync", "time", "select", "join", "try_join", "pin"]),
     ("tokio_util", &["sync"]),

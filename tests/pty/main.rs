@@ -14,6 +14,7 @@ mod forms;
 mod host;
 mod journey;
 mod keys;
+mod leaving;
 mod life;
 mod mending;
 mod names_and_locks;

@@ -7,12 +7,14 @@ use futures_util::StreamExt;
 
 use super::candidate::Candidate;
 use super::context::Context;
+use super::log_hints;
 use crate::app::engine::{ContainerDetail, Engine, LogQuery};
 use crate::app::event::{Event, Outcome, Step};
 use crate::app::host::Hostname;
 use crate::app::problem::Problem;
 use crate::app::proxy::{ProbeAnswer, ProbeRequest};
 use crate::app::settings::Settings;
+use crate::app::units::UrlPath;
 
 /// Lines of a failed candidate's log that go into the error.
 const LOG_LINES: usize = 25;
@@ -25,6 +27,12 @@ const RESTARTED_LOOKS: u32 = 10;
 
 /// How long the log may take to be read after the candidate has ended.
 const LOG_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long `/` may take to answer where the health path does not do, milliseconds.
+const ROOT_TIMEOUT_MS: u64 = 1_000;
+
+/// The code where it answers, but not with a 2xx.
+const STATUS: &str = "unhealthy-status";
 
 impl Context<'_> {
     /// Probes the candidate over the network that will carry the traffic, tells what it says meanwhile, and notices
@@ -49,6 +57,9 @@ impl Context<'_> {
             Ok(()) => Ok(()),
             Err(mut problem) => {
                 problem.log = last_lines(engine, &candidate.container).await;
+                let listens = problem.outcome == Outcome::Failed && problem.code == STATUS;
+                let advice = log_hints::hints(&problem.log, listens);
+                problem.hints.splice(0..0, advice.into_iter().map(str::to_owned));
                 Err(problem)
             }
         }
@@ -85,8 +96,37 @@ impl Context<'_> {
         }
         match last {
             ProbeAnswer::Healthy { status, .. } => Ok(format!("GET {} → {status}", settings.health_path)),
-            answer => Err(unhealthy(candidate, &answer)),
+            answer => {
+                let mut problem = unhealthy(candidate, &answer);
+                if let Some(hint) = self.root_answers(candidate, &answer).await {
+                    problem.hints.insert(0, hint);
+                }
+                Err(problem)
+            }
         }
+    }
+
+    /// Where the health path got another status than 2xx: whether `/` would do. As with ports, what works is said.
+    async fn root_answers(&self, candidate: &Candidate, answer: &ProbeAnswer) -> Option<String> {
+        let settings = &candidate.release.settings;
+        let root: UrlPath = "/".parse().ok().filter(|root| *root != settings.health_path)?;
+        if !matches!(answer, ProbeAnswer::Status { .. }) {
+            return None;
+        }
+        let mut answers = self.proxy.probe(ProbeRequest {
+            address: candidate.release.address(),
+            path: root,
+            host: probe_host(settings),
+            timeout_ms: ROOT_TIMEOUT_MS,
+            other_ports: Vec::new(),
+            upstream: settings.web.upstream,
+        });
+        while let Some(Ok(answer)) = answers.next().await {
+            if let ProbeAnswer::Healthy { status, .. } = answer {
+                return Some(format!("GET / does answer {status}: `--health-path /` asks there"));
+            }
+        }
+        None
     }
 
     /// Passes on what the candidate writes; never ends.
@@ -130,7 +170,7 @@ fn unhealthy(candidate: &Candidate, answer: &ProbeAnswer) -> Problem {
             ))
         }
         ProbeAnswer::Status { status, .. } => {
-            failed("unhealthy-status", format!("GET {path} answered {status} where a 2xx was expected, {within}"))
+            failed(STATUS, format!("GET {path} answered {status} where a 2xx was expected, {within}"))
                 .hint("the app's log says more; `--health-path` names another path")
         }
         ProbeAnswer::NoAddress => {

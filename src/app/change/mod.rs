@@ -14,6 +14,7 @@ mod give_back;
 mod handover;
 mod healthy;
 mod hooks;
+mod log_hints;
 mod mend;
 mod operate;
 mod overlap;

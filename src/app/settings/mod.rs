@@ -42,7 +42,7 @@ pub struct Settings {
     #[serde(default = "UrlPath::up")]
     pub health_path: UrlPath,
     /// How long a new release may take to become healthy.
-    #[serde(default = "defaults::health_timeout")]
+    #[serde(default = "defaults::recorded_health_timeout")]
     pub health_timeout: Span,
     /// How long requests of the old release may take to finish.
     #[serde(default = "defaults::drain_timeout")]
@@ -108,9 +108,14 @@ pub struct Settings {
 pub mod defaults {
     use super::{ByteSize, Span};
 
-    /// 60 s.
+    /// 120 s.
     #[must_use]
     pub const fn health_timeout() -> Span {
+        Span::seconds(120)
+    }
+    /// 60 s: what it was in versions before 0.1.1, for records in which nothing is written.
+    #[must_use]
+    pub const fn recorded_health_timeout() -> Span {
         Span::seconds(60)
     }
     /// 30 s.

@@ -111,7 +111,7 @@ pub(crate) struct SettingsArgs {
     /// A 2xx here says that the app is ready [default: /up]
     #[arg(long, value_name = "PATH")]
     pub(crate) health_path: Option<String>,
-    /// How long a new release may take to become healthy [default: 60s]
+    /// How long a new release may take to become healthy [default: 120s]
     #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
     pub(crate) health_timeout: Option<String>,
     /// How long requests of the old release may take to finish [default: 30s]
@@ -165,7 +165,7 @@ pub(crate) struct SettingsArgs {
     /// The sender's address
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) smtp_from: Option<String>,
-    /// What to do about newer images under the same tag: on, off or notify; recorded
+    /// What to do about newer images under the same tag: on, off or notify; recorded, without effect in this version
     #[arg(long, value_name = "MODE")]
     pub(crate) auto_update: Option<String>,
     /// A label for the container; may be repeated
