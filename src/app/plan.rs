@@ -397,7 +397,7 @@ mod tests {
             draft.set(&path.parse().unwrap(), text).unwrap();
         }
         let given = fields(&draft.merge(Some(&base()), None).unwrap());
-        assert_eq!(given, ["image", "host", "stop-timeout", "env.A", "memory", "volume./cache"]);
+        assert_eq!(given, ["image", "host", "stop-timeout", "swap", "env.A", "memory", "volume./cache"]);
     }
 
     #[test]

@@ -483,7 +483,9 @@ fn an_attempt_that_failed_is_no_change_of_the_app() {
     assert!(of(&ledger).1 <= opened_on);
     ledger.apply(Transaction::Retire { app: id("shop"), op: op("c"), took_ms: 1, gone: Vec::new() }).unwrap();
     // And one that is accepted.
-    ledger.apply(Transaction::Amend { app: id("shop"), settings: Box::new(settings("b.example.com")), revision: None }).unwrap();
+    ledger
+        .apply(Transaction::Amend { app: id("shop"), settings: Box::new(settings("b.example.com")), revision: None })
+        .unwrap();
     assert_eq!(of(&ledger).0, of(&ledger).1);
 }
 
