@@ -33,7 +33,7 @@ pub struct Inventory {
 /// One app at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AppView {
-    /// The record, secrets masked.
+    /// The record, secrets masked; only those containers are kept that are there.
     pub record: AppRecord,
     /// The serving release's container, where there is one.
     pub container: Option<Container>,
@@ -158,16 +158,18 @@ fn view(containers: &[Container], current: bool, snapshot: &Snapshot, record: &A
     let traffic = snapshot.traffic.iter().find(|(id, _)| *id == record.id).map(|(_, t)| t.clone()).unwrap_or_default();
     let lock = snapshot.locks.iter().find(|l| l.app == record.name && l.op.is_some());
     let standing = Standing::of(Seen { record, container: container.as_ref(), current, lock, traffic: &traffic });
+    let mut record = record.clone();
+    if current {
+        // What others removed is not kept, whatever is remembered.
+        for release in &mut record.releases {
+            release.container_kept &= containers.iter().any(|c| c.name == release.container);
+        }
+    }
     let settings = record.settings();
     let is_its = |view: &&CertificateView| settings.is_some_and(|s| s.hosts.contains(&view.name));
-    AppView {
-        standing,
-        record: record.clone(),
-        traffic,
-        certificates: snapshot.certificates.iter().filter(is_its).cloned().collect(),
-        container,
-        canary: of(record.canary_release()),
-    }
+    let certificates = snapshot.certificates.iter().filter(is_its).cloned().collect();
+    let canary = of(record.canary_release());
+    AppView { record, container, canary, traffic, certificates, standing }
 }
 
 impl Inventory {
@@ -180,5 +182,44 @@ impl Inventory {
             let host: super::host::Hostname = selector.parse().ok()?;
             self.apps.iter().find(|a| a.record.settings().is_some_and(|s| s.hosts.contains(&host)))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::engine::sample::of_release;
+    use crate::app::proxy::ProxyInfo;
+    use crate::app::select::tests::app;
+
+    fn snapshot(apps: Vec<AppRecord>) -> Snapshot {
+        Snapshot {
+            info: ProxyInfo {
+                protocol: 1,
+                version: "0.1.1".into(),
+                instance: "i".into(),
+                started_at: Timestamp::UNIX_EPOCH,
+                set_aside: Vec::new(),
+                memory: 0,
+                untold: None,
+            },
+            apps,
+            locks: Vec::new(),
+            traffic: Vec::new(),
+            ops: Vec::new(),
+            certificates: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_container_that_others_removed_is_not_kept_unless_the_list_is_old() {
+        let mut record = app("shop", "acme/shop:1", &["shop.example.com"], false);
+        let mut older = record.releases[0].clone();
+        (older.number, older.container) = (crate::app::ReleaseNumber(0), "once-shop-0".into());
+        older.status = ReleaseStatus::Replaced { at: Timestamp::UNIX_EPOCH };
+        record.releases.insert(0, older);
+        let (all, seen) = ([of_release("shop", 0), of_release("shop", 1)], snapshot(vec![record]));
+        let kept = |containers: &[Container], current| views(containers, current, &seen)[0].record.kept().count();
+        assert_eq!((kept(&all, true), kept(&all[1..], true), kept(&all[1..], false)), (1, 0, 1));
     }
 }

@@ -1,5 +1,6 @@
 //! `show`: everything known about one app.
 
+use crate::app::engine::ContainerDetail;
 use crate::app::ledger::RunState;
 use crate::app::{AppName, AppView, observe};
 use crate::app::{Field, MASK, Mount, ReleaseNumber, Settings};
@@ -29,6 +30,11 @@ pub(crate) async fn show(session: &mut Session<'_>, args: &ShowArgs) -> Answer {
     }
     let locks = inventory.snapshot.iter().flat_map(|s| &s.locks).filter(|l| l.app == view.record.name);
     let mut pairs = identity(view, at.clock.now());
+    if let Some(container) = &view.container
+        && let Some(detail) = at.engine.container(&container.id).await?
+    {
+        pairs.extend(restarts(&detail).map(|text| ("restarts", text)));
+    }
     for lock in locks {
         let why = lock.message.as_deref().map(|m| format!(": {m}")).unwrap_or_default();
         pairs.push(("locked", format!("by {} on {} (`{}`){why}", lock.by.user, lock.by.host, lock.by.command)));
@@ -93,6 +99,12 @@ fn identity(view: &AppView, now: jiff::Timestamp) -> Vec<(&'static str, String)>
     pairs.extend(view.container.as_ref().map(|c| ("engine", c.status.clone())));
     pairs.push(("created", words::ago(record.created_at, now)));
     pairs
+}
+
+/// How often the engine had to start it again; `None`: never.
+fn restarts(detail: &ContainerDetail) -> Option<String> {
+    let why = if detail.out_of_memory { ", the last time for lack of memory" } else { "" };
+    (detail.restarts > 0).then(|| format!("{} since it was made{why}", detail.restarts))
 }
 
 fn traffic(view: &AppView) -> Vec<(&'static str, String)> {

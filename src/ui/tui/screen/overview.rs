@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use ratatui::layout::Rect;
 
 use crate::app::proxy::ProbeAnswer;
-use crate::app::{AppState, IssuingState, Reason, Release, ReleaseStatus};
+use crate::app::{AppState, IssuingState, Reason, ReleaseStatus};
 use crate::ui::words;
 
 use super::super::canvas::{Canvas, Piece};
@@ -155,11 +155,8 @@ fn facts(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
     let mounts =
         if mounts == 0 { String::new() } else { format!(" and {}", format::many(mounts as u64, "more mount")) };
     row(c, "data", &[(Role::Muted, "volume "), (Role::Text, &volume), (Role::Muted, &mounts)]);
-    // What others removed is not kept, whatever is remembered.
-    let there = |r: &&Release| m.containers.iter().any(|c| c.name == r.container);
-    let kept = app.record.kept().filter(there).count();
-    let replaced = |r: &&Release| matches!(r.status, ReleaseStatus::Replaced { .. });
-    if let Some(release) = app.record.kept().filter(there).find(replaced) {
+    let kept = app.record.kept().count();
+    if let Some(release) = app.record.kept().find(|r| matches!(r.status, ReleaseStatus::Replaced { .. })) {
         let text = format!("release {}", release.number);
         let more = format!(" is kept, a moment away · {}", format::many(kept as u64, "container"));
         row(c, "fallback", &[(Role::Text, &text), (Role::Muted, &more)]);
