@@ -1,8 +1,11 @@
 //! Programs of the person's own that a deploy runs on the machine it was asked from, before and after.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::event::Step;
+use super::units::in_words;
 
 /// When a hook runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +60,7 @@ pub enum HookError {
         end: String,
     },
     /// It took longer than it may.
-    #[error("the hook {} was ended after {seconds} s", .path)]
+    #[error("the hook {} was ended after {}", .path, in_words(Duration::from_secs(*.seconds)))]
     TooLong {
         /// Its program.
         path: String,

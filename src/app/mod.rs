@@ -99,7 +99,7 @@ pub use settings::{
 };
 pub use standing::{AppState, Reason, Standing};
 pub use takeover::{Adoptable, adoptable};
-pub use units::{ByteSize, Cpus, Port, Span, UnitError, UrlPath, normalised_path};
+pub use units::{ByteSize, Cpus, Port, Span, UnitError, UrlPath, in_words, normalised_path};
 pub use untold::Untold;
 pub use volumes::{DeclaredVolumes, OwnedVolume, is_anonymous};
 pub use watch::percent;

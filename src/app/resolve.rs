@@ -11,6 +11,7 @@ use super::job::Pull;
 use super::journal::Journal;
 use super::problem::Problem;
 use super::release::Release;
+use super::units::in_words;
 
 /// A registry that says nothing for this long is taken as gone.
 const REGISTRY_TIMEOUT: Duration = Duration::from_secs(20);
@@ -92,7 +93,7 @@ async fn resolve_given(
             Ok(answer) => answer,
             Err(_) => Err(EngineError::RegistryUnreachable {
                 image: image.to_string(),
-                message: format!("no answer within {} seconds", REGISTRY_TIMEOUT.as_secs()),
+                message: format!("no answer within {}", in_words(REGISTRY_TIMEOUT)),
             }),
         },
     };

@@ -65,6 +65,21 @@ impl Span {
     }
 }
 
+/// A length of time for people, in whole seconds: `50 seconds`, `1 min 50 s`, `2 min`, `1 h 5 min`.
+#[must_use]
+pub fn in_words(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes, rest) {
+        (0, 0, 1) => "1 second".to_owned(),
+        (0, 0, _) => format!("{seconds} seconds"),
+        (0, _, 0) => format!("{minutes} min"),
+        (0, ..) => format!("{minutes} min {rest} s"),
+        (_, 0, _) => format!("{hours} h"),
+        _ => format!("{hours} h {minutes} min"),
+    }
+}
+
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
@@ -339,6 +354,23 @@ text_forms!(Span, ByteSize, Cpus, UrlPath);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lengths_of_time_are_words() {
+        for (seconds, words) in [
+            (0, "0 seconds"),
+            (1, "1 second"),
+            (59, "59 seconds"),
+            (60, "1 min"),
+            (110, "1 min 50 s"),
+            (3600, "1 h"),
+            (3900, "1 h 5 min"),
+        ] {
+            assert_eq!(in_words(Duration::from_secs(seconds)), words);
+        }
+        let late = crate::app::engine::EngineError::TimedOut { what: "answer".into(), after: Duration::from_secs(110) };
+        assert_eq!(late.to_string(), "the engine did not answer within 1 min 50 s");
+    }
 
     #[test]
     fn durations() {

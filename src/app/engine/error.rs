@@ -1,6 +1,9 @@
 //! What can go wrong between us and the engine, or between the engine and a registry.
 
 use std::time::Duration;
+
+use crate::app::units::in_words;
+
 /// Why the engine did not do what it was asked to. Told apart by type and status code, never by text.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -32,7 +35,7 @@ pub enum EngineError {
         source: BoxError,
     },
     /// No answer, or no further piece of one, within the time.
-    #[error("the engine did not {what} within {} seconds", .after.as_secs())]
+    #[error("the engine did not {what} within {}", in_words(*.after))]
     TimedOut {
         /// What was waited for, as a verb phrase.
         what: String,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Answer;
 use crate::app::event::Outcome;
 use crate::app::proxy::Activity;
-use crate::app::{Gap, Installation, PortPlan, Problem, ProxyPorts};
+use crate::app::{Gap, Installation, PortPlan, Problem, ProxyPorts, in_words};
 use crate::ui::cli::args::{HandbackArgs, TakeoverArgs};
 use crate::ui::cli::confirm::{self, confirm};
 use crate::ui::cli::output::{GOOD, STRONG, styled};
@@ -41,9 +41,9 @@ pub(crate) async fn takeover(session: &mut Session<'_>, args: &TakeoverArgs) -> 
     session.out.say(&format!("served from then on: {}", plan.hosts.join(", ")));
     session.out.say(&format!("whatever else {holder} serves is served no more"));
     let gap = format!(
-        "nobody is answered from {holder}'s stop until ours is up: {USUAL}, and {holder} has up to {} s for what is under \
+        "nobody is answered from {holder}'s stop until ours is up: {USUAL}, and {holder} has up to {} for what is under \
          way; where ours does not come up, {holder} is started again",
-        args.grace
+        in_words(Duration::from_secs(args.grace))
     );
     if args.dry_run {
         session.out.say(&gap);
