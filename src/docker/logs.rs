@@ -31,7 +31,9 @@ pub(super) fn lines(
         options = options.since(i32::try_from(since.as_second()).unwrap_or(i32::MAX));
     }
     let frames = client.api.logs(container, Some(options.build())).boxed();
-    let reading = Reading { client, call, frames, joiner: Joiner::default(), ready: VecDeque::new(), ended: false };
+    let container = container.to_owned();
+    let reading =
+        Reading { client, call, container, frames, joiner: Joiner::default(), ready: VecDeque::new(), ended: false };
     stream::unfold(reading, |mut reading| async move { Some((reading.next().await?, reading)) })
         .filter(move |line| {
             let early = matches!((line, since), (Ok(LogLine { at: Some(at), .. }), Some(since)) if *at < since);
@@ -43,6 +45,7 @@ pub(super) fn lines(
 struct Reading {
     client: Client,
     call: Call,
+    container: String,
     frames: BoxStream<'static, Result<LogOutput, bollard::errors::Error>>,
     joiner: Joiner,
     ready: VecDeque<LogLine>,
@@ -63,7 +66,13 @@ impl Reading {
                 Some(Ok(other)) => self.joiner.add(false, &other.into_bytes(), &mut self.ready),
                 Some(Err(cause)) => {
                     self.ended = true;
-                    return Some(Err(self.client.explain(&self.call, cause)));
+                    return Some(Err(match self.client.explain(&self.call, cause) {
+                        // A log is missing only with its container.
+                        EngineError::Absent { .. } => {
+                            EngineError::Absent { what: format!("container {}", self.container) }
+                        }
+                        other => other,
+                    }));
                 }
                 None => {
                     self.ended = true;

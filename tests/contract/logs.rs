@@ -62,5 +62,7 @@ pub async fn a_long_line_stays_one(on: Ground<'_>) {
 
 pub async fn an_absent_container_has_no_log(on: Ground<'_>) {
     let found: Result<Vec<_>, _> = on.engine.logs(&on.name("nobody"), LogQuery::default()).try_collect().await;
-    assert!(matches!(found, Err(EngineError::Absent { .. })), "{found:?}");
+    let error = found.unwrap_err();
+    assert!(matches!(error, EngineError::Absent { .. }), "{error:?}");
+    assert_eq!(error.to_string(), format!("the engine has no container {}", on.name("nobody")));
 }

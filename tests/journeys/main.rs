@@ -26,6 +26,7 @@ mod hooks;
 mod host;
 mod labels;
 mod locks;
+mod logs;
 mod namespace;
 mod rebuild;
 mod refusals;

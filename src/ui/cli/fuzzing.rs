@@ -21,7 +21,7 @@ pub(crate) fn env_file(bytes: &[u8]) {
 /// A time before now is before now.
 pub(crate) fn since(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    if let Ok(since) = logs::since(text, Timestamp::UNIX_EPOCH) {
+    if let Ok(since) = logs::moment(text, Timestamp::UNIX_EPOCH, "--since") {
         assert!(since <= Timestamp::UNIX_EPOCH || text.parse::<Timestamp>().is_ok(), "{since}");
     }
 }

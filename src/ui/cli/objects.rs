@@ -9,7 +9,7 @@ use crate::app::event::LockView;
 use crate::app::ledger::AppRecord;
 use crate::app::proxy::Activity;
 use crate::app::traffic::Compared;
-use crate::app::{AppName, CanaryView, Change, Cost, ReleaseNumber, StepState, StepView};
+use crate::app::{AppName, CanaryView, Change, Cost, LogBreak, ReleaseNumber, StepState, StepView};
 use crate::app::{EnvKey, EnvValue, Release, Settings};
 
 /// An app: `list`, `status`, `show`.
@@ -353,9 +353,42 @@ impl ActivityObject {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct LogObject<'a> {
     pub(crate) app: &'a str,
+    pub(crate) kind: &'static str,
     pub(crate) at: Option<Timestamp>,
     pub(crate) stream: &'static str,
     pub(crate) text: &'a str,
+    pub(crate) release: Option<u64>,
+}
+
+/// A break in a followed log: `logs -f`. It has the fields of a line, so that what reads lines can read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct LogBreakObject<'a> {
+    app: &'a str,
+    kind: &'static str,
+    at: Timestamp,
+    stream: Option<&'static str>,
+    text: String,
+    release: Option<u64>,
+    why: &'static str,
+    from: Option<u64>,
+    to: Option<u64>,
+}
+
+impl<'a> LogBreakObject<'a> {
+    pub(crate) fn new(app: &'a str, between: &LogBreak) -> Self {
+        let to = between.to.map(|release| release.0);
+        Self {
+            app,
+            kind: "break",
+            at: between.at,
+            stream: None,
+            text: between.to_string(),
+            release: to,
+            why: between.why.word(),
+            from: between.from.map(|release| release.0),
+            to,
+        }
+    }
 }
 
 /// Where a hostname leads: `proxy routes`.

@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::objects::{
-    ActivityObject, AppObject, CanaryObject, DiffObject, EnvObject, LockObject, LogObject, ReleaseObject, RouteObject,
-    StepObject,
+    ActivityObject, AppObject, CanaryObject, DiffObject, EnvObject, LockObject, LogBreakObject, LogObject,
+    ReleaseObject, RouteObject, StepObject,
 };
 use super::report;
 use crate::app::event::{Envelope, Event, Finished, LockView, Outcome, Step, TrafficView, Visitors};
@@ -13,9 +13,9 @@ use crate::app::ledger::{AppRecord, Generated};
 use crate::app::proxy::{Activity, AppTraffic};
 use crate::app::traffic::{Compared, ReleaseTraffic};
 use crate::app::{
-    Action, AppId, AppState, AppView, Caller, Canary, CanaryView, CertificateFacts, CertificateFailure,
-    CertificateSource, CertificateView, Change, Cost, EnvValue, Finding, Fix, Issuing, IssuingState, Kind, OpId,
-    PlanView, Port, Problem, ProxyConfig, ProxyDraft, ProxyField, Reason, Release, ReleaseNumber, ReleaseStatus,
+    Action, AppId, AppState, AppView, BreakReason, Caller, Canary, CanaryView, CertificateFacts, CertificateFailure,
+    CertificateSource, CertificateView, Change, Cost, EnvValue, Finding, Fix, Issuing, IssuingState, Kind, LogBreak,
+    OpId, PlanView, Port, Problem, ProxyConfig, ProxyDraft, ProxyField, Reason, Release, ReleaseNumber, ReleaseStatus,
     ResolvedImage, Secret, Settings, Standing, StepState, StepView,
 };
 
@@ -193,7 +193,13 @@ fn objects() {
         text: "deploy release 1".into(),
     };
     holds(&schema!("activity"), &ActivityObject::new(&entry));
-    holds(&schema!("log"), &LogObject { app: "shop", at: Some(at()), stream: "stderr", text: "x" });
+    let line = LogObject { app: "shop", kind: "line", at: Some(at()), stream: "stderr", text: "x", release: Some(7) };
+    holds(&schema!("log"), &line);
+    let between =
+        LogBreak { at: at(), why: BreakReason::Swap, from: Some(ReleaseNumber(12)), to: Some(ReleaseNumber(13)) };
+    holds(&schema!("log"), &LogBreakObject::new("shop", &between));
+    let removed = LogBreak { why: BreakReason::Removed, to: None, ..between };
+    holds(&schema!("log"), &LogBreakObject::new("shop", &removed));
     let route = RouteObject {
         host: "shop.example.com".into(),
         path_prefix: None,

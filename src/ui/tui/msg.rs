@@ -97,7 +97,7 @@ pub(crate) enum Effect {
     Detach(OpId),
     /// Follow a change of somebody else from this event on.
     Follow(OpId, u64),
-    /// Read a container's log; the one read before is dropped.
+    /// Read an app's log; the one read before is dropped.
     Logs(LogRequest),
     /// Look closely at the container of the selected app and try its health path.
     Inspect(Inspect),
@@ -130,10 +130,10 @@ pub(crate) enum Effect {
 pub(crate) struct LogRequest {
     /// Tells its lines from those of the log read before.
     pub generation: u64,
-    /// The container.
-    pub container: String,
-    /// Only lines of the proxy's access log that belong to this app.
-    pub access: Option<AppName>,
+    /// Whose.
+    pub app: AppName,
+    /// The app's lines of the proxy's access log instead of its own.
+    pub access: bool,
 }
 
 /// What to look at closely.

@@ -233,10 +233,15 @@ pub(crate) enum ExportFormat {
 
 pub(crate) const LOGS_EXAMPLES: &str = "\
 Examples:
-  once logs shop -f                     go on with what comes
+  once logs shop -f                     go on with what comes, over deploys and restarts
   once logs shop --since 10m --grep '(?i)error'
+  once logs shop --since 3h --until 2h  all releases whose containers are kept, by time
   once logs shop --access -n 100        requests, as the proxy saw them
-  once logs shop --release 12           what an earlier release wrote";
+  once logs shop --release 12           what an earlier release wrote
+  once logs shop --previous             what was written before the last restart
+
+With -f a line on standard error says where another release goes on; with --json that is an object of
+the kind `break`.";
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LogsArgs {
@@ -251,15 +256,21 @@ pub(crate) struct LogsArgs {
     /// Only since then: 10m, 2h, or a time as in 2026-01-31T12:00:00Z
     #[arg(long, value_name = "T")]
     pub(crate) since: Option<String>,
+    /// Only until then, given as for --since
+    #[arg(long, value_name = "T", conflicts_with = "follow")]
+    pub(crate) until: Option<String>,
     /// Only lines that match this regular expression
     #[arg(long, value_name = "RE")]
     pub(crate) grep: Option<String>,
     /// The proxy's access log of this app instead of what the app writes
     #[arg(long, conflicts_with = "release")]
     pub(crate) access: bool,
-    /// Another release than the serving one
+    /// Only what this release's container wrote
     #[arg(long, value_name = "N")]
     pub(crate) release: Option<u64>,
+    /// What was written before the run that serves: by the same container before its restart, else by the one before
+    #[arg(long, conflicts_with_all = ["release", "access", "follow"])]
+    pub(crate) previous: bool,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -50,16 +50,16 @@ fn logs_belong_to_the_app_that_is_shown() {
     let request =
         |effects: &[Effect]| effects.iter().find_map(|e| if let Effect::Logs(r) = e { Some(r.clone()) } else { None });
     let first = request(&effects).unwrap();
-    assert_eq!((first.container.as_str(), first.access.is_none()), ("books-7", true));
+    assert_eq!((first.app.as_str(), first.access), ("books", false));
     select(&mut m, "chat");
     let second = request(&feed(&mut m, Msg::Tick(sample::now()))).unwrap();
-    assert_eq!(second.container, "chat-41");
+    assert_eq!(second.app.as_str(), "chat");
     feed(&mut m, Msg::Log(first.generation, sample::log_lines()));
     assert_eq!(m.logs.lines().0.len(), 0, "lines of the log before are dropped");
     feed(&mut m, Msg::Log(second.generation, sample::log_lines()));
     assert_eq!(m.logs.lines().0.len(), 10);
     let access = request(&press(&mut m, "p")).unwrap();
-    assert_eq!((access.container.as_str(), access.access.is_some()), ("once-proxy", true));
+    assert_eq!((access.app.as_str(), access.access), ("chat", true));
     let effects = press(&mut m, "y");
     assert!(effects.is_empty(), "there is no line to copy yet");
 }

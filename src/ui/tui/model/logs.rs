@@ -39,8 +39,6 @@ pub(crate) enum Level {
 pub(crate) struct LogView {
     /// Whose.
     pub app: Option<AppName>,
-    /// The container it is read from.
-    pub container: String,
     /// The proxy's access log instead of the app's own.
     pub access: bool,
     /// Tells its lines from those of the log read before.
@@ -64,9 +62,8 @@ pub(crate) struct LogView {
 
 impl LogView {
     /// Starts over on another log.
-    pub(crate) fn open(&mut self, app: &AppName, container: &str, access: bool) -> u64 {
+    pub(crate) fn open(&mut self, app: &AppName, access: bool) -> u64 {
         self.app = Some(app.clone());
-        self.container = container.into();
         self.access = access;
         self.generation += 1;
         self.lines.clear();
@@ -77,9 +74,15 @@ impl LogView {
         self.generation
     }
 
-    /// Whether this log is being read.
-    pub(crate) fn is_on(&self, app: &AppName, container: &str) -> bool {
-        self.app.as_ref() == Some(app) && self.container == container
+    /// Whether this app's log is being read.
+    pub(crate) fn is_on(&self, app: &AppName) -> bool {
+        self.app.as_ref() == Some(app)
+    }
+
+    /// To the proxy's access log, or back: it is read anew.
+    pub(crate) fn change_source(&mut self) {
+        self.access = !self.access;
+        self.app = None;
     }
 
     /// Takes lines in.
@@ -192,7 +195,7 @@ mod tests {
 
     fn view() -> LogView {
         let mut view = LogView::default();
-        view.open(&"shop".parse().unwrap(), "c1", false);
+        view.open(&"shop".parse().unwrap(), false);
         view
     }
 

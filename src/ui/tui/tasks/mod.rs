@@ -5,6 +5,7 @@ mod access;
 mod examine;
 mod links;
 mod locks;
+mod log;
 mod usage;
 
 use std::collections::HashMap;
@@ -15,7 +16,6 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::engine::{LogLine, LogQuery};
 use crate::app::event::Outcome;
 use crate::app::proxy::{ProbeRequest, Proxy};
 use crate::app::{AppId, AppName, Caller, Installation, Job, OpId, Problem, Release};
@@ -27,14 +27,8 @@ use super::runner::Runner;
 /// Messages that may wait for the loop; then their senders wait.
 const WAITING: usize = 256;
 
-/// Lines of a log that are shown at once when it is opened.
-const TAIL: u64 = 1_000;
-
 /// Entries of the audit log that are loaded.
 const ACTIVITY: u32 = 1_000;
-
-/// Lines that come in as one message at most.
-const LINES: usize = 500;
 
 /// One task of a kind at a time: a newer one takes the place of the older one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -178,25 +172,9 @@ impl Tasks {
     fn logs(&mut self, request: LogRequest) {
         let (tx, at) = (self.tx.clone(), self.at.clone());
         self.replace(Key::Logs, async move {
-            let Some(at) = current(at).await else { return };
-            let LogRequest { generation, container, access } = request;
-            let query = LogQuery { follow: true, tail: Some(TAIL), since: None };
-            let mut lines = at.engine.logs(&container, query).ready_chunks(LINES);
-            let mut problem = None;
-            while let Some(chunk) = lines.next().await {
-                let mut good: Vec<LogLine> = Vec::with_capacity(chunk.len());
-                for line in chunk {
-                    match (line, &access) {
-                        (Ok(line), None) => good.push(line),
-                        (Ok(line), Some(app)) => good.extend(access::readable(&line, app)),
-                        (Err(error), _) => problem = Some(error.into()),
-                    }
-                }
-                if !good.is_empty() && tx.send(Msg::Log(generation, good)).await.is_err() {
-                    return;
-                }
+            if let Some(at) = current(at).await {
+                log::follow(tx, at, request).await;
             }
-            let _ = tx.send(Msg::LogEnded(generation, problem)).await;
         });
     }
 

@@ -220,17 +220,17 @@ pub(super) fn look_closer(m: &mut Model) -> Vec<Effect> {
         }
     }
     if m.tab == Tab::Logs {
-        effects.extend(read_log(m, &name, container.as_ref()));
+        effects.extend(read_log(m, &name));
     }
     effects
 }
 
-fn read_log(m: &mut Model, app: &AppName, container: Option<&Container>) -> Option<Effect> {
-    let access = m.logs.access;
-    let container = if access { m.namespace.proxy() } else { container?.id.clone() };
-    if m.logs.is_on(app, &container) {
+/// Its containers come and go below it: the log goes on.
+fn read_log(m: &mut Model, app: &AppName) -> Option<Effect> {
+    if m.logs.is_on(app) {
         return None;
     }
-    let generation = m.logs.open(app, &container, access);
-    Some(Effect::Logs(LogRequest { generation, container, access: access.then(|| app.clone()) }))
+    let access = m.logs.access;
+    let generation = m.logs.open(app, access);
+    Some(Effect::Logs(LogRequest { generation, app: app.clone(), access }))
 }

@@ -288,10 +288,7 @@ fn main(m: &mut Model, cmd: Cmd) -> Vec<Effect> {
         }
         Cmd::Wrap => m.logs.wrap = !m.logs.wrap,
         Cmd::Times => m.logs.times = !m.logs.times,
-        Cmd::Source => {
-            m.logs.access = !m.logs.access;
-            m.logs.container.clear();
-        }
+        Cmd::Source => m.logs.change_source(),
         Cmd::Sort => {
             use super::super::model::Sort;
             m.sort = match m.sort {
