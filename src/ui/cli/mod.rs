@@ -8,10 +8,12 @@ mod certificate;
 mod certificates;
 mod change;
 mod command;
+mod completion;
 mod confirm;
 mod env_file;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
+mod mistakes;
 mod objects;
 mod output;
 mod plan_text;
@@ -34,6 +36,7 @@ use crate::app::{Ask, Problem};
 
 pub use args::{Cli, ColorWhen, DemoLoadArgs, Global, Machinery};
 use args::{Command, ProxyCommand};
+pub use completion::complete;
 pub use output::Output;
 pub use process::proxy_process;
 use session::Session;
@@ -65,6 +68,7 @@ pub fn parse(args: &[OsString]) -> Result<Cli, u8> {
             let _ = error.print();
             return 0;
         }
+        let error = mistakes::corrected(error, args);
         let mut out = Output::guess(args);
         report::bad_arguments(&mut out, &error, repeats_secret(&error, args));
         Outcome::Rejected.exit_code()

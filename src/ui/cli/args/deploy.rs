@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use super::queries::WaitArgs;
 use super::web::WebArgs;
 use crate::app::{AppName, Pull};
+use crate::ui::cli::completion::{apps, words};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -21,17 +22,17 @@ What is given replaces, what is left out stays. The same command again changes n
 
 pub(crate) const SET_EXAMPLES: &str = "\
 Examples:
-  once set shop LOCALE=de FEATURE_X=on       variables of the app's environment
+  once set shop LOCALE=de FEATURE_X=on           variables of the app's environment
   once set shop --memory 1g --unset cpus
-  once set shop --host www.example.com       one more hostname, nothing restarts
-  once set shop --move-host shop.example.org another address; the old one redirects until --drop-host";
+  once set shop --host www.example.com           one more hostname, nothing restarts
+  once set shop --move-host shop.example.org     another address; the old one redirects until --drop-host";
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct DeployArgs {
     /// Repository and tag, as in ghcr.io/acme/shop:1.5.0; left out: the image stays
     pub(crate) image: Option<String>,
     /// The app's name; else the app with this --host, else derived from the image
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = apps())]
     pub(crate) name: Option<AppName>,
     #[command(flatten)]
     pub(crate) settings: SettingsArgs,
@@ -50,7 +51,7 @@ pub(crate) struct PlanArgs {
     /// Repository and tag; left out: the image stays
     pub(crate) image: Option<String>,
     /// The app's name; else the app with this --host, else derived from the image
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = apps())]
     pub(crate) name: Option<AppName>,
     #[command(flatten)]
     pub(crate) settings: SettingsArgs,
@@ -67,6 +68,7 @@ pub(crate) struct PlanArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SetArgs {
     /// The app's name, or any of its hostnames
+    #[arg(add = apps())]
     pub(crate) app: String,
     /// Variables for the app's environment
     #[arg(value_name = "K=V")]
@@ -97,7 +99,7 @@ pub(crate) struct SettingsArgs {
     #[arg(long, value_name = "PATH")]
     pub(crate) path_prefix: Option<String>,
     /// auto: a certificate from the authority for public names; off: plain HTTP; custom: your own certificate [default: auto]
-    #[arg(long, value_name = "MODE")]
+    #[arg(long, value_name = "MODE", add = words(&["auto", "off", "custom"]))]
     pub(crate) tls: Option<String>,
     /// Your certificate and the chain to its root, in PEM form; for all hostnames of the app
     #[arg(long, value_name = "FILE", requires = "tls_key")]
@@ -145,7 +147,7 @@ pub(crate) struct SettingsArgs {
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) cpus: Option<String>,
     /// overlap: old and new run together for a moment; handover: never two at once, requests wait [default: overlap]
-    #[arg(long, value_name = "HOW")]
+    #[arg(long, value_name = "HOW", add = words(&["overlap", "handover"]))]
     pub(crate) swap: Option<String>,
     /// Run once per deploy in the new image before the switch, as in "bin/rails db:migrate"
     #[arg(long, value_name = "CMD", allow_hyphen_values = true)]
@@ -166,7 +168,7 @@ pub(crate) struct SettingsArgs {
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) smtp_from: Option<String>,
     /// What to do about newer images under the same tag: on, off or notify; recorded, without effect in this version
-    #[arg(long, value_name = "MODE")]
+    #[arg(long, value_name = "MODE", add = words(&["on", "off", "notify"]))]
     pub(crate) auto_update: Option<String>,
     /// A label for the container; may be repeated
     #[arg(long, value_name = "K=V")]
@@ -217,7 +219,7 @@ pub(crate) struct Behaviour {
     #[arg(long)]
     pub(crate) upgrade_proxy: bool,
     /// The new app is meant to stand beside this one, whose hostname, data or image it was taken for; may be repeated
-    #[arg(long, value_name = "APP")]
+    #[arg(long, value_name = "APP", add = apps())]
     pub(crate) beside: Vec<AppName>,
     /// The app is to run another image from now on
     #[arg(long)]

@@ -1,6 +1,7 @@
 //! What can be typed. Raw text only: it is parsed once, into drafts and queries, by the commands.
 
 mod deploy;
+mod examples;
 mod machinery;
 mod proxy;
 mod queries;
@@ -122,75 +123,100 @@ pub(crate) struct ConsoleArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Check that Docker is there, reachable, permitted and recent; install it with your consent
+    #[command(after_help = examples::SETUP)]
     Setup(ConfirmArgs),
     /// Create an app, or replace it with zero downtime
     #[command(after_help = deploy::EXAMPLES)]
     Deploy(Box<DeployArgs>),
     /// Show what a deploy would change, and change nothing
+    #[command(after_help = examples::PLAN)]
     Plan(Box<PlanArgs>),
     /// Change settings of an app; `deploy` without an image
     #[command(after_help = deploy::SET_EXAMPLES)]
     Set(Box<SetArgs>),
     /// Follow what is being done to an app, by whomever
+    #[command(after_help = examples::WATCH)]
     Watch(WatchArgs),
     /// All apps
-    #[command(visible_alias = "ls")]
+    #[command(visible_alias = "ls", after_help = examples::LIST)]
     List,
     /// Health and traffic; exits 10 when something is wrong
+    #[command(after_help = examples::STATUS)]
     Status(StatusArgs),
     /// Everything known about one app
+    #[command(after_help = examples::SHOW)]
     Show(ShowArgs),
     /// What an app writes, or who visited it
     #[command(after_help = queries::LOGS_EXAMPLES)]
     Logs(LogsArgs),
     /// Start stopped apps
+    #[command(after_help = examples::START)]
     Start(AppsArg),
     /// Stop apps; visitors see a 503 page
+    #[command(after_help = examples::STOP)]
     Stop(AppsArg),
     /// Show visitors a 503 page while the app goes on running
+    #[command(after_help = examples::MAINTENANCE)]
     Maintenance(MaintenanceArgs),
     /// Let requests wait until `once resume`
+    #[command(after_help = examples::PAUSE)]
     Pause(PauseArgs),
     /// Let the requests of paused apps go on
+    #[command(after_help = examples::RESUME)]
     Resume(AppsArg),
     /// Replace an app's container by a fresh one, with zero downtime
+    #[command(after_help = examples::RESTART)]
     Restart(AppsArg),
     /// An app's environment, secrets masked
+    #[command(after_help = examples::ENV)]
     Env(AppArg),
     /// An app's history: images, settings, who, when and why, newest first
+    #[command(after_help = examples::RELEASES)]
     Releases(ReleasesArgs),
     /// How one release differs from another, field by field, secrets masked
+    #[command(after_help = examples::DIFF)]
     Diff(DiffArgs),
     /// Go back to a retained release, image and settings, as a new release number
+    #[command(after_help = examples::ROLLBACK)]
     Rollback(RollbackArgs),
     /// Both sides of a canary, or with --share other requests for it
     #[command(after_help = queries::CANARY_EXAMPLES)]
     Canary(CanaryArgs),
     /// Make the canary the serving release
+    #[command(after_help = examples::PROMOTE)]
     Promote(AppWaitArgs),
     /// Take the canary away; the serving release gets all requests again
+    #[command(after_help = examples::ABORT)]
     Abort(AppWaitArgs),
     /// Run a command in the serving container; exits with its code, 125 for our own failures
+    #[command(after_help = examples::EXEC)]
     Exec(ExecArgs),
     /// Open a shell in the serving container
+    #[command(after_help = examples::SHELL)]
     Shell(AppArg),
     /// Remove an app; its data is kept unless --data
-    #[command(visible_alias = "rm")]
+    #[command(visible_alias = "rm", after_help = examples::REMOVE)]
     Remove(RemoveArgs),
     /// Remove everything of this namespace: apps, proxy, network
+    #[command(after_help = examples::TEARDOWN)]
     Teardown(ConfirmDataArgs),
     /// The proxy
     #[command(subcommand)]
     Proxy(ProxyCommand),
     /// Who is changing what, and which apps are locked
+    #[command(after_help = examples::LOCKS)]
     Locks,
     /// Hold an app's lock on purpose, so that nobody changes it
+    #[command(after_help = examples::LOCK)]
     Lock(LockArgs),
     /// Lift a lock that was taken by `once lock`; with --force also one that a change holds
+    #[command(after_help = examples::UNLOCK)]
     Unlock(UnlockArgs),
     /// The audit log, newest first
+    #[command(after_help = examples::ACTIVITY)]
     Activity {
         /// Only of this app
+        #[arg(add = crate::ui::cli::completion::apps())]
         app: Option<String>,
         /// How many entries
         #[arg(short = 'n', long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -209,11 +235,13 @@ pub(crate) enum Command {
     #[command(after_help = queries::RENAME_EXAMPLES)]
     Rename(RenameArgs),
     /// Print completions for a shell
+    #[command(after_help = examples::COMPLETIONS)]
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
     },
     /// The version of this command, and of the proxy where there is one
+    #[command(after_help = examples::VERSION)]
     Version,
     #[command(flatten)]
     Machinery(Machinery),

@@ -3,16 +3,19 @@
 use clap::{Args, Subcommand};
 
 use crate::app::{AppName, Hostname, PROXY_HTTP, PROXY_HTTPS, PROXY_HTTPS_PORT, PROXY_STATE, Port, UrlPath};
+use crate::ui::cli::completion::apps;
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AppArg {
     /// The app's name, or any of its hostnames
+    #[arg(add = apps())]
     pub(crate) app: String,
 }
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct UnlockArgs {
     /// The app's name, or any of its hostnames
+    #[arg(add = apps())]
     pub(crate) app: String,
     /// Take it away from a change under way, too: what that has begun is undone or finished by the next command
     #[arg(long)]
@@ -22,6 +25,7 @@ pub(crate) struct UnlockArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ShowArgs {
     /// The app's name, or any of its hostnames
+    #[arg(add = apps())]
     pub(crate) app: String,
     /// One of its releases: image, settings, who, when, why, outcome and steps
     #[arg(long, value_name = "N")]
@@ -31,6 +35,7 @@ pub(crate) struct ShowArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ReleasesArgs {
     /// The app's name, or any of its hostnames
+    #[arg(add = apps())]
     pub(crate) app: String,
     /// How many, the newest ones
     #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
@@ -40,6 +45,7 @@ pub(crate) struct ReleasesArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct DiffArgs {
     /// The app's name, or any of its hostnames
+    #[arg(add = apps())]
     pub(crate) app: String,
     /// The one release
     pub(crate) from: u64,
@@ -57,7 +63,7 @@ pub(crate) struct WaitArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AppsArg {
     /// Names, or any of their hostnames
-    #[arg(required = true, value_name = "APP")]
+    #[arg(required = true, value_name = "APP", add = apps())]
     pub(crate) apps: Vec<String>,
     #[command(flatten)]
     pub(crate) wait: WaitArgs,
@@ -66,6 +72,7 @@ pub(crate) struct AppsArg {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AppWaitArgs {
     /// The app's name, or any of its hostnames
+    #[arg(add = apps())]
     pub(crate) app: String,
     #[command(flatten)]
     pub(crate) wait: WaitArgs,
@@ -81,6 +88,7 @@ Examples:
 #[derive(Debug, Clone, Args)]
 pub(crate) struct CanaryArgs {
     /// The app's name, or any of its hostnames
+    #[arg(add = apps())]
     pub(crate) app: String,
     /// Which requests it gets from now on: 25%, cookie:NAME[=VALUE] or header:NAME[=VALUE]
     #[arg(long, value_name = "WHICH", allow_hyphen_values = true)]
@@ -92,6 +100,7 @@ pub(crate) struct CanaryArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct MaintenanceArgs {
     /// The app's name, or any of its hostnames
+    #[arg(add = apps())]
     pub(crate) app: String,
     /// What visitors are told, in plain text
     #[arg(short, long, value_name = "TEXT", conflicts_with = "off")]
@@ -125,6 +134,7 @@ pub(crate) struct ConfirmArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WatchArgs {
     /// The app's name, or any of its hostnames; else all apps
+    #[arg(add = apps())]
     pub(crate) app: Option<String>,
     /// When nothing is being done, wait until something is
     #[arg(long)]
@@ -134,6 +144,7 @@ pub(crate) struct WatchArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct StatusArgs {
     /// The app's name, or any of its hostnames; else all apps
+    #[arg(add = apps())]
     pub(crate) app: Option<String>,
     /// Go on, and print a line whenever something changes
     #[arg(short, long)]
@@ -175,7 +186,7 @@ pub(crate) struct AdoptArgs {
     #[arg(long, conflicts_with_all = ["container", "undo", "name", "host", "port", "health_path"])]
     pub(crate) all: bool,
     /// Let an app go that was adopted: its container runs on, or again, and what was deployed in its place goes
-    #[arg(long, value_name = "APP", conflicts_with_all = ["container", "name", "host", "port", "health_path"])]
+    #[arg(long, value_name = "APP", add = apps(), conflicts_with_all = ["container", "name", "host", "port", "health_path"])]
     pub(crate) undo: Option<String>,
     /// The app's name [default: what its maker calls it, else the container's]
     #[arg(long)]
@@ -210,6 +221,7 @@ document a secret is `@secret`.";
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ExportArgs {
     /// The app's name, or any of its hostnames [default: all]
+    #[arg(add = apps())]
     pub(crate) app: Option<String>,
     /// As what
     #[arg(long, value_enum, default_value_t)]
@@ -246,6 +258,7 @@ the kind `break`.";
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LogsArgs {
     /// The app's name, or any of its hostnames
+    #[arg(add = apps())]
     pub(crate) app: String,
     /// Go on with lines to come
     #[arg(short, long)]
@@ -276,6 +289,7 @@ pub(crate) struct LogsArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RollbackArgs {
     /// The app's name, or any of its hostnames
+    #[arg(add = apps())]
     pub(crate) app: String,
     /// The release to go back to; else the one that served before
     pub(crate) release: Option<u64>,
@@ -286,6 +300,7 @@ pub(crate) struct RollbackArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ExecArgs {
     /// The app's name, or any of its hostnames
+    #[arg(add = apps())]
     pub(crate) app: String,
     /// The command and its arguments, behind `--`
     #[arg(required = true, last = true, value_name = "CMD")]
@@ -295,6 +310,7 @@ pub(crate) struct ExecArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RemoveArgs {
     /// The app's name, or any of its hostnames
+    #[arg(add = apps())]
     pub(crate) app: String,
     /// Its data volumes, generated secrets and history too
     #[arg(long)]
@@ -308,6 +324,7 @@ pub(crate) struct RemoveArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LockArgs {
     /// The app's name, or any of its hostnames
+    #[arg(add = apps())]
     pub(crate) app: String,
     /// Why, for whoever is kept out
     #[arg(short, long)]
@@ -317,10 +334,13 @@ pub(crate) struct LockArgs {
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum ProxyCommand {
     /// Whether it runs, which version, since when
+    #[command(after_help = super::examples::PROXY_STATUS)]
     Status,
     /// Put this version in charge without a gap: all sockets stay open
+    #[command(after_help = super::examples::PROXY_UPGRADE)]
     Upgrade(UpgradeArgs),
     /// Which hostname goes to which release
+    #[command(after_help = super::examples::PROXY_ROUTES)]
     Routes,
     /// Show or change what holds for the proxy as a whole
     #[command(after_help = super::proxy::EXAMPLES)]
@@ -329,8 +349,10 @@ pub(crate) enum ProxyCommand {
     #[command(after_help = TAKEOVER_EXAMPLES)]
     Takeover(TakeoverArgs),
     /// Undo a takeover: our proxy goes to other ports, theirs is started
+    #[command(after_help = super::examples::PROXY_HANDBACK)]
     Handback(HandbackArgs),
     /// What it writes: the access log of all apps and its own messages
+    #[command(after_help = super::examples::PROXY_LOGS)]
     Logs {
         /// Go on with lines to come
         #[arg(short, long)]
@@ -427,7 +449,7 @@ Examples:
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RenameArgs {
     /// The app's name, an alias, or any of its hostnames
-    #[arg(required_unless_present = "drop_alias")]
+    #[arg(required_unless_present = "drop_alias", add = apps())]
     pub(crate) old: Option<String>,
     /// Its name from now on, as in shop or shop.staging
     #[arg(required_unless_present = "drop_alias")]

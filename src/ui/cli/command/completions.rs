@@ -1,15 +1,21 @@
 //! `completions`: for the shell's own start-up files.
 
-use clap::CommandFactory as _;
+use serde_json::json;
 
-use crate::ui::cli::args::Cli;
+use crate::app::Problem;
+use crate::app::event::Outcome;
+use crate::ui::cli::completion;
 use crate::ui::cli::session::Session;
 
 use super::Answer;
 
 pub(crate) fn completions(session: &mut Session<'_>, shell: clap_complete::Shell) -> Answer {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "once", &mut script);
-    session.out.data(String::from_utf8_lossy(&script).trim_end());
+    let script = completion::script(shell)
+        .ok_or_else(|| Problem::new(Outcome::Internal, "no-script", format!("there are no completions for {shell}")))?;
+    if session.out.is_json() {
+        session.out.object(&json!({ "shell": shell.to_string(), "text": script }));
+    } else {
+        session.out.data(script.trim_end());
+    }
     Ok(0)
 }

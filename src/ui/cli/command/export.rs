@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 
+use serde_json::json;
+
 use super::Answer;
 use crate::app::ledger::AppRecord;
 use crate::app::{Problem, export};
@@ -43,7 +45,16 @@ pub(crate) async fn export(session: &mut Session<'_>, args: &ExportArgs) -> Answ
         write(path, export::secrets(&at.namespace, &records).expose())?;
         session.out.say(&format!("secrets written to {}, readable by you alone", path.display()));
     }
-    session.out.data(text.trim_end());
+    if session.out.is_json() {
+        let format = match args.format {
+            ExportFormat::Docker => "docker",
+            ExportFormat::Toml => "toml",
+        };
+        let apps: Vec<_> = records.iter().map(|record| record.name.as_str()).collect();
+        session.out.object(&json!({ "format": format, "apps": apps, "text": text }));
+    } else {
+        session.out.data(text.trim_end());
+    }
     Ok(0)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::app::engine::{Container, HostUsage, Usage};
+use crate::app::engine::{HostUsage, Usage};
 use crate::app::event::Event;
 use crate::app::proxy::Snapshot;
 use crate::app::{AppName, Problem, views};
