@@ -20,6 +20,7 @@ fn waiting(host: &Host) -> Term {
     term.send(RIGHT);
     term.send(ENTER);
     term.wait("waiting:");
+    term.wait("leave it running");
     term
 }
 
@@ -34,7 +35,7 @@ fn a_change_that_waits_is_left_with_esc_and_carried_out() {
     let host = Host::new();
     let mut term = waiting(&host);
     term.send(ESC);
-    term.wait("q quit");
+    term.wait_until("the list", |term| !term.text().contains("leave it running"));
     term.signal(Signal::KILL);
     term.exit();
     assert_eq!(host.once(&["unlock", "app"]).code, 0);
