@@ -74,6 +74,7 @@ pub async fn examine(installation: &Installation) -> Result<(Inventory, Vec<Find
         }
         None => found.push(machine::elsewhere(&info)),
     }
+    found.extend(disk::kept(&inventory, machine.as_ref()));
     let stored = engine.stored().await;
     found.push(disk::of_apps(&inventory, &volumes, stored.as_ref().ok(), machine.as_ref()));
     found.sort_by(Finding::worst_first);

@@ -259,6 +259,10 @@ pub trait Engine: Send + Sync {
     async fn set_restart(&self, id: &str, restart: Restart) -> Result<()>;
     /// A file in a container, running or not, of `most` bytes at most; `None`: there is no such file.
     async fn read_file(&self, id: &str, path: &str, most: usize) -> Result<Option<Vec<u8>>>;
+    /// What lies below a directory in a container, running or not, its volumes included: each name, relative to the
+    /// directory, with a fingerprint of its type and content. `None`: there is no such path. More than `most` bytes in all
+    /// is an error.
+    async fn tree(&self, id: &str, path: &str, most: usize) -> Result<Option<BTreeMap<String, String>>>;
     /// Makes a container; its id. A name that is taken is [`EngineError::Conflict`].
     async fn create(&self, spec: &ContainerSpec) -> Result<String>;
     /// Starts one; one that runs is fine. A port that is in use is [`EngineError::PortTaken`].

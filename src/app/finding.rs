@@ -103,6 +103,8 @@ pub enum Kind {
     Webhook,
     /// Values of variables stand in a container's label, as versions before 0.1.1 wrote them.
     LabelValues,
+    /// A volume of an earlier release is kept.
+    KeptVolume,
 }
 
 impl fmt::Display for Kind {
@@ -135,6 +137,7 @@ impl fmt::Display for Kind {
             Self::Unseen => "not looked at",
             Self::Webhook => "web hook",
             Self::LabelValues => "values in labels",
+            Self::KeptVolume => "kept volume",
         })
     }
 }

@@ -109,6 +109,10 @@ impl Ledger {
                 Ok(())
             }),
             Transaction::Remove { app, at } => self.remove(&app, at),
+            Transaction::Disown { app, volumes } => self.change(&app, |record| {
+                record.owned_volumes.retain(|volume| !volumes.contains(&volume.name));
+                Ok(())
+            }),
             Transaction::Own { app, volumes } => self.change(&app, |record| {
                 volumes.into_iter().for_each(|volume| record.own(volume));
                 Ok(())

@@ -51,6 +51,7 @@ mod settings_label;
 mod shape;
 mod standing;
 mod takeover;
+mod teardown;
 pub mod traffic;
 mod units;
 mod untold;
@@ -101,6 +102,7 @@ pub use settings::{
 };
 pub use standing::{AppState, Reason, Standing};
 pub use takeover::{Adoptable, adoptable};
+pub use teardown::put_away;
 pub use units::{ByteSize, Cpus, Port, Span, UnitError, UrlPath, in_words, normalised_path};
 pub use untold::Untold;
 pub use volumes::{DeclaredVolumes, OwnedVolume, is_anonymous};

@@ -159,7 +159,7 @@ impl OpId {
 }
 
 /// A release's number within its app: 1, 2, 3 …; burnt on failure, never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ReleaseNumber(pub u64);
 

@@ -164,6 +164,13 @@ pub fn compare(from: &Release, to: &Release) -> Vec<Change> {
     between((&from.settings, &from.image), (&to.settings, &to.image))
 }
 
+/// Fields, and entries of fields, that the first settings have and the second do not, by their names.
+pub(crate) fn missing(from: &Settings, to: &Settings) -> Vec<String> {
+    let gone = differences(&flatten(from), &flatten(to)).into_iter().filter(|change| change.to.is_none());
+    let hosts = from.hosts.iter().filter(|host| !to.hosts.contains(host));
+    gone.map(|change| change.field).chain(hosts.map(|host| format!("host {host}"))).collect()
+}
+
 fn between(from: (&Settings, &ResolvedImage), to: (&Settings, &ResolvedImage)) -> Vec<Change> {
     let same_image = from.1.is_same(to.1);
     let mut changes = differences(&flatten(from.0), &flatten(to.0));

@@ -220,7 +220,8 @@ fn is_mounted(settings: &Settings, target: &str) -> bool {
     settings.volumes.keys().any(|mounted| mounted.as_str() == target)
 }
 
-fn mounts(owner: Owner<'_>, settings: &Settings, declared: &DeclaredVolumes) -> Vec<MountSpec> {
+/// What is mounted in each container of the app.
+pub(crate) fn mounts(owner: Owner<'_>, settings: &Settings, declared: &DeclaredVolumes) -> Vec<MountSpec> {
     let data = owner.namespace.volume(owner.volumes, None);
     let own = DATA.iter().filter(|target| !is_mounted(settings, target));
     let mut mounts: Vec<MountSpec> =

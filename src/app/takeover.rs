@@ -13,6 +13,7 @@ use super::name::{AppName, Namespace};
 use super::problem::Problem;
 use super::settings::{AutoUpdate, EnvKey, EnvValue, MountSource, Settings, Smtp, Tls};
 use super::units::{ByteSize, Cpus, Port, Span, UrlPath};
+use super::volumes::is_anonymous;
 
 mod adoptable;
 pub(crate) mod kamal;
@@ -133,8 +134,16 @@ fn costs(made: &Made, seen: Sighting<'_>) -> Vec<String> {
         format!("it joins the network {}, and is started again by the engine like every app", seen.namespace.network()),
         "the next deploy or restart swaps it for a container of ours, and with `remove` it goes".to_owned(),
     ];
-    if seen.origin.mounts.values().any(|source| matches!(source, MountSource::External { .. })) {
+    let external = |source: &MountSource, nameless: bool| matches!(source, MountSource::External { name } if is_anonymous(name) == nameless);
+    if origin.mounts.values().any(|source| external(source, false)) {
         said.push("its volumes stay where they are, also when the app is removed with its data".to_owned());
+    }
+    let nameless = origin.mounts.iter().filter(|(_, source)| external(source, true));
+    for (path, _) in nameless {
+        said.push(format!(
+            "what it has at {path}, in a volume without a name, goes on in that volume and becomes the app's own: `remove` \
+             keeps it, `remove --data` lets it go"
+        ));
     }
     for (inside, outside) in &origin.published {
         said.push(format!(

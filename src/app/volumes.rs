@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::engine::Image;
+use super::engine::{ContainerDetail, Image};
 use super::ledger::AppRecord;
 use super::name::{AppName, Namespace, ReleaseNumber};
 use super::release::Release;
@@ -153,6 +153,23 @@ fn kept(path: &str, volume: &str, before: Option<&Release>) -> String {
         "data: the image declares VOLUME {path}: what is written there is kept in the volume {volume} over releases, and \
          files that an image itself has there come from the first release's"
     )
+}
+
+/// Anonymous volumes of a container that the record does not name yet.
+#[must_use]
+pub(crate) fn unnamed(record: &AppRecord, container: &ContainerDetail) -> Vec<(String, String)> {
+    let mounted = |name: &String| {
+        let by_settings = |s: &Settings| {
+            s.volumes.values().any(|source| matches!(source, MountSource::External { name: known } if known == name))
+        };
+        record
+            .releases
+            .iter()
+            .any(|r| r.declared_volumes.values().any(|known| known == name) || by_settings(&r.settings))
+    };
+    let owned = |name: &String| record.owned_volumes.iter().any(|volume| volume.name == *name);
+    let anonymous = container.volumes.iter().filter(|(_, name)| is_anonymous(name) && !mounted(name) && !owned(name));
+    anonymous.map(|(path, name)| (path.clone(), name.clone())).collect()
 }
 
 #[cfg(test)]

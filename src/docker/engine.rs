@@ -85,6 +85,10 @@ impl Engine for Docker {
         self.file_in(id, path, most).await
     }
 
+    async fn tree(&self, id: &str, path: &str, most: usize) -> Result<Option<BTreeMap<String, String>>> {
+        self.tree_in(id, path, most).await
+    }
+
     async fn create(&self, spec: &ContainerSpec) -> Result<String> {
         self.make(spec).await
     }

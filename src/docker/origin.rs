@@ -8,6 +8,7 @@ use bollard::models::{
 };
 use bollard::query_parameters::{DownloadFromContainerOptionsBuilder, InspectContainerOptions};
 use futures_util::StreamExt as _;
+use sha2::Digest as _;
 
 use super::call::{Call, optional, required};
 use super::connect::Docker;
@@ -67,23 +68,7 @@ impl Docker {
 
     pub(super) async fn file_in(&self, id: &str, path: &str, most: usize) -> Result<Option<Vec<u8>>> {
         let call = Call::container("read a file of", id);
-        let options = DownloadFromContainerOptionsBuilder::new().path(path).build();
-        let mut pieces = std::pin::pin!(self.client.api.download_from_container(id, Some(options)));
-        let mut archive = Vec::new();
-        let all = async {
-            while let Some(piece) = pieces.next().await {
-                archive.extend_from_slice(&piece?);
-                if archive.len() > most + FRAME {
-                    return Ok(false);
-                }
-            }
-            Ok(true)
-        };
-        match optional(self.client.ask(call.clone(), all).await)? {
-            None => return Ok(None),
-            Some(true) => {}
-            Some(false) => return Err(too_large(&call, path, most)),
-        }
+        let Some(archive) = self.archive_of(&call, id, path, most).await? else { return Ok(None) };
         let mut archive = tar::Archive::new(archive.as_slice());
         let mut entries = archive.entries().map_err(|error| unreadable(&call, &error.to_string()))?;
         let Some(Ok(mut entry)) = entries.next() else { return Ok(None) };
@@ -97,6 +82,50 @@ impl Docker {
             return Err(too_large(&call, path, most));
         }
         Ok(Some(bytes))
+    }
+
+    pub(super) async fn tree_in(&self, id: &str, path: &str, most: usize) -> Result<Option<BTreeMap<String, String>>> {
+        let call = Call::container("read the files of", id);
+        let Some(archive) = self.archive_of(&call, id, path, most).await? else { return Ok(None) };
+        let mut archive = tar::Archive::new(archive.as_slice());
+        let broken = |error: std::io::Error| unreadable(&call, &error.to_string());
+        let mut found = BTreeMap::new();
+        for entry in archive.entries().map_err(broken)? {
+            let mut entry = entry.map_err(broken)?;
+            // The directory itself is the first part of each name.
+            let name = entry.path().map_err(broken)?.components().skip(1).collect::<std::path::PathBuf>();
+            if name.as_os_str().is_empty() {
+                continue;
+            }
+            let link = entry.link_name().map_err(broken)?.map(|to| to.display().to_string()).unwrap_or_default();
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).map_err(broken)?;
+            let kind = entry.header().entry_type();
+            let print = format!("{kind:?} {link} {}", super::address::hex(&sha2::Sha256::digest(&bytes)));
+            found.insert(name.display().to_string(), print);
+        }
+        Ok(Some(found))
+    }
+
+    /// A path of a container as the engine packs it; `None`: there is none.
+    async fn archive_of(&self, call: &Call, id: &str, path: &str, most: usize) -> Result<Option<Vec<u8>>> {
+        let options = DownloadFromContainerOptionsBuilder::new().path(path).build();
+        let mut pieces = std::pin::pin!(self.client.api.download_from_container(id, Some(options)));
+        let mut archive = Vec::new();
+        let all = async {
+            while let Some(piece) = pieces.next().await {
+                archive.extend_from_slice(&piece?);
+                if archive.len() > most + FRAME {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        };
+        match optional(self.client.ask(call.clone(), all).await)? {
+            None => Ok(None),
+            Some(true) => Ok(Some(archive)),
+            Some(false) => Err(too_large(call, path, most)),
+        }
     }
 }
 

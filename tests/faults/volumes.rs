@@ -8,7 +8,7 @@ use once::app::proxy::Proxy as _;
 use once::app::{Ask, Deploy, Draft, ReleaseNumber, Selector, Swap, is_anonymous};
 
 use crate::steps::{Bed, Change, name};
-use crate::support::fake_engine::{Health, Script};
+use crate::support::fake_engine::{Fault, Health, Script, When, Which};
 use crate::support::installation::Told;
 
 const IMAGES: [&str; 3] = ["shop:1", "shop:2", "shop:3"];
@@ -40,6 +40,12 @@ async fn done(bed: &Bed, ask: Ask) -> Told {
 fn with_swap(image: &str, swap: Swap) -> Ask {
     let draft = Draft { image: Some(image.parse().unwrap()), swap: Some(swap), ..Draft::default() };
     Ask::Deploy(Box::new(Deploy { name: Some(name()), draft, ..Deploy::default() }))
+}
+
+fn with_name(name: &str, image: &str, dry_run: bool) -> Ask {
+    let mut draft = Draft { image: Some(image.parse().unwrap()), ..Draft::default() };
+    draft.set(&"volume".parse().unwrap(), "pages:/pages").unwrap();
+    Ask::Deploy(Box::new(Deploy { name: Some(name.parse().unwrap()), draft, dry_run, ..Deploy::default() }))
 }
 
 /// What is mounted in the container that serves.
@@ -109,6 +115,15 @@ async fn what_is_written_at_a_declared_path_outlives_every_release() {
     let store = Selector("store".into());
     done(&bed, Ask::Remove { app: store.clone(), data: false }).await;
     intact(&bed);
+    // Back as it was; a deploy of the name alone says what it leaves out.
+    let told = done(&bed, with_name("store", "shop:1", true)).await;
+    let said = remarks(&told).join("\n");
+    assert!(said.contains("env.TOKEN") && said.contains("once rollback store"), "{said}");
+    let told = done(&bed, Ask::Rollback { app: store.clone(), to: None }).await;
+    assert_eq!(told.finished.unwrap().outcome, Outcome::Created);
+    assert_eq!(mounted(&bed).await, volumes);
+    intact(&bed);
+    done(&bed, Ask::Remove { app: store.clone(), data: false }).await;
     done(&bed, Ask::Remove { app: store, data: true }).await;
     assert!(bed.engine.volume_names().iter().all(|name| !name.starts_with("steps-shop")));
 }
@@ -206,4 +221,78 @@ async fn removing_an_app_of_a_version_before_keeps_what_its_containers_had() {
     }
     done(&bed, bed.wish("shop:3", None)).await;
     assert_eq!(mounted(&bed).await["/data"], second, "what served last");
+}
+
+fn first(bed: &Bed, command: &str) -> Ask {
+    match bed.wish("shop:1", None) {
+        Ask::Deploy(mut deploy) => {
+            deploy.draft.release_command = Some(command.to_owned());
+            Ask::Deploy(deploy)
+        }
+        other => other,
+    }
+}
+
+fn own_volumes(bed: &Bed) -> Vec<String> {
+    bed.engine.volume_names().into_iter().filter(|name| name.starts_with("steps-shop")).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_first_deploy_leaves_what_was_written_and_nothing_else() {
+    let bed = bed(&["/data", "/other"]).await;
+    bed.engine.image_file("shop:1", "/data/seed", "of the image");
+    bed.engine.script("shop:1", Script { health: vec![Health::Refused], ..Script::default() });
+    assert_eq!(ends(&bed, first(&bed, "exit 0")).await.0.outcome, Outcome::Failed);
+    assert_eq!((own_volumes(&bed), removed(&bed).await), (vec![], None), "nothing but what the image put there");
+
+    let failed = ends(&bed, first(&bed, "write /data/rows imported")).await.0;
+    assert_eq!(failed.outcome, Outcome::Failed);
+    let [kept] = own_volumes(&bed).try_into().unwrap();
+    assert!(failed.warnings.iter().any(|text| text.contains(&kept)), "{failed:#?}");
+    assert_eq!(bed.engine.file(&kept, "/rows").as_deref(), Some("imported"));
+    assert!(removed(&bed).await.is_some_and(|record| !record.is_live() && record.intent.is_none()));
+    // It is tried again, fails again, and then does not.
+    assert_eq!(ends(&bed, first(&bed, "exit 0")).await.0.outcome, Outcome::Failed);
+    assert!(own_volumes(&bed).contains(&kept));
+    bed.engine.script("shop:1", Script::default());
+    done(&bed, first(&bed, "exit 0")).await;
+    assert_eq!(mounted(&bed).await["/data"], kept);
+    assert_eq!(bed.engine.file(&kept, "/rows").as_deref(), Some("imported"));
+}
+
+/// Killed as it was about to serve: what it wrote by then is data, whatever removes the app.
+#[tokio::test(start_paused = true)]
+async fn removing_an_app_that_never_served_keeps_what_it_wrote() {
+    for written in [false, true] {
+        let bed = bed(&["/data"]).await;
+        bed.engine.fault(Which::Call("start"), When::Nth(3), Fault::DoesButHangs);
+        let command = if written { "write /data/rows imported" } else { "exit 0" };
+        assert!(bed.ask(first(&bed, command)).await.finished.is_none(), "it was killed");
+        bed.engine.no_more_faults();
+        assert!(removed(&bed).await.is_some_and(|record| record.is_live() && record.serving.is_none()));
+        done(&bed, Ask::Remove { app: app(), data: false }).await;
+        assert!(bed.engine.running().keys().all(|name| !name.contains("shop")));
+        match written {
+            false => assert_eq!((own_volumes(&bed), removed(&bed).await), (vec![], None)),
+            true => {
+                let volumes = own_volumes(&bed);
+                let rows = volumes.iter().find_map(|name| bed.engine.file(name, "/rows"));
+                assert_eq!(rows.as_deref(), Some("imported"), "{volumes:?}");
+                done(&bed, Ask::Remove { app: app(), data: true }).await;
+                assert_eq!(own_volumes(&bed), [] as [String; 0]);
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_of_the_engine_that_has_the_name_is_told() {
+    let bed = bed(&[]).await;
+    let engine = &bed.installation.engine;
+    engine.ensure_volume("pages", &BTreeMap::new()).await.unwrap();
+    let said = remarks(&done(&bed, with_name("shop", "shop:1", true)).await).join("\n");
+    assert!(said.contains("`--volume docker:pages:/pages`"), "{said}");
+    done(&bed, with_name("shop", "shop:1", false)).await;
+    let said = remarks(&done(&bed, with_name("shop", "shop:2", true)).await).join("\n");
+    assert!(!said.contains("docker:pages"), "said once: {said}");
 }

@@ -44,6 +44,7 @@ mod state;
 #[path = "../support/mod.rs"]
 mod support;
 mod traps;
+mod volumes;
 mod watches;
 mod webhooks;
 

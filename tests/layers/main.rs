@@ -92,3 +92,44 @@ fn documents_name_files_that_exist() {
     assert!(named > 30, "found only {named} names: the search is broken");
     assert!(missing.is_empty(), "\n{}\n", missing.join("\n"));
 }
+
+/// Calls that delete something on the engine, or a file of our volume. Each file that makes one says in ARCHITECTURE.md
+/// ("What can delete something") why it may.
+const DELETES: [&str; 7] = [
+    "engine.remove(",
+    "remove_container(",
+    ".remove_volume(",
+    ".remove_image(",
+    ".remove_network(",
+    "remove_file(",
+    "remove_dir_all(",
+];
+
+#[test]
+fn whatever_deletes_something_says_why_it_may() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let section = text.split("\n## What can delete something").nth(1).unwrap().split("\n## ").next().unwrap();
+    let mut sources = Vec::new();
+    collect(&root.join("src"), &mut sources);
+    let (mut calls, mut named) = (0, Vec::new());
+    for path in sources {
+        let source = fs::read_to_string(&path).unwrap();
+        let code = source.split("#[cfg(test)]").next().unwrap();
+        let file = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+        let count: usize = DELETES.iter().map(|call| code.matches(call).count()).sum();
+        let declares = file == "src/app/engine.rs";
+        if count == 0 || declares {
+            continue;
+        }
+        calls += count;
+        // `src/app/change/task.rs` ×1: a further call in a file that is listed has to be listed, too.
+        let listed = [" ", ","].iter().any(|end| section.contains(&format!("`{file}` ×{count}{end}")));
+        assert!(listed, "{file} deletes at {count} places: list them");
+        named.push(file);
+    }
+    assert!(calls > 20, "found only {calls} calls: the search is broken");
+    let gone = section.split('`').skip(1).step_by(2).filter(|word| word.starts_with("src/"));
+    let gone: Vec<&str> = gone.filter(|word| !named.iter().any(|file| file == word)).collect();
+    assert!(gone.is_empty(), "listed, and they delete nothing: {gone:?}");
+}

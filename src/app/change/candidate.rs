@@ -155,7 +155,7 @@ impl Context<'_> {
                     return Err(Problem::new(Outcome::Refused, "volume-of-another-app", message)
                         .hint("give the app another name with `--name`")
                         .hint("`once doctor` tells whose it is; `once adopt` takes an app back whose record was lost")
-                        .hint(format!("if that data may go: `docker volume rm {name}`")));
+                        .hint(format!("`docker volume inspect {name}` shows its labels")));
                 }
                 continue;
             }
@@ -223,19 +223,29 @@ impl Context<'_> {
             return;
         }
         if record.releases.is_empty() {
-            for volume in &made.volumes {
-                if let Err(error) = self.remove_if_ours(record, volume).await {
-                    // The record stays too: a volume without one would be taken for another app's.
-                    self.journal
-                        .warn("volume-left", format!("the empty volume {volume} could not be removed: {error}"));
-                    return;
-                }
+            let kept = self.remove_unused(record, made.volumes, failed.as_ref()).await;
+            if !kept.is_empty() {
+                // The record stays too: a volume without one would be taken for another app's.
+                let name = &record.name;
+                let text = format!(
+                    "{} may hold what {name} wrote, and stays: the next deploy of {name} goes on with it, `once remove \
+                     {name} --data` lets it go",
+                    kept.join(", ")
+                );
+                self.journal.warn("volume-left", text);
+                self.put_back(record, failed, problem).await;
+                return;
             }
             if let Err(error) = self.insist(Transaction::Forget { app: record.id.clone() }).await {
                 self.journal.warn("record-left", format!("the record of the failed app could not be removed: {error}"));
             }
             return;
         }
+        self.put_back(record, failed, problem).await;
+    }
+
+    /// The change is over, and what it made is remembered as failed; an app that has nothing to serve is put away.
+    async fn put_back(&mut self, record: &AppRecord, failed: Option<Release>, problem: &Problem) {
         let status = ReleaseStatus::Failed { why: problem.message.clone() };
         let took_ms = self.took_ms();
         let release = failed.map(|r| Box::new(Release { status, took_ms, container_kept: false, ..r }));
@@ -251,17 +261,6 @@ impl Context<'_> {
                     .warn("record-left", format!("the app that was brought back could not be put away: {error}"));
             }
         }
-    }
-}
-
-impl Context<'_> {
-    async fn remove_if_ours(&self, record: &AppRecord, volume: &str) -> Result<(), EngineError> {
-        let engine = &*self.installation.engine;
-        let found = engine.volume(volume).await?;
-        if found.and_then(|v| v.identity).and_then(|i| i.id).is_some_and(|id| id == record.id) {
-            engine.remove_volume(volume).await?;
-        }
-        Ok(())
     }
 }
 

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use super::candidate::Wish;
 use super::context::Context;
-use crate::app::engine::{ContainerDetail, Image};
+use crate::app::engine::{ContainerDetail, Engine, Image};
 use crate::app::event::Outcome;
 use crate::app::installation::Installation;
 use crate::app::ledger::{AppRecord, Transaction};
-use crate::app::name::{AppName, ReleaseNumber};
+use crate::app::name::{AppName, Namespace, ReleaseNumber};
+use crate::app::plan;
 use crate::app::problem::Problem;
-use crate::app::release::Release;
+use crate::app::release::{Release, ReleaseStatus};
 use crate::app::settings::{MountSource, Settings, Swap};
-use crate::app::volumes::{self, DeclaredVolumes, OwnedVolume, is_anonymous};
+use crate::app::volumes::{self, DeclaredVolumes, OwnedVolume};
 
 /// Which volume a release has at each path that its image declares and its settings mount nothing on: the one that the
 /// app had there before, whoever made it, else one that `name` is part of. `record`: `None` where there is no app yet.
@@ -64,26 +65,53 @@ pub(super) async fn planned(
     }
 }
 
+/// A remark for each volume that is asked for by a name which a volume of the engine has already, and that would be made.
+pub(super) async fn namesakes(
+    engine: &dyn Engine,
+    namespace: &Namespace,
+    record: Option<&AppRecord>,
+    name: &AppName,
+    settings: &Settings,
+) -> Result<Vec<String>, Problem> {
+    let app = record.map_or(name, AppRecord::volumes_of);
+    let before = record.and_then(|r| r.releases.last()).map(|r| &r.settings.volumes);
+    let mut said = Vec::new();
+    for (target, source) in &settings.volumes {
+        let MountSource::Volume { name } = source else { continue };
+        if before.is_some_and(|volumes| volumes.contains_key(target)) {
+            continue;
+        }
+        let own = namespace.volume(app, Some(name));
+        if engine.volume(name).await?.is_some() && engine.volume(&own).await?.is_none() {
+            said.push(format!(
+                "the engine has a volume `{name}` already, and it is not used: {target} gets a new one, {own}; to use that \
+                 one: `--volume docker:{name}:{target}`"
+            ));
+        }
+    }
+    Ok(said)
+}
+
+/// What an app that was removed had beside its data, and does not get back by these settings.
+pub(super) fn left_behind(kept: &AppRecord, settings: &Settings) -> Option<String> {
+    let served = |r: &&Release| !matches!(r.status, ReleaseStatus::Failed { .. });
+    let last = kept.releases.iter().rev().find(served)?;
+    let missing = plan::missing(&last.settings, settings);
+    let name = &kept.name;
+    let data = format!("{name} was removed: its data, generated secrets and history come back");
+    Some(match missing.is_empty() {
+        true => data,
+        false => format!(
+            "{data}; what it had beside does not: {}; `once rollback {name}` brings it back as it was",
+            missing.join(", ")
+        ),
+    })
+}
+
 /// Whether a container has just these volumes at the declared paths. One that a version before 0.1.1 made has others: what
 /// it holds there is as old as the container.
 pub(super) fn has_volumes(container: &ContainerDetail, declared: &DeclaredVolumes) -> bool {
     declared.iter().all(|(path, volume)| container.volumes.get(path) == Some(volume))
-}
-
-/// Anonymous volumes of a container that the record does not name yet.
-fn unnamed(record: &AppRecord, container: &ContainerDetail) -> Vec<(String, String)> {
-    let mounted = |name: &String| {
-        let by_settings = |s: &Settings| {
-            s.volumes.values().any(|source| matches!(source, MountSource::External { name: known } if known == name))
-        };
-        record
-            .releases
-            .iter()
-            .any(|r| r.declared_volumes.values().any(|known| known == name) || by_settings(&r.settings))
-    };
-    let owned = |name: &String| record.owned_volumes.iter().any(|volume| volume.name == *name);
-    let anonymous = container.volumes.iter().filter(|(_, name)| is_anonymous(name) && !mounted(name) && !owned(name));
-    anonymous.map(|(path, name)| (path.clone(), name.clone())).collect()
 }
 
 impl Context<'_> {
@@ -118,7 +146,7 @@ impl Context<'_> {
     pub(super) async fn take_away(&mut self, record: &AppRecord, id: &str) -> Result<(), Problem> {
         let engine = &*self.installation.engine;
         let Some(container) = engine.container(id).await? else { return Ok(()) };
-        let left = unnamed(record, &container);
+        let left = volumes::unnamed(record, &container);
         if !left.is_empty() {
             self.keep_volumes(record, &container, left).await?;
         }
@@ -182,7 +210,7 @@ impl Context<'_> {
             None => BTreeMap::new(),
         };
         let labelled = container.labels.get("once.release").and_then(|text| text.parse().ok()).map(ReleaseNumber);
-        let release = record.release_of(&container.name).map(|r| r.number).or(labelled).unwrap_or(ReleaseNumber(0));
+        let release = record.release_of(&container.name).map(|r| r.number).or(labelled).unwrap_or_default();
         let mut own = Vec::new();
         for (path, name) in left.into_iter().filter(|(_, name)| !serving.values().any(|used| used == name)) {
             self.journal.warn(

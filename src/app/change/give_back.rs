@@ -14,6 +14,7 @@ use crate::app::plan::{Action, PlanView};
 use crate::app::problem::Problem;
 use crate::app::release::Release;
 use crate::app::settings::Swap;
+use crate::app::volumes;
 
 /// What there is to go back to.
 struct Way<'a> {
@@ -45,7 +46,8 @@ impl<'a> Way<'a> {
 
     /// Whether both may run at the same time.
     fn overlaps(&self, record: &AppRecord) -> bool {
-        record.settings().is_none_or(|settings| settings.swap == Swap::Overlap)
+        let swap = |release: &Release| volumes::swap(&release.settings, &release.declared_volumes);
+        record.serving_release().map(swap).is_none_or(|swap| swap == Swap::Overlap)
     }
 
     fn announce(&self, journal: &Journal, installation: &Installation, record: &AppRecord) {
@@ -129,6 +131,10 @@ pub(crate) async fn give_back(context: &mut Context<'_>) -> Result<Outcome, Prob
     if way.container.networks.len() > 1 || way.replaced {
         engine.leave_network(&network, &way.container.id).await?;
     }
+    let theirs: Vec<String> = way.container.volumes.values().cloned().collect();
+    if record.owned_volumes.iter().any(|volume| theirs.contains(&volume.name)) {
+        context.apply(Transaction::Disown { app: record.id.clone(), volumes: theirs }).await?;
+    }
     forget(context, &*engine, &record, way.replaced).await?;
     context.report.serving = None;
     Ok(Outcome::Updated)
@@ -178,8 +184,18 @@ async fn forget(
         context.journal.warn("data-kept", text);
         return Ok(());
     }
-    for volume in own {
-        engine.remove_volume(&volume.name).await?;
+    // A release of ours may have run for a while before its watch went back.
+    let data: Vec<String> = own.iter().filter(is_data).map(|v| v.name.clone()).collect();
+    let last = record.releases.iter().rev().find(|r| !r.adopted).cloned();
+    let kept = context.remove_unused(record, data, last.as_ref()).await;
+    if !kept.is_empty() {
+        let (names, name) = (kept.join(", "), &record.name);
+        let text = format!("{names} may hold what {name} wrote, and stays: `once remove {name} --data` lets it go");
+        context.journal.warn("data-kept", text);
+        return Ok(());
+    }
+    for note in own.iter().filter(|v| !is_data(v)) {
+        engine.remove_volume(&note.name).await?;
     }
     context.apply(Transaction::Forget { app: record.id.clone() }).await?;
     Ok(())

@@ -29,6 +29,7 @@ mod served;
 mod takeover;
 mod task;
 mod traffic;
+mod unused;
 mod watch;
 
 pub use run::{Stop, run};

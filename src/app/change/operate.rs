@@ -1,12 +1,13 @@
 //! Start, stop, remove.
 
 use super::context::Context;
-use crate::app::engine::{EngineError, Volume};
+use crate::app::engine::{EngineError, Role, Volume};
 use crate::app::event::{Outcome, Step, Visitors};
 use crate::app::job::Selector;
 use crate::app::ledger::{AppRecord, RunState, Transaction};
 use crate::app::name::AppName;
 use crate::app::problem::Problem;
+use crate::app::release::ReleaseStatus;
 use crate::app::select::existing;
 
 /// Serves again. An app that runs already is left alone.
@@ -72,8 +73,7 @@ pub(crate) async fn remove(context: &mut Context<'_>, data: bool) -> Result<Outc
         return Err(Problem::rejected("no-such-app", format!("there is no app `{}`", context.name)));
     };
     let record = context.own_volumes(record).await?;
-    // What never served has no data worth keeping.
-    let data = data || record.releases.is_empty();
+    let has_served = record.releases.iter().any(|r| !matches!(r.status, ReleaseStatus::Failed { .. }));
     // The route goes first: from here on visitors get "not here", not errors.
     let gone = Transaction::Remove { app: record.id.clone(), at: context.installation.clock.now() };
     if record.is_live() && record.serving.is_some() {
@@ -91,31 +91,33 @@ pub(crate) async fn remove(context: &mut Context<'_>, data: bool) -> Result<Outc
         Ok::<_, Problem>(((), format!("{count} containers removed")))
     };
     journal.step(Step::Retire, stop).await?;
-    if data {
-        remove_volumes(context, &record).await?;
-    }
-    let kept = volumes_of(context, &record, data).await?;
-    if data || record.serving.is_none() {
+    let kept = match (data, has_served) {
+        (true, _) => remove_volumes(context, &record).await.map(|()| Vec::new())?,
+        (false, true) => data_volumes(context, &record).await?,
+        // Its first deploy failed, but it may have written something by then.
+        (false, false) => {
+            let volumes = data_volumes(context, &record).await?;
+            context.remove_unused(&record, volumes, record.releases.last().cloned().as_ref()).await
+        }
+    };
+    if data || !has_served && kept.is_empty() {
         context.apply(Transaction::Forget { app: record.id }).await?;
+    } else if record.serving.is_none() {
+        context.apply(Transaction::Remove { app: record.id, at: context.installation.clock.now() }).await?;
     }
     context.report.serving = None;
     context.report.visitors = Some(Visitors::Removed { kept });
     Ok(Outcome::Updated)
 }
 
-/// The volumes of an app that are there, by their names on the engine; where its data was removed, without those that
-/// are in use by others.
-async fn volumes_of(context: &Context<'_>, record: &AppRecord, removed: bool) -> Result<Vec<String>, Problem> {
-    let all = context.installation.engine.volumes(&context.installation.namespace).await?;
-    let is_its = |v: &Volume| v.identity.as_ref().is_some_and(|i| i.id.as_ref() == Some(&record.id));
-    let mut names: Vec<String> = all.into_iter().filter(is_its).map(|v| v.name).collect();
-    if !removed {
-        // What its containers left behind was written down when they went.
-        let now = context.proxy.record(&record.name).await?.filter(|now| now.id == record.id);
-        names.extend(now.as_ref().unwrap_or(record).owned_volumes.iter().map(|v| v.name.clone()));
-    }
-    names.sort();
-    names.dedup();
+/// Volumes of the app that carry its labels, and those it has beside.
+async fn data_volumes(context: &Context<'_>, record: &AppRecord) -> Result<Vec<String>, Problem> {
+    let volumes = context.installation.engine.volumes(&context.installation.namespace).await?;
+    let own =
+        |v: &&Volume| v.identity.as_ref().is_some_and(|i| i.role == Role::Data && i.id.as_ref() == Some(&record.id));
+    let mut names: Vec<String> = volumes.iter().filter(own).map(|v| v.name.clone()).collect();
+    let now = context.proxy.record(&record.name).await?.filter(|now| now.id == record.id);
+    names.extend(now.iter().flat_map(|now| &now.owned_volumes).map(|volume| volume.name.clone()));
     Ok(names)
 }
 
@@ -141,7 +143,7 @@ async fn remove_volumes(context: &Context<'_>, record: &AppRecord) -> Result<(),
     Ok(())
 }
 
-/// The app whose data may go: live, or removed with its data kept.
+/// An app that is live, or was removed and has its data kept.
 pub(crate) fn removable(records: &[AppRecord], selector: &Selector) -> Result<AppName, Problem> {
     existing(records, selector).map(|r| r.name.clone()).or_else(|problem| {
         let kept = records.iter().find(|r| r.name.as_str() == selector.0);

@@ -75,8 +75,8 @@ pub(crate) async fn perform(
     log.clone_from(&proxy);
     let name = match &job.ask {
         Ask::Deploy(deploy) => target(&records, deploy)?.name().clone(),
-        Ask::Rollback { app, .. }
-        | Ask::Start { app }
+        Ask::Rollback { app, .. } => operate::removable(&records, app)?,
+        Ask::Start { app }
         | Ask::Stop { app }
         | Ask::Restart { app }
         | Ask::Canary { app, .. }

@@ -17,7 +17,7 @@ use crate::app::plan::{Action, Change, Current, PlanView, Wished, plan};
 use crate::app::problem::Problem;
 use crate::app::proxy::{Proxy, ProxyError};
 use crate::app::resolve::{Resolved, resolve};
-use crate::app::settings::{AutoUpdate, Settings};
+use crate::app::settings::{AutoUpdate, Settings, Swap};
 use crate::app::shape;
 use crate::app::units::Port;
 use crate::app::volumes;
@@ -162,11 +162,16 @@ async fn decide(
     let compare =
         |settings: &Settings| plan(current, Wished { settings, image: &resolved.image, port, force: deploy.force });
     let mut view = compare(&settings);
-    if view.action >= Action::Swap {
+    let took_turns = serving.is_some_and(|release| release.settings.swap == Swap::Handover);
+    if view.action >= Action::Swap || took_turns {
         settings.swap = volumes::swap(&settings, &declared);
         view = compare(&settings);
-        view.remarks.extend(volumes::remarks(&settings, &declared, serving));
+        if view.action >= Action::Swap {
+            view.remarks.extend(volumes::remarks(&settings, &declared, serving));
+        }
     }
+    let namespace = &site.installation.namespace;
+    view.remarks.extend(data::namesakes(engine, namespace, known, site.name, &settings).await?);
     if let Some(image) = &image
         && matches!(view.action, Action::Swap | Action::Create)
     {
@@ -178,6 +183,7 @@ async fn decide(
         view.changes.push(Change::port_found(port));
     }
     if record.is_none() {
+        view.remarks.extend(known.and_then(|kept| data::left_behind(kept, &settings)));
         view.remarks.extend(guard::same_repository(records, &settings));
     }
     Ok(Decided { view, settings, resolved })

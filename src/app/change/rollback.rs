@@ -4,11 +4,10 @@ use super::announce::{Kind, announce};
 use super::candidate::Wish;
 use super::context::Context;
 use super::data;
-use super::operate::serving;
 use super::planning::Decided;
 use crate::app::draft::Draft;
 use crate::app::event::Outcome;
-use crate::app::ledger::AppRecord;
+use crate::app::ledger::{AppRecord, Transaction};
 use crate::app::name::ReleaseNumber;
 use crate::app::plan::{Current, Wished, plan};
 use crate::app::problem::Problem;
@@ -18,8 +17,18 @@ use crate::app::volumes;
 
 /// Goes back to a release, or to the one that served before.
 pub(crate) async fn rollback(context: &mut Context<'_>, to: Option<ReleaseNumber>) -> Result<Outcome, Problem> {
-    let (record, serving) = serving(context).await?;
-    if to == Some(serving.number) {
+    let mut record = context
+        .proxy
+        .record(&context.name)
+        .await?
+        .ok_or_else(|| Problem::rejected("no-such-app", format!("there is no app `{}`", context.name)))?;
+    let removed = !record.is_live();
+    if removed {
+        // What served then serves no longer.
+        record.serving = None;
+    } else if record.serving.is_none() {
+        return Err(Problem::rejected("nothing-serves", format!("{} has never served", record.name)));
+    } else if to.is_some() && to == record.serving {
         return Ok(Outcome::Unchanged);
     }
     let release = find(context, &record, to).await?;
@@ -44,8 +53,12 @@ pub(crate) async fn rollback(context: &mut Context<'_>, to: Option<ReleaseNumber
         keep_canary: false,
         canary: None,
     };
+    if removed {
+        let create = Transaction::Create { record: Box::new(record.clone()) };
+        record = context.apply(create).await?.record.unwrap_or(record);
+    }
     Box::pin(context.swap(record, wish)).await?;
-    Ok(Outcome::Updated)
+    Ok(if removed { Outcome::Created } else { Outcome::Updated })
 }
 
 /// The release that is meant, however old.
@@ -53,7 +66,10 @@ async fn find(context: &Context<'_>, record: &AppRecord, to: Option<ReleaseNumbe
     let meant = |release: &&Release| match to {
         Some(to) => release.number == to,
         // The newest one that served before the serving one.
-        None => Some(release.number) < record.serving && matches!(release.status, ReleaseStatus::Replaced { .. }),
+        None => {
+            record.serving.is_none_or(|serving| release.number < serving)
+                && matches!(release.status, ReleaseStatus::Replaced { .. })
+        }
     };
     if let Some(release) = record.releases.iter().rev().find(meant) {
         return Ok(release.clone());
@@ -82,6 +98,9 @@ async fn decide(context: &Context<'_>, record: &AppRecord, release: &Release) ->
     let wished = Wished { settings: &settings, image: &resolved.image, port: release.port, force: true };
     let current = record.serving_release().map(|r| Current { release: r, generated: &record.generated, intact: true });
     let mut view = plan(current, wished);
+    if !record.is_live() {
+        view.remarks.push(format!("{} was removed, its data kept: it comes back with both", record.name));
+    }
     let mut kept =
         "back to release ".to_owned() + &release.number.to_string() + ": image and settings; data stays as it is";
     if settings.release_command.is_some() || record.settings().is_some_and(|s| s.release_command.is_some()) {

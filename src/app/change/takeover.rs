@@ -20,9 +20,10 @@ use crate::app::problem::Problem;
 use crate::app::proxy::{ProbeAnswer, ProbeRequest, ProxyError};
 use crate::app::rebuild::digest_of;
 use crate::app::release::{Release, ReleaseStatus};
+use crate::app::settings::MountSource;
 use crate::app::takeover::{self, ONCE_DATA, Sighting, Takeover, kamal};
 use crate::app::units::{Port, UrlPath};
-use crate::app::volumes::DeclaredVolumes;
+use crate::app::volumes::{DeclaredVolumes, OwnedVolume, is_anonymous};
 
 /// How long what runs already may take to answer on each path that is tried.
 const ANSWER_MS: u64 = 5_000;
@@ -149,6 +150,7 @@ pub(super) async fn take_over(context: &mut Context<'_>, mut found: Found) -> Re
         let release = release(context, &found);
         record.next_release = release.number.0 + 1;
         record.serving = Some(release.number);
+        own_anonymous(&mut record, &release);
         record.releases.push(release);
         let create = Transaction::Create { record: Box::new(record.clone()) };
         let switch = async {
@@ -187,6 +189,17 @@ fn release(context: &Context<'_>, found: &Found) -> Release {
         container_kept: true,
         adopted: true,
         declared_volumes: DeclaredVolumes::new(),
+    }
+}
+
+/// What it has in volumes without a name: nobody else could find them again. `remove --data` lets them go.
+fn own_anonymous(record: &mut AppRecord, release: &Release) {
+    for (path, source) in &release.settings.volumes {
+        if let MountSource::External { name } = source
+            && is_anonymous(name)
+        {
+            record.own(OwnedVolume { name: name.clone(), path: path.to_string(), release: release.number });
+        }
     }
 }
 

@@ -6,6 +6,8 @@ use super::machine::Machine;
 use crate::app::engine::{Stored, Volume};
 use crate::app::finding::{Finding, Kind};
 use crate::app::inventory::{AppView, Inventory};
+use crate::app::ledger::AppRecord;
+use crate::app::settings::MountSource;
 use crate::app::units::ByteSize;
 
 /// Share of the disk in use from which on it is said; the last tenth goes fast.
@@ -80,6 +82,38 @@ pub(super) fn of_apps(
     found.detail(details)
 }
 
+/// Volumes that containers of earlier releases had and nothing uses now: data that nobody else would find again.
+pub(super) fn kept(inventory: &Inventory, machine: Option<&Machine>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for app in &inventory.apps {
+        let (record, name) = (&app.record, &app.record.name);
+        let used = record.serving_release().map(|r| (&r.declared_volumes, &r.settings));
+        let in_use = |volume: &str| {
+            used.is_some_and(|(declared, settings)| {
+                let external =
+                    |source: &MountSource| matches!(source, MountSource::External { name } if name == volume);
+                declared.values().any(|name| name == volume) || settings.volumes.values().any(external)
+            })
+        };
+        for volume in record.owned_volumes.iter().filter(|volume| !in_use(&volume.name)) {
+            let size = machine.and_then(|m| m.volumes.get(&volume.name));
+            // Where sizes are known, one that is not listed is gone.
+            let size = match (machine, size) {
+                (Some(_), None) => continue,
+                (_, Some(bytes)) => format!(", {}", ByteSize(*bytes).about()),
+                (None, None) => String::new(),
+            };
+            let (path, release) = (&volume.path, volume.release);
+            let what =
+                format!("release {release} of {name} had {path} in a volume without a name, which is kept{size}");
+            let why =
+                "it may be the only copy of what that release wrote; it goes with `remove --data` and never before";
+            found.push(Finding::remark(Kind::KeptVolume, &volume.name, what, why).of(name));
+        }
+    }
+    found
+}
+
 fn share(
     app: &AppView,
     inventory: &Inventory,
@@ -91,7 +125,9 @@ fn share(
     let containers: Vec<_> =
         inventory.containers.iter().filter(|c| c.identity.as_ref().is_some_and(|i| i.id.as_ref() == id)).collect();
     let images = images(app);
-    let data = volumes.iter().filter(|v| v.identity.as_ref().is_some_and(|i| i.id.as_ref() == id));
+    let labelled = volumes.iter().filter(|v| v.identity.as_ref().is_some_and(|i| i.id.as_ref() == id));
+    let mut data: BTreeSet<&str> = labelled.map(|v| v.name.as_str()).collect();
+    data.extend(unlabelled(&app.record));
     Share {
         images: stored.map(|s| images.iter().filter_map(|image| s.images.get(*image)).sum()),
         written: stored.map(|s| containers.iter().filter_map(|c| s.containers.get(&c.id)).sum()),
@@ -99,8 +135,18 @@ fn share(
             .filter(|m| containers.is_empty() || containers.iter().any(|c| m.logs.contains_key(&c.id)))
             .map(|m| containers.iter().filter_map(|c| m.logs.get(&c.id)).sum()),
         // One volume that could not be counted makes the sum a guess.
-        data: machine.and_then(|m| data.map(|volume| m.volumes.get(&volume.name).copied()).sum()),
+        data: machine.and_then(|m| data.iter().map(|volume| m.volumes.get(*volume).copied()).sum()),
     }
+}
+
+/// Volumes that carry no label of the app and hold its data all the same: taken over ones, and those without a name.
+fn unlabelled(record: &AppRecord) -> impl Iterator<Item = &str> {
+    let owned = record.owned_volumes.iter().map(|volume| volume.name.as_str());
+    let external = record.settings().into_iter().flat_map(|s| s.volumes.values()).filter_map(|source| match source {
+        MountSource::External { name } => Some(name.as_str()),
+        _ => None,
+    });
+    owned.chain(external)
 }
 
 /// Of the releases that can be gone back to. An image that is not on the engine any more takes nothing.
@@ -162,6 +208,21 @@ mod tests {
                 "blog: images 5 MiB, data 1 MiB, logs 2 MiB, written beside 1 KiB"
             ]
         );
+    }
+
+    #[test]
+    fn what_was_taken_over_counts_as_its_data() {
+        let (mut inventory, volumes, stored, mut machine) = scene();
+        let record = &mut inventory.apps[1].record;
+        let serving = record.serving;
+        let release = record.releases.iter_mut().find(|r| Some(r.number) == serving).unwrap();
+        release.settings.volumes.insert("/pages".parse().unwrap(), MountSource::External { name: "pages".into() });
+        let (name, path) = ("ab".repeat(32), "/data".to_owned());
+        let owned = crate::app::volumes::OwnedVolume { name: name.clone(), path, release: serving.unwrap() };
+        record.owned_volumes.push(owned);
+        machine.volumes.extend([("pages".to_owned(), 2 << 20), (name, 4 << 20)]);
+        let found = of_apps(&inventory, &volumes, Some(&stored), Some(&machine));
+        assert!(found.details[1].contains("data 7 MiB"), "{found:?}");
     }
 
     #[test]

@@ -192,6 +192,13 @@ pub enum Transaction {
         /// Which volumes.
         volumes: Vec<OwnedVolume>,
     },
+    /// Volumes are not the app's own any more: the container they came with is nobody's app again. May be applied twice.
+    Disown {
+        /// Which app, removed ones included.
+        app: AppId,
+        /// Which volumes.
+        volumes: Vec<String>,
+    },
     /// The record goes: the data went too, or a first deploy failed.
     Forget {
         /// Which app.
@@ -222,6 +229,7 @@ impl Transaction {
             | Self::ManualLock { app, .. }
             | Self::Remove { app, .. }
             | Self::Own { app, .. }
+            | Self::Disown { app, .. }
             | Self::Forget { app } => app,
         }
     }

@@ -146,6 +146,20 @@ impl Engine for FakeEngine {
         .await
     }
 
+    async fn tree(&self, id: &str, path: &str, most: usize) -> Result<Option<BTreeMap<String, String>>> {
+        self.call("tree", |state| {
+            let volume = state.container(id).and_then(|held| held.volumes().get(path).cloned());
+            let Some(volume) = volume.and_then(|name| state.volumes.get(&name)) else { return Ok(None) };
+            let bytes: usize = volume.files.values().map(String::len).sum();
+            if bytes > most {
+                let (what, message) = (format!("read the files of container {id}"), "too large".to_owned());
+                return Err(EngineError::Failed { what, message });
+            }
+            Ok(Some(volume.files.iter().map(|(name, text)| (name[1..].to_owned(), text.clone())).collect()))
+        })
+        .await
+    }
+
     async fn create(&self, spec: &ContainerSpec) -> Result<String> {
         self.call("create", |state| {
             if state.container(&spec.name).is_some() {

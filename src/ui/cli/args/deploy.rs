@@ -134,7 +134,8 @@ pub(crate) struct SettingsArgs {
     /// Accept secrets that are missing or empty
     #[arg(long)]
     pub(crate) allow_empty: bool,
-    /// NAME:/path or /host/path:/path[:ro]; may be repeated
+    /// NAME:/path for a volume of the app's own, /host/path:/path[:ro], or docker:NAME:/path for a volume that the engine has
+    /// already; may be repeated
     #[arg(long, value_name = "VOLUME")]
     pub(crate) volume: Vec<String>,
     /// An engine network to join beside once's own; may be repeated

@@ -22,6 +22,7 @@ pub(crate) async fn list(session: &mut Session<'_>) -> Answer {
     }
     if inventory.apps.is_empty() {
         say_empty(session, &at).await?;
+        say_kept(session, &inventory);
         say_strays(session, &inventory);
         return Ok(0);
     }
@@ -39,6 +40,7 @@ pub(crate) async fn list(session: &mut Session<'_>) -> Answer {
         ]);
     }
     table.print(session.out);
+    say_kept(session, &inventory);
     say_strays(session, &inventory);
     Ok(0)
 }
@@ -65,6 +67,18 @@ fn hosts(hosts: &[crate::app::Hostname]) -> String {
         [] => "-".into(),
         [one] => one.to_string(),
         [first, more @ ..] => format!("{first} +{}", more.len()),
+    }
+}
+
+/// Apps that were removed and whose data is kept.
+fn say_kept(session: &mut Session<'_>, inventory: &Inventory) {
+    let records = inventory.snapshot.iter().flat_map(|snapshot| &snapshot.apps);
+    let names: Vec<_> = records.filter(|r| !r.is_live()).map(|r| r.name.to_string()).collect();
+    if !names.is_empty() {
+        session.out.say(&format!(
+            "removed, their data kept: {}; `once rollback APP` brings one back, `once remove APP --data` lets it go",
+            words::listed(&names)
+        ));
     }
 }
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::app::engine::{Container, Role, Volume};
+use crate::app::engine::{Container, EngineError, Role, Volume};
 use crate::app::event::Outcome;
+use crate::app::ledger::AppRecord;
 use crate::app::proxy::Activity;
 use crate::app::{Installation, Problem};
 use crate::ui::cli::args::ConfirmDataArgs;
@@ -32,6 +33,7 @@ pub(crate) async fn teardown(session: &mut Session<'_>, args: &ConfirmDataArgs) 
     confirm(session.out, args.confirm.yes, &consequence, &Typed::Word(at.namespace.as_str()))?;
 
     note(session, &at, &consequence).await;
+    let records = put_away(session, &at, &containers).await?;
     take_down(session, &at, &containers).await?;
     if network {
         at.engine.remove_network(&at.namespace.network()).await?;
@@ -41,11 +43,52 @@ pub(crate) async fn teardown(session: &mut Session<'_>, args: &ConfirmDataArgs) 
             at.engine.remove_volume(&volume.name).await?;
             session.out.say(&format!("removed the volume {}", volume.name));
         }
+        remove_owned(session, &at, &records).await?;
     } else if !volumes.is_empty() {
         let names: Vec<_> = volumes.iter().map(|v| v.name.clone()).collect();
         session.out.say(&format!("kept: {}", words::listed(&names)));
+        let apps: Vec<_> = records.iter().map(|r| r.name.to_string()).collect();
+        if !apps.is_empty() {
+            session.out.say(&format!(
+                "the apps {} do not come back by themselves: `once rollback APP` brings one back as it was, once a deploy has \
+                 made a proxy again",
+                words::listed(&apps)
+            ));
+        }
     }
     end(session, &at, Outcome::Updated, "taken down")
+}
+
+/// The apps as the ledger has them; from here on they are removed ones whose data is kept. A proxy that does not answer
+/// is no reason why its namespace could not be taken down.
+async fn put_away(
+    session: &mut Session<'_>,
+    at: &Installation,
+    containers: &[Container],
+) -> Result<Vec<AppRecord>, Problem> {
+    if !containers.iter().any(|c| c.running && is_proxy_of(&&c)) {
+        return Ok(Vec::new());
+    }
+    let Ok(Some((proxy, snapshot))) = session.proxy(at).await else {
+        session.out.say("the proxy does not answer: it goes on taking its apps for running ones");
+        return Ok(Vec::new());
+    };
+    crate::app::put_away(at, &*proxy, &snapshot.apps, &session.caller()).await?;
+    Ok(proxy.snapshot().await?.apps)
+}
+
+/// Volumes without labels that are the apps' own all the same.
+async fn remove_owned(session: &mut Session<'_>, at: &Installation, records: &[AppRecord]) -> Result<(), Problem> {
+    for volume in records.iter().flat_map(|record| &record.owned_volumes) {
+        match at.engine.remove_volume(&volume.name).await {
+            Ok(()) => session.out.say(&format!("removed the volume {}", volume.name)),
+            Err(EngineError::Conflict { .. }) => {
+                session.out.say(&format!("kept: {}, which a container of others uses", volume.name));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 /// Into the audit log, which stays where the data does, and so to a web hook, while there is a proxy to tell it. It is no
