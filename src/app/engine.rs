@@ -70,6 +70,9 @@ pub struct Image {
     pub exposed: Vec<u16>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
+    /// Who its containers run as: a name or a number, and a group behind a `:`; empty: root.
+    #[serde(default)]
+    pub user: String,
     /// Paths that it declares as `VOLUME`, as it spells them, in order. Where nothing is mounted on one, the engine makes
     /// an anonymous volume for each container.
     #[serde(default)]
@@ -263,6 +266,9 @@ pub trait Engine: Send + Sync {
     /// directory, with a fingerprint of its type and content. `None`: there is no such path. More than `most` bytes in all
     /// is an error.
     async fn tree(&self, id: &str, path: &str, most: usize) -> Result<Option<BTreeMap<String, String>>>;
+    /// Gives an empty directory of root's to a user, in a container that has not run yet. One that holds something, or is
+    /// somebody else's already, is left as it is. Whether it was given.
+    async fn give(&self, id: &str, path: &str, user: u32, group: u32) -> Result<bool>;
     /// Makes a container; its id. A name that is taken is [`EngineError::Conflict`].
     async fn create(&self, spec: &ContainerSpec) -> Result<String>;
     /// Starts one; one that runs is fine. A port that is in use is [`EngineError::PortTaken`].

@@ -89,6 +89,10 @@ impl Engine for Docker {
         self.tree_in(id, path, most).await
     }
 
+    async fn give(&self, id: &str, path: &str, user: u32, group: u32) -> Result<bool> {
+        self.give_directory(id, path, (user, group)).await
+    }
+
     async fn create(&self, spec: &ContainerSpec) -> Result<String> {
         self.make(spec).await
     }

@@ -87,6 +87,7 @@ fn image(found: ImageInspect, call: &Call) -> Result<Image> {
         arch: found.architecture.unwrap_or_default(),
         exposed,
         volumes,
+        user: config.user.unwrap_or_default(),
         labels: config.labels.unwrap_or_default().into_iter().collect(),
         size: found.size.and_then(|size| size.try_into().ok()).unwrap_or_default(),
         tags: found.repo_tags.unwrap_or_default(),

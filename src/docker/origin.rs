@@ -6,7 +6,9 @@ use std::io::Read as _;
 use bollard::models::{
     ContainerConfig, ContainerUpdateBody, HostConfig, ImageConfig, MountPoint, RestartPolicy, RestartPolicyNameEnum,
 };
-use bollard::query_parameters::{DownloadFromContainerOptionsBuilder, InspectContainerOptions};
+use bollard::query_parameters::{
+    DownloadFromContainerOptionsBuilder, InspectContainerOptions, UploadToContainerOptionsBuilder,
+};
 use futures_util::StreamExt as _;
 use sha2::Digest as _;
 
@@ -107,6 +109,24 @@ impl Docker {
         Ok(Some(found))
     }
 
+    pub(super) async fn give_directory(&self, id: &str, path: &str, (user, group): (u32, u32)) -> Result<bool> {
+        let call = Call::container("look at a directory of", id);
+        let archive = match self.archive_of(&call, id, path, FRAME).await {
+            Ok(Some(archive)) => archive,
+            // More than an empty directory takes.
+            Ok(None) | Err(EngineError::Failed { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let given = given(&archive, name, (user, group)).map_err(|error| unreadable(&call, &error.to_string()))?;
+        let Some(given) = given else { return Ok(false) };
+        let parent = if parent.is_empty() { "/" } else { parent };
+        let options = UploadToContainerOptionsBuilder::new().path(parent).build();
+        let request = self.client.api.upload_to_container(id, Some(options), bollard::body_full(given.into()));
+        self.client.order(Call::container("give a directory in", id), request).await?;
+        Ok(true)
+    }
+
     /// A path of a container as the engine packs it; `None`: there is none.
     async fn archive_of(&self, call: &Call, id: &str, path: &str, most: usize) -> Result<Option<Vec<u8>>> {
         let options = DownloadFromContainerOptionsBuilder::new().path(path).build();
@@ -127,6 +147,22 @@ impl Docker {
             Some(false) => Err(too_large(call, path, most)),
         }
     }
+}
+
+/// The archive of an empty directory of root's, as one of another owner's; `None`: it is something else.
+fn given(archive: &[u8], name: &str, (user, group): (u32, u32)) -> std::io::Result<Option<Vec<u8>>> {
+    let mut archive = tar::Archive::new(archive);
+    let mut entries = archive.entries()?;
+    let Some(directory) = entries.next().transpose()? else { return Ok(None) };
+    let mut header = directory.header().clone();
+    if !header.entry_type().is_dir() || header.uid()? != 0 || entries.next().is_some() {
+        return Ok(None);
+    }
+    header.set_uid(user.into());
+    header.set_gid(group.into());
+    let mut given = tar::Builder::new(Vec::new());
+    given.append_data(&mut header, format!("{name}/"), std::io::empty())?;
+    given.into_inner().map(Some)
 }
 
 fn too_large(call: &Call, path: &str, most: usize) -> EngineError {

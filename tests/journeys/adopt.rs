@@ -117,7 +117,7 @@ fn anybodys_container_becomes_an_app_as_it_runs_and_its_next_deploy_swaps_it() {
     let plan = planned(&lines);
     assert_eq!(change(plan, "env.LOCALE"), Some("de"), "{plan:#}");
     assert_eq!(change(plan, "volume./pages"), Some(format!("docker:{data}").as_str()), "{plan:#}");
-    assert_eq!(change(plan, "volume./outside"), Some("/tmp (read-only)"), "{plan:#}");
+    assert_eq!(change(plan, "volume./outside"), Some("/tmp:ro"), "{plan:#}");
     assert_eq!((change(plan, "port"), change(plan, "cpus")), (Some("80"), Some("0.5")), "{plan:#}");
     assert!(
         change(plan, "env.PATH").is_none() && change(plan, "env.DEMO_VERSION").is_none(),

@@ -55,9 +55,14 @@ fn teardown_takes_its_own_and_nothing_else() {
     let mut found = all_of(&host);
     found.sort();
     assert_eq!(found, left, "only volumes are left, the proxy's memory of them too");
-    // The apps are known again with their data once there is a proxy.
-    host.deploy(&image, &["-e", "DEMO_VERSION=2"]).expect(0, "updated");
+    // Its data and its history are known again once there is a proxy; the other app does not come back unasked.
+    let finished = host.deploy(&image, &["-e", "DEMO_VERSION=2"]).expect(0, "created");
+    assert_eq!(finished["release"], 2, "{finished:#}");
     assert_eq!(host.version(), "2");
+    assert_eq!(host.get("second.localhost", "/version").0, 421);
+    assert!(host.once(&["list"]).stderr.contains("second"), "its data is kept, and it is said");
+    host.json(&["rollback", "second"]).expect(0, "created");
+    assert_eq!(host.get("second.localhost", "/version"), (200, "1".to_owned()));
 
     host.json(&["teardown", "--data", "--yes"]).expect(0, "updated");
     assert_eq!(all_of(&host), [] as [String; 0]);

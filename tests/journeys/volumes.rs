@@ -210,7 +210,7 @@ fn an_adopted_container_keeps_its_anonymous_named_and_host_mounts() {
         assert_eq!(found, ["all", "one", "host"].map(|text| Some(text.to_owned())), "{container}");
         assert!(mounted(&host, container).contains(&("/data".into(), data.clone())), "{container}");
     };
-    host.json(&["adopt", &name, "--name", "app", "--host", "app.localhost"]).expect(0, "created");
+    host.json(&["adopt", &name, "--name", "app", "--host", "app.localhost", "--yes"]).expect(0, "created");
     let said = host.deploy(&image, &["-e", "DEMO_VERSION=2"]);
     said.expect(0, "updated");
     assert!(said.stdout.contains("hold"), "two must not run on it at once: {said:#?}");
@@ -229,4 +229,22 @@ fn an_adopted_container_keeps_its_anonymous_named_and_host_mounts() {
     host.json(&["remove", "app", "--data", "--yes"]).expect(0, "updated");
     assert_eq!(docker(&["volume", "ls", "-q", "--filter", &format!("name={data}")]), "", "it was the app's own");
     assert_eq!(docker(&["volume", "ls", "-q", "--filter", &format!("name={named}")]).trim(), named, "it was not");
+}
+
+#[test]
+fn a_fresh_volume_is_writable_for_the_images_user() {
+    let host = Host::new();
+    let base = host.image("base", &[]);
+    // Nothing of `/pages` or `/fresh` is in the image.
+    let image = declaring(&host, &base, "1", "seed", &["USER 1234:2345", "VOLUME /fresh", "ENV PORT=8080"]);
+    host.deploy(&image, &["--port", "8080", "--volume", "pages:/pages"]).expect(0, "created");
+    let container = serving(&host);
+    for path in ["/fresh", "/pages", "/storage"] {
+        let output = Command::new("docker").args(["cp", &format!("{container}:{path}"), "-"]).output().unwrap();
+        let mut archive = tar::Archive::new(output.stdout.as_slice());
+        let entry = archive.entries().unwrap().next().unwrap().unwrap();
+        assert_eq!((entry.header().uid().unwrap(), entry.header().gid().unwrap()), (1234, 2345), "{path}");
+    }
+    assert_eq!(host.get("app.localhost", "/").0, 200);
+    assert!(read(&container, "/storage/visits").is_some(), "the app writes there");
 }

@@ -128,7 +128,7 @@ impl Context<'_> {
                 kept.name
             }
             None => {
-                let (name, id) = self.create_container(record, &release, made).await?;
+                let (name, id) = self.create_container(record, &release, &inspected.user, made).await?;
                 release.container = name;
                 id
             }
@@ -173,6 +173,7 @@ impl Context<'_> {
         &self,
         record: &AppRecord,
         release: &Release,
+        user: &str,
         made: &mut Made,
     ) -> Result<(String, String), Problem> {
         let spec = shape::container_spec(
@@ -189,6 +190,7 @@ impl Context<'_> {
         match self.installation.engine.create(&spec).await {
             Ok(id) => {
                 made.container = Some(id.clone());
+                self.give_volumes(&id, &spec, user, made).await;
                 Ok((spec.name, id))
             }
             Err(error) => {

@@ -164,7 +164,7 @@ impl Context<'_> {
         for container in self.containers(&record).await? {
             let Some(container) = self.installation.engine.container(&container.id).await? else { continue };
             let release = record.release_of(&container.name).map_or(ReleaseNumber(0), |r| r.number);
-            let left = unnamed(&record, &container);
+            let left = volumes::unnamed(&record, &container);
             own.extend(left.into_iter().map(|(path, name)| OwnedVolume { name, path, release }));
         }
         let Some(first) = own.first() else { return Ok(record) };

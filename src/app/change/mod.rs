@@ -18,6 +18,7 @@ mod log_hints;
 mod mend;
 mod operate;
 mod overlap;
+mod owner;
 mod perform;
 mod planning;
 mod preflight;

@@ -78,6 +78,7 @@ fn remains(release: u64, running: bool, env: &[&str]) -> Remains {
         exposed: vec![3000],
         labels: BTreeMap::new(),
         volumes: Vec::new(),
+        user: String::new(),
         size: 1,
         tags: Vec::new(),
     };

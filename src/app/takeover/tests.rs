@@ -31,6 +31,7 @@ fn image(exposed: &[u16]) -> Image {
         exposed: exposed.to_vec(),
         labels: BTreeMap::new(),
         volumes: Vec::new(),
+        user: String::new(),
         size: 0,
         tags: Vec::new(),
     }

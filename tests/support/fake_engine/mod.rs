@@ -196,6 +196,7 @@ fn plain_image(id: String) -> Image {
         exposed: vec![80],
         labels: BTreeMap::new(),
         volumes: vec![],
+        user: String::new(),
         size: 1024,
         tags: vec![],
     }

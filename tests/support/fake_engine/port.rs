@@ -160,6 +160,19 @@ impl Engine for FakeEngine {
         .await
     }
 
+    async fn give(&self, id: &str, path: &str, user: u32, group: u32) -> Result<bool> {
+        self.call("give", |state| {
+            let volume = state.container(id).and_then(|held| held.volumes().get(path).cloned());
+            let volume = volume.and_then(|name| state.volumes.get_mut(&name));
+            let Some(volume) = volume.filter(|volume| volume.files.is_empty() && volume.owner.is_none()) else {
+                return Ok(false);
+            };
+            volume.owner = Some((user, group));
+            Ok(true)
+        })
+        .await
+    }
+
     async fn create(&self, spec: &ContainerSpec) -> Result<String> {
         self.call("create", |state| {
             if state.container(&spec.name).is_some() {
@@ -396,7 +409,7 @@ impl Engine for FakeEngine {
             if state.volumes.contains_key(name) {
                 return Ok(false);
             }
-            let made = FakeVolume { labels: labels.clone(), files: BTreeMap::new() };
+            let made = FakeVolume { labels: labels.clone(), ..FakeVolume::default() };
             state.volumes.insert(name.to_owned(), made);
             Ok(true)
         })

@@ -80,6 +80,8 @@ pub struct ImageProgram {
 pub struct FakeVolume {
     pub labels: BTreeMap<String, String>,
     pub files: BTreeMap<String, String>,
+    /// Who was given it; root's until then.
+    pub owner: Option<(u32, u32)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

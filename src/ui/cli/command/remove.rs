@@ -23,8 +23,10 @@ pub(crate) async fn remove(session: &mut Session<'_>, args: &RemoveArgs) -> Answ
                 format!("{name} on {engine} goes, with all its data, secrets and history; this cannot be undone");
             confirm(session.out, false, &text, &Typed::Word(&name))?;
         } else {
-            let text = format!("{name} on {engine} goes; its data is kept and can be attached again (`docker volume prune` of an \
-                 engine before 23 would remove it)");
+            let text = format!(
+                "{name} on {engine} goes; its data is kept and can be attached again (`docker volume prune` of an \
+                 engine before 23 would remove it)"
+            );
             confirm(session.out, false, &text, &Typed::Yes)?;
         }
     }
