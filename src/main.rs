@@ -11,10 +11,8 @@ fn main() -> ExitCode {
     if let Some(part) = cli::proxy_process(&args) {
         return serve(part);
     }
-    match cli::complete(&args) {
-        Ok(false) => {}
-        Ok(true) => return ExitCode::SUCCESS,
-        Err(code) => return ExitCode::from(code),
+    if let Some(code) = cli::complete(&args) {
+        return ExitCode::from(code);
     }
     if let Err(error) = color_eyre::install() {
         tracing::debug!("no pretty bug reports: {error}");

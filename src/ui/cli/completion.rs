@@ -22,17 +22,16 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 /// Names that are offered at most, in bytes of the list: far more than a screen holds.
 const LONGEST_LIST: u64 = 4 << 20;
 
-/// Answers a shell that asks what could be typed; whether that was the question.
-///
-/// # Errors
-/// The exit code to end with, where the question cannot be understood.
-pub fn complete(args: &[OsString]) -> Result<bool, u8> {
-    if std::env::var_os(ASKED_BY).is_none() {
-        return Ok(false);
-    }
+/// Answers a shell that asks what could be typed: the exit code to end with; `None`: that was not the question.
+#[must_use]
+pub fn complete(args: &[OsString]) -> Option<u8> {
+    std::env::var_os(ASKED_BY)?;
     let here = std::env::current_dir().ok();
     let asked = CompleteEnv::with_factory(Cli::command).bin("once").try_complete(args.iter().cloned(), here.as_deref());
-    asked.map_err(|_| crate::app::event::Outcome::Rejected.exit_code())
+    match asked {
+        Ok(answered) => answered.then_some(0),
+        Err(_) => Some(crate::app::event::Outcome::Rejected.exit_code()),
+    }
 }
 
 /// What a shell has to read once, so that it asks.

@@ -147,7 +147,7 @@ pub(crate) enum Command {
     #[command(after_help = examples::SHOW)]
     Show(ShowArgs),
     /// What an app writes, or who visited it
-    #[command(after_help = queries::LOGS_EXAMPLES)]
+    #[command(after_help = examples::LOGS)]
     Logs(LogsArgs),
     /// Start stopped apps
     #[command(after_help = examples::START)]
@@ -226,10 +226,10 @@ pub(crate) enum Command {
     #[command(after_help = queries::DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),
     /// Make an app of a container that runs already, whoever made it, without touching it
-    #[command(after_help = queries::ADOPT_EXAMPLES)]
+    #[command(after_help = examples::ADOPT)]
     Adopt(AdoptArgs),
     /// Apps as a plain script of `docker run`, or as a document: what it takes to go on without once
-    #[command(after_help = queries::EXPORT_EXAMPLES)]
+    #[command(after_help = examples::EXPORT)]
     Export(ExportArgs),
     /// Give an app another name; containers, data and history stay, and the old name goes on meaning it
     #[command(after_help = queries::RENAME_EXAMPLES)]

@@ -166,17 +166,6 @@ pub(crate) struct DoctorArgs {
     pub(crate) wait: WaitArgs,
 }
 
-pub(crate) const ADOPT_EXAMPLES: &str = "\
-Examples:
-  once adopt wiki --dry-run          what would be taken over, what cannot be, and what it costs
-  once adopt wiki --host wiki.example.com
-  once adopt shop-web-3f2a91c        an app of Kamal's: its hostnames are those Kamal's proxy has
-  once adopt once-shop-3             an app of our own whose record was lost
-  once adopt --all --dry-run         what would come of all of ours without a record, of ONCE's and of Kamal's
-  once adopt --undo wiki             the container is nobody's app again, and runs
-
-The container runs on as it is, as release 1 of the app; the next deploy swaps it for one of our own.";
-
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AdoptArgs {
     /// Name or id of a container: ours, ONCE's, Kamal's, or anybody's with an HTTP port
@@ -209,15 +198,6 @@ pub(crate) struct AdoptArgs {
     pub(crate) wait: WaitArgs,
 }
 
-pub(crate) const EXPORT_EXAMPLES: &str = "\
-Examples:
-  once export > run.sh                     all apps as a script of `docker run`, secrets left out
-  once export shop --secrets shop.env > run.sh && sh run.sh shop.env
-  once export --format toml > once.toml    the settings as a document; format 1
-
-The script runs each app under its own name on a port of 127.0.0.1, with the same image, variables, volumes and limits. In the
-document a secret is `@secret`.";
-
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ExportArgs {
     /// The app's name, or any of its hostnames [default: all]
@@ -242,18 +222,6 @@ pub(crate) enum ExportFormat {
     /// A document of the settings
     Toml,
 }
-
-pub(crate) const LOGS_EXAMPLES: &str = "\
-Examples:
-  once logs shop -f                     go on with what comes, over deploys and restarts
-  once logs shop --since 10m --grep '(?i)error'
-  once logs shop --since 3h --until 2h  all releases whose containers are kept, by time
-  once logs shop --access -n 100        requests, as the proxy saw them
-  once logs shop --release 12           what an earlier release wrote
-  once logs shop --previous             what was written before the last restart
-
-With -f a line on standard error says where another release goes on; with --json that is an object of
-the kind `break`.";
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LogsArgs {
