@@ -4,18 +4,21 @@
 mod certificates;
 mod disk;
 mod engine;
+mod look;
 mod machine;
 mod names;
 mod ports;
 
 pub use engine::without_engine;
+use look::Look;
+pub use look::{Looks, Report, Seen};
 pub use machine::{Machine, Socket};
-pub use names::{Lookup, names, public_names};
+pub use names::{Lookup, Resolver, names, public_names};
 
 use futures_util::StreamExt as _;
 
 use super::drift;
-use super::engine::ContainerDetail;
+use super::engine::{Container, ContainerDetail, EngineInfo};
 use super::finding::{Finding, Kind};
 use super::installation::Installation;
 use super::inventory::{Inventory, join, of_namespace};
@@ -35,50 +38,127 @@ const LOOP_RESTARTS: u64 = 3;
 /// How lately the last of them was, seconds: the engine waits for a minute at most between two.
 const LOOP_LATELY: i64 = 10 * 60;
 
-/// Examines everything but names, which take a resolver: see [`names`].
+/// Examines the host. Each finding is reported when it is known; a look that takes longer than its limit is a finding of
+/// the kind [`Kind::Unseen`], and the other looks go on.
 ///
 /// # Errors
-/// The engine or the proxy does not answer. What could not be read is never taken for clean.
-pub async fn examine(installation: &Installation) -> Result<(Inventory, Vec<Finding>), Problem> {
+/// The engine cannot be reached, or a list could not be read for another reason than time. What was found before is
+/// reported then as well: what could not be read is never taken for clean.
+pub async fn examine(
+    installation: &Installation,
+    looks: Looks,
+    resolver: &dyn Resolver,
+    report: &Report<'_>,
+) -> Result<(), Problem> {
+    let look = Look::new(looks.limit, report);
     let engine = &*installation.engine;
-    let info = engine.info().await?;
-    let containers = engine.all_containers().await?;
-    let volumes = engine.volumes(&installation.namespace).await?;
-    let proxy = installation.proxy().await?;
-    let snapshot = match &proxy {
-        Some(proxy) => Some(proxy.snapshot().await?),
-        None => None,
-    };
-    let mine = of_namespace(&containers, &installation.namespace, snapshot.as_ref());
-    let inventory = join(&mine, snapshot);
-    let sight =
-        Sight { namespace: &installation.namespace, inventory: &inventory, containers: &containers, volumes: &volumes };
-    let mut found = reconcile(sight);
-    if let Some(proxy) = &proxy {
-        found.extend(closely(installation, &**proxy, &inventory).await?);
-    }
     let now = installation.clock.now();
-    found.extend(engine::of_engine(&info, now));
-    found.extend(engine::of_proxy(&inventory, mine.iter().any(|c| c.name == installation.namespace.proxy())));
-    found.extend(engine::of_webhook(&inventory));
-    found.extend(certificates::certificates(&inventory, now));
-    found.extend(engine::databases(&containers));
-    found.extend(engine::looping_others(&containers));
-    let machine = engine.machine().await;
-    match &machine {
-        Some(machine) => {
-            let usage = engine.usage(&containers.iter().map(|c| c.id.clone()).collect::<Vec<_>>()).await;
-            found.extend(machine::of_machine(machine, &containers, &info, &usage));
-            let wanted = installation.public_ports().await?;
-            found.extend(ports::ports(&machine.sockets, &containers, &installation.namespace, wanted));
-        }
-        None => found.push(machine::elsewhere(&info)),
+    let about = async {
+        let info = look.within("the engine itself", engine.info()).await?;
+        look.found(info.iter().flat_map(|info| engine::of_engine(info, now)));
+        Ok::<_, Problem>(info)
+    };
+    let listed = async {
+        let containers = look.within("the engine's containers", engine.all_containers()).await?;
+        look.found(containers.iter().flat_map(|all| engine::databases(all)));
+        look.found(containers.iter().flat_map(|all| engine::looping_others(all)));
+        Ok::<_, Problem>(containers)
+    };
+    let volumes = look.within("the engine's volumes", engine.volumes(&installation.namespace));
+    let ledger = look.within("the proxy and its ledger", async {
+        let Some(proxy) = installation.proxy().await? else { return Ok::<_, Problem>(None) };
+        let snapshot = proxy.snapshot().await?;
+        Ok(Some((proxy, snapshot)))
+    });
+    let (info, containers, volumes, ledger) = tokio::join!(about, listed, volumes, ledger);
+    // Without an engine the others fail for the same reason.
+    let (info, containers) = (info?, containers?);
+    let mut failed = [volumes.as_ref().err(), ledger.as_ref().err()].into_iter().flatten().next().cloned();
+    let (volumes, ledger) = (volumes.ok().flatten(), ledger.ok().flatten());
+    let there = containers.as_deref().zip(ledger.as_ref()).map(|(containers, ledger)| {
+        let snapshot = ledger.as_ref().map(|(_, snapshot)| snapshot.clone());
+        let mine = of_namespace(containers, &installation.namespace, snapshot.as_ref());
+        join(&mine, snapshot)
+    });
+    if let Some(inventory) = &there {
+        look.found(engine::of_proxy(inventory));
+        look.found(engine::of_webhook(inventory));
+        look.found(certificates::certificates(inventory, now));
     }
-    found.extend(disk::kept(&inventory, machine.as_ref()));
-    let stored = engine.stored().await;
-    found.push(disk::of_apps(&inventory, &volumes, stored.as_ref().ok(), machine.as_ref()));
-    found.sort_by(Finding::worst_first);
-    Ok((inventory, found))
+    if let (Some(inventory), Some(containers), Some(volumes)) = (&there, &containers, &volumes) {
+        look.found(reconcile(Sight { namespace: &installation.namespace, inventory, containers, volumes }));
+    }
+    let apps = async {
+        match (&there, ledger.iter().flatten().next()) {
+            (Some(inventory), Some((proxy, _))) => closely(installation, &**proxy, inventory, &look).await,
+            _ => Ok(()),
+        }
+    };
+    let host = async {
+        let (Some(info), Some(containers)) = (&info, &containers) else { return Ok(()) };
+        let seen = Listed { info, containers, inventory: there.as_ref(), volumes: volumes.as_deref() };
+        of_host(installation, looks, seen, &look).await
+    };
+    let leads = async {
+        let (Some(info), Some(inventory)) = (&info, &there) else { return };
+        let asked = async { Ok::<_, Problem>(resolver.look_up(public_names(inventory), info).await) };
+        if let Ok(Some(lookups)) = look.within("the hostnames of the apps", asked).await {
+            look.found(names(inventory, &lookups, &info.name));
+        }
+    };
+    let (apps, host, ()) = tokio::join!(apps, host, leads);
+    failed = failed.or(apps.err()).or(host.err());
+    failed.map_or(Ok(()), Err)
+}
+
+/// The lists that the examination of the machine goes by.
+#[derive(Clone, Copy)]
+struct Listed<'a> {
+    info: &'a EngineInfo,
+    containers: &'a [Container],
+    /// `None`: the ledger could not be read.
+    inventory: Option<&'a Inventory>,
+    /// `None`: they could not be listed.
+    volumes: Option<&'a [super::engine::Volume]>,
+}
+
+/// The machine and its disk.
+async fn of_host(installation: &Installation, looks: Looks, seen: Listed<'_>, look: &Look<'_>) -> Result<(), Problem> {
+    let (engine, containers) = (&*installation.engine, seen.containers);
+    let machine = async {
+        let read = async { Ok::<_, Problem>(engine.machine().await) };
+        let machine = look.within("this machine's ports, memory, logs and clock", read).await?;
+        match &machine {
+            Some(Some(machine)) => {
+                let ids: Vec<_> = containers.iter().map(|c| c.id.clone()).collect();
+                let used = look.within("what the containers use", async { Ok::<_, Problem>(engine.usage(&ids).await) });
+                let used = used.await?.unwrap_or_default();
+                look.found(machine::of_machine(machine, containers, seen.info, &used));
+                if let Some(wanted) = look.within("the proxy's ports", installation.public_ports()).await? {
+                    look.found(ports::ports(&machine.sockets, containers, &installation.namespace, wanted));
+                }
+            }
+            Some(None) => look.found([machine::elsewhere(seen.info)]),
+            None => {}
+        }
+        Ok::<_, Problem>(machine.flatten())
+    };
+    if !looks.disk {
+        look.found(machine.await?.as_ref().and_then(disk::room));
+        look.found(seen.inventory.iter().flat_map(|inventory| disk::kept(inventory, None)));
+        return Ok(());
+    }
+    let (machine, stored, sizes) = tokio::join!(machine, disk::stored(engine, look), disk::sizes(engine, look));
+    let machine = machine?;
+    look.found(seen.inventory.iter().flat_map(|inventory| disk::kept(inventory, sizes.as_ref())));
+    match (seen.inventory, seen.volumes) {
+        (Some(inventory), Some(volumes)) => {
+            let counted = disk::Counted { stored: stored.as_ref(), sizes: sizes.as_ref(), machine: machine.as_ref() };
+            look.found([disk::of_apps(inventory, volumes, counted)]);
+        }
+        _ => look.found(machine.as_ref().and_then(disk::room)),
+    }
+    Ok(())
 }
 
 /// What the records and the containers themselves tell, beyond the lists.
@@ -86,24 +166,31 @@ async fn closely(
     installation: &Installation,
     proxy: &dyn Proxy,
     inventory: &Inventory,
-) -> Result<Vec<Finding>, Problem> {
+    look: &Look<'_>,
+) -> Result<(), Problem> {
     let names: Vec<AppName> = inventory.apps.iter().map(|app| app.record.name.clone()).collect();
     let looks = names.into_iter().map(|name| async move {
-        // The snapshot masks secrets, and a variable that was changed may be one.
-        match proxy.record(&name).await? {
-            Some(record) => look(installation, &record).await,
-            None => Ok(Vec::new()),
-        }
+        let asked = async {
+            // The snapshot masks secrets, and a variable that was changed may be one.
+            match proxy.record(&name).await? {
+                Some(record) => look_at(installation, &record).await,
+                None => Ok(Vec::new()),
+            }
+        };
+        look.within(&format!("the container of {name}"), asked).await
     });
     let mut looks = futures_util::stream::iter(looks).buffer_unordered(AT_ONCE);
-    let mut found = Vec::new();
-    while let Some(look) = looks.next().await {
-        found.extend(look?);
+    let mut failed = None;
+    while let Some(looked) = looks.next().await {
+        match looked {
+            Ok(found) => look.found(found.unwrap_or_default()),
+            Err(problem) => failed = failed.or(Some(problem)),
+        }
     }
-    Ok(found)
+    failed.map_or(Ok(()), Err)
 }
 
-async fn look(installation: &Installation, record: &AppRecord) -> Result<Vec<Finding>, Problem> {
+async fn look_at(installation: &Installation, record: &AppRecord) -> Result<Vec<Finding>, Problem> {
     let Some(release) = record.serving_release() else { return Ok(Vec::new()) };
     let Some(container) = installation.engine.container(&release.container).await? else { return Ok(Vec::new()) };
     let mut found: Vec<Finding> = looping(&record.name, &container, installation.clock.now()).into_iter().collect();

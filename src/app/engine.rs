@@ -328,10 +328,14 @@ pub trait Engine: Send + Sync {
     /// What these containers use, without a call to the engine, where it is local; else empty. CPU is the share since
     /// the last call.
     async fn usage(&self, containers: &[String]) -> HashMap<String, Usage>;
-    /// What is kept on its disk. It has to be counted, which takes its time.
+    /// What is kept on its disk. It has to be counted, which takes its time. [`EngineError::Busy`] where it is being
+    /// counted already, and the engine does that once at a time.
     async fn stored(&self) -> Result<Stored>;
     /// The machine the engine runs on, where that is this one.
     async fn machine(&self) -> Option<Machine>;
+    /// Bytes in each volume by name, without those that could not be counted in a few seconds; `None`: their files
+    /// cannot be read here.
+    async fn volume_sizes(&self) -> Option<BTreeMap<String, u64>>;
     /// What the host uses, where the engine is local.
     async fn host_usage(&self) -> Option<HostUsage>;
     /// Whether the engine's host has a file or directory at an absolute path; `None`: it cannot be told without making

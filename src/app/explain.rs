@@ -80,6 +80,9 @@ impl From<ProxyError> for Problem {
             ProxyError::Locked { holder } => {
                 let how = if holder.op.is_some() { "being changed" } else { "locked" };
                 let why = holder.message.as_ref().map(|m| format!(": {m}")).unwrap_or_default();
+            EngineError::Busy { .. } => {
+                problem("engine-busy").hint("it goes on although whoever asked has left; try again in a few minutes")
+            }
                 let message = format!("{} is {how} by {} on {}{why}", holder.app, holder.by.user, holder.by.host);
                 let mut problem = Self::new(Outcome::Locked, "locked", message);
                 problem.causes.push(format!("`{}` since {}", holder.by.command, holder.since));

@@ -210,6 +210,13 @@ impl Finding {
         Self { severity: Severity::Remark, ..Self::problem(kind, subject, what, why) }
     }
 
+    /// Something that could not be looked at in time, so that it is not known whether it is in order.
+    #[must_use]
+    pub fn unseen(subject: impl Into<String>, what: impl Into<String>) -> Self {
+        let why = "the host may be very busy, or its disk slow; what is wrong there is not known";
+        Self::problem(Kind::Unseen, subject, what, why).mend("once doctor, when the host is less busy")
+    }
+
     /// Says which app it is about.
     #[must_use]
     pub fn of(mut self, app: &AppName) -> Self {

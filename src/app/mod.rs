@@ -67,7 +67,9 @@ pub use certificate::{
 pub use change::{Stop, run};
 pub use clock::{Clock, Entropy};
 pub use configure::{Configured, configure};
-pub use doctor::{Lookup, Machine, Socket, examine, names, public_names, without_engine};
+pub use doctor::{
+    Looks, Lookup, Machine, Report, Resolver, Seen, Socket, examine, names, public_names, without_engine,
+};
 pub(crate) use draft::within_bounds;
 pub use draft::{Draft, FieldError, WebDraft};
 pub use field::{Cost, Field, FieldPath, FieldPathError, Section};

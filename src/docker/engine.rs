@@ -231,6 +231,10 @@ impl Engine for Docker {
     }
 
     fn events(&self, namespace: &Namespace) -> BoxStream<'static, Result<EngineEvent>> {
+    async fn volume_sizes(&self) -> Option<BTreeMap<String, u64>> {
+        self.measure_volumes().await
+    }
+
         events::of_containers(self.client.clone(), namespace)
     }
 }

@@ -40,6 +40,9 @@ fn by_text(call: &Call, message: String) -> EngineError {
     if disk_full(&message) {
         return EngineError::DiskFull { message };
     }
+    if is_counting(&message) {
+        return EngineError::Busy { message };
+    }
     EngineError::Failed { what: call.what(), message }
 }
 
@@ -73,6 +76,11 @@ fn io_kind(error: &(dyn StdError + 'static)) -> Option<io::ErrorKind> {
 /// ENOSPC reaches us inside of status 500, in the words of libc.
 pub(super) fn disk_full(message: &str) -> bool {
     message.contains("no space left on device")
+}
+
+/// The engine counts its disk usage once at a time: 20.10 answers 500 and this sentence, later ones wait.
+fn is_counting(message: &str) -> bool {
+    message.contains("a disk usage operation is already running")
 }
 
 /// Which of the published ports a failed start is about, if it is about one: the engine answers 500 and a sentence.
@@ -118,6 +126,7 @@ mod tests {
             status(500, "mkdir /var/lib/docker/overlay2/x: no space left on device"),
             EngineError::DiskFull { .. }
         ));
+        assert!(matches!(status(500, "a disk usage operation is already running"), EngineError::Busy { .. }));
     }
 
     #[test]

@@ -34,9 +34,9 @@ impl Docker {
         let root = info.root_dir.clone();
         let read = tokio::task::spawn_blocking(move || {
             let root = Path::new(&root);
-            (sockets(), logs(root), disk::volumes(root))
+            (sockets(), logs(root), fs::read_dir(root.join("volumes")).is_ok())
         });
-        let (mut sockets, logs, volumes) = read.await.ok()?;
+        let (mut sockets, logs, volumes_are_readable) = read.await.ok()?;
         let (synchronised, ()) = tokio::join!(synchronised(), find_engines(&mut sockets));
         let mut unread = Vec::new();
         let root = &info.root_dir;
@@ -47,19 +47,18 @@ impl Docker {
         if logs.is_none() {
             unread.push(format!("the sizes of logs ({root}/containers)"));
         }
-        if volumes.is_none() {
+        if !volumes_are_readable {
             unread.push(format!("the sizes of volumes ({root}/volumes)"));
         }
         let open_socket = info.address.strip_prefix("unix://").is_some_and(|path| is_open(Path::new(path)));
-        Some(Machine {
-            sockets,
-            logs: logs.unwrap_or_default(),
-            volumes: volumes.unwrap_or_default(),
-            usage,
-            synchronised,
-            open_socket,
-            unread,
-        })
+        Some(Machine { sockets, logs: logs.unwrap_or_default(), usage, synchronised, open_socket, unread })
+    }
+
+    /// Bytes in each volume; `None`: the engine is elsewhere, or this user may not see them.
+    pub(super) async fn measure_volumes(&self) -> Option<BTreeMap<String, u64>> {
+        let info = self.about().await.ok().filter(|info| info.local)?;
+        let root = info.root_dir.clone();
+        tokio::task::spawn_blocking(move || disk::volumes(Path::new(&root))).await.ok()?
     }
 }
 

@@ -6,8 +6,10 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use tokio::net::{UdpSocket, lookup_host};
 
+use async_trait::async_trait;
+
 use crate::app::engine::EngineInfo;
-use crate::app::{Finding, Hostname, Installation, Lookup, Problem, examine, names, public_names};
+use crate::app::{Hostname, Installation, Looks, Lookup, Problem, Report, Resolver, examine};
 
 /// A resolver that says nothing for this long has no answer.
 const LOOKUP: Duration = Duration::from_secs(5);
@@ -15,19 +17,24 @@ const LOOKUP: Duration = Duration::from_secs(5);
 /// Names that are looked up at the same time.
 const LOOKUPS: usize = 16;
 
-/// Everything that somebody should know, worst first.
+/// Examines a host, its hostnames too.
 ///
 /// # Errors
 /// As [`examine`].
-pub(crate) async fn findings(at: &Installation) -> Result<Vec<Finding>, Problem> {
-    let (inventory, mut findings) = examine(at).await?;
-    let info = at.engine.info().await?;
-    let machine = Addresses::of(&info).await;
-    let asked = public_names(&inventory).into_iter().map(|host| look_up(host, &machine));
-    let lookups: Vec<Lookup> = futures_util::stream::iter(asked).buffer_unordered(LOOKUPS).collect().await;
-    findings.extend(names(&inventory, &lookups, &info.name));
-    findings.sort_by(Finding::worst_first);
-    Ok(findings)
+pub(crate) async fn of_host(at: &Installation, looks: Looks, report: &Report<'_>) -> Result<(), Problem> {
+    examine(at, looks, &SystemResolver, report).await
+}
+
+/// This machine's own.
+struct SystemResolver;
+
+#[async_trait]
+impl Resolver for SystemResolver {
+    async fn look_up(&self, hosts: Vec<Hostname>, info: &EngineInfo) -> Vec<Lookup> {
+        let machine = Addresses::of(info).await;
+        let asked = hosts.into_iter().map(|host| look_up(host, &machine));
+        futures_util::stream::iter(asked).buffer_unordered(LOOKUPS).collect().await
+    }
 }
 
 /// The addresses of the machine the engine runs on.

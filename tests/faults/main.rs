@@ -26,6 +26,7 @@ mod attempts;
 mod doomed;
 mod engine_restart;
 mod frozen;
+mod examination;
 mod kills;
 mod loss;
 mod parity;

@@ -1,9 +1,10 @@
-//! What the apps take on the disk: images, volumes, logs, by app. Pure.
+//! What the apps take on the disk: images, volumes, logs, by app.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::look::Look;
 use super::machine::Machine;
-use crate::app::engine::{Stored, Volume};
+use crate::app::engine::{Engine, EngineError, HostUsage, Stored, Volume};
 use crate::app::finding::{Finding, Kind};
 use crate::app::inventory::{AppView, Inventory};
 use crate::app::ledger::AppRecord;
@@ -45,15 +46,62 @@ impl std::fmt::Display for Share {
     }
 }
 
+/// What was counted; `None`: it could not be.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counted<'a> {
+    /// By the engine.
+    pub(super) stored: Option<&'a Stored>,
+    /// Bytes in volumes, by name.
+    pub(super) sizes: Option<&'a BTreeMap<String, u64>>,
+    /// The machine.
+    pub(super) machine: Option<&'a Machine>,
+}
+
+/// Lets the engine count images and containers; `None`: it could not, and that is reported.
+pub(super) async fn stored(engine: &dyn Engine, look: &Look<'_>) -> Option<Stored> {
+    let what = "the sizes of images and containers";
+    let said = match look.timed(what, async { Ok::<_, EngineError>(engine.stored().await) }).await {
+        Ok(Some(Ok(stored))) => return Some(stored),
+        Ok(Some(Err(EngineError::Busy { .. }))) => {
+            format!("{what}: the engine counts them for somebody else already, and does so once at a time")
+        }
+        Ok(Some(Err(error))) => format!("{what}: {error}"),
+        Ok(None) | Err(_) => format!("{}; the engine goes on counting", look.late(what)),
+    };
+    look.found([uncounted(what, said)]);
+    None
+}
+
+/// Bytes in each volume, where their files can be read.
+pub(super) async fn sizes(engine: &dyn Engine, look: &Look<'_>) -> Option<BTreeMap<String, u64>> {
+    let what = "the sizes of volumes";
+    let counted = look.timed(what, async { Ok::<_, EngineError>(engine.volume_sizes().await) }).await;
+    let Ok(Some(sizes)) = counted else {
+        look.found([uncounted(what, look.late(what))]);
+        return None;
+    };
+    sizes
+}
+
+fn uncounted(what: &str, said: String) -> Finding {
+    let why = "how much of the disk each app takes is not known";
+    Finding::remark(Kind::Unseen, what, said, why)
+        .mend("once doctor, in a few minutes")
+        .mend("once doctor --no-disk, to leave it out")
+}
+
+/// How much room is left; `None`: nothing is known of the machine's disk.
+pub(super) fn room(machine: &Machine) -> Option<Finding> {
+    let usage = machine.usage.filter(|usage| usage.disk_total > 0)?;
+    let left = ByteSize(usage.disk_total.saturating_sub(usage.disk)).about();
+    Some(graded(format!("{left} are left where the engine keeps its data"), Some(usage)))
+}
+
 /// One finding: how much room is left, and which app takes how much of what.
-pub(super) fn of_apps(
-    inventory: &Inventory,
-    volumes: &[Volume],
-    stored: Option<&Stored>,
-    machine: Option<&Machine>,
-) -> Finding {
+pub(super) fn of_apps(inventory: &Inventory, volumes: &[Volume], counted: Counted<'_>) -> Finding {
+    let Counted { stored, machine, .. } = counted;
     let mut shares: Vec<(&AppView, Share)> =
-        inventory.apps.iter().map(|app| (app, share(app, inventory, volumes, stored, machine))).collect();
+        inventory.apps.iter().map(|app| (app, share(app, inventory, volumes, counted))).collect();
     shares.sort_by(|(one, a), (other, b)| b.sum().cmp(&a.sum()).then(one.record.name.cmp(&other.record.name)));
     let lines = shares.iter().take(LARGEST).map(|(app, share)| format!("{}: {share}", app.record.name));
     let more = shares.len().saturating_sub(LARGEST);
@@ -70,20 +118,24 @@ pub(super) fn of_apps(
         Some(left) => format!("{left} are left where the engine keeps its data; {apps}"),
         None => apps,
     };
+    graded(what, usage).detail(details)
+}
+
+/// It is a problem once the disk is nearly full.
+fn graded(what: String, usage: Option<HostUsage>) -> Finding {
     let why = "a full disk stops deploys, logs and databases";
     let full = usage.is_some_and(|usage| usage.disk as f64 / usage.disk_total as f64 > DISK_FULL);
-    let found = match full {
+    match full {
         true => Finding::problem(Kind::Disk, "disk", what, why)
             .mend("docker system df -v")
             .mend("docker image prune")
             .mend("once set APP --keep-images 1 --keep-containers 0, then deploy it"),
         false => Finding::remark(Kind::Disk, "disk", what, why),
-    };
-    found.detail(details)
+    }
 }
 
 /// Volumes that containers of earlier releases had and nothing uses now: data that nobody else would find again.
-pub(super) fn kept(inventory: &Inventory, machine: Option<&Machine>) -> Vec<Finding> {
+pub(super) fn kept(inventory: &Inventory, sizes: Option<&BTreeMap<String, u64>>) -> Vec<Finding> {
     let mut found = Vec::new();
     for app in &inventory.apps {
         let (record, name) = (&app.record, &app.record.name);
@@ -96,9 +148,9 @@ pub(super) fn kept(inventory: &Inventory, machine: Option<&Machine>) -> Vec<Find
             })
         };
         for volume in record.owned_volumes.iter().filter(|volume| !in_use(&volume.name)) {
-            let size = machine.and_then(|m| m.volumes.get(&volume.name));
+            let size = sizes.and_then(|sizes| sizes.get(&volume.name));
             // Where sizes are known, one that is not listed is gone.
-            let size = match (machine, size) {
+            let size = match (sizes, size) {
                 (Some(_), None) => continue,
                 (_, Some(bytes)) => format!(", {}", ByteSize(*bytes).about()),
                 (None, None) => String::new(),
@@ -114,13 +166,8 @@ pub(super) fn kept(inventory: &Inventory, machine: Option<&Machine>) -> Vec<Find
     found
 }
 
-fn share(
-    app: &AppView,
-    inventory: &Inventory,
-    volumes: &[Volume],
-    stored: Option<&Stored>,
-    machine: Option<&Machine>,
-) -> Share {
+fn share(app: &AppView, inventory: &Inventory, volumes: &[Volume], counted: Counted<'_>) -> Share {
+    let Counted { stored, sizes, machine } = counted;
     let id = Some(&app.record.id);
     let containers: Vec<_> =
         inventory.containers.iter().filter(|c| c.identity.as_ref().is_some_and(|i| i.id.as_ref() == id)).collect();
@@ -135,7 +182,7 @@ fn share(
             .filter(|m| containers.is_empty() || containers.iter().any(|c| m.logs.contains_key(&c.id)))
             .map(|m| containers.iter().filter_map(|c| m.logs.get(&c.id)).sum()),
         // One volume that could not be counted makes the sum a guess.
-        data: machine.and_then(|m| data.iter().map(|volume| m.volumes.get(*volume).copied()).sum()),
+        data: sizes.and_then(|sizes| data.iter().map(|volume| sizes.get(*volume).copied()).sum()),
     }
 }
 
@@ -162,11 +209,9 @@ fn all_images(inventory: &Inventory, stored: Option<&Stored>) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::super::tests::container;
     use super::*;
-    use crate::app::engine::{Container, HostUsage, Identity, Role};
+    use crate::app::engine::{Container, Identity, Role};
     use crate::app::finding::Severity;
 
     fn identity(app: &AppView, role: Role) -> Option<Identity> {
@@ -175,10 +220,11 @@ mod tests {
     }
 
     /// Two apps with a container, a volume and an image each; the first one's are larger.
-    fn scene() -> (Inventory, Vec<Volume>, Stored, Machine) {
+    fn scene() -> (Inventory, Vec<Volume>, Stored, Machine, BTreeMap<String, u64>) {
         let apps = ["shop", "blog"].map(|name| crate::app::reconcile::tests::view(name, &["x.test"]));
         let (mut containers, mut volumes, mut stored, mut machine) =
             (Vec::new(), Vec::new(), Stored::default(), Machine::default());
+        let mut sizes = BTreeMap::new();
         for (n, app) in apps.iter().enumerate() {
             let (name, size) = (app.record.name.to_string(), if n == 0 { 3 << 30 } else { 1 << 20 });
             containers.push(Container { identity: identity(app, Role::Web), ..container(&name, &[]) });
@@ -189,17 +235,21 @@ mod tests {
                 stored.images.insert(image.to_owned(), 5 << 20);
             }
             stored.containers.insert(format!("id-{name}"), 1 << 10);
-            machine.volumes.insert(name.clone(), size);
+            sizes.insert(name.clone(), size);
             machine.logs.insert(format!("id-{name}"), 2 << 20);
         }
         let inventory = Inventory { apps: apps.into(), snapshot: None, proxy: None, strays: Vec::new(), containers };
-        (inventory, volumes, stored, machine)
+        (inventory, volumes, stored, machine, sizes)
+    }
+
+    fn counted<'a>(stored: &'a Stored, machine: &'a Machine, sizes: &'a BTreeMap<String, u64>) -> Counted<'a> {
+        Counted { stored: Some(stored), sizes: Some(sizes), machine: Some(machine) }
     }
 
     #[test]
     fn each_app_is_told_with_its_images_data_and_logs_the_largest_first() {
-        let (inventory, volumes, stored, machine) = scene();
-        let found = of_apps(&inventory, &volumes, Some(&stored), Some(&machine));
+        let (inventory, volumes, stored, machine, sizes) = scene();
+        let found = of_apps(&inventory, &volumes, counted(&stored, &machine, &sizes));
         assert_eq!(found.severity, Severity::Remark);
         assert_eq!(
             found.details,
@@ -212,7 +262,7 @@ mod tests {
 
     #[test]
     fn what_was_taken_over_counts_as_its_data() {
-        let (mut inventory, volumes, stored, mut machine) = scene();
+        let (mut inventory, volumes, stored, machine, mut sizes) = scene();
         let record = &mut inventory.apps[1].record;
         let serving = record.serving;
         let release = record.releases.iter_mut().find(|r| Some(r.number) == serving).unwrap();
@@ -220,30 +270,30 @@ mod tests {
         let (name, path) = ("ab".repeat(32), "/data".to_owned());
         let owned = crate::app::volumes::OwnedVolume { name: name.clone(), path, release: serving.unwrap() };
         record.owned_volumes.push(owned);
-        machine.volumes.extend([("pages".to_owned(), 2 << 20), (name, 4 << 20)]);
-        let found = of_apps(&inventory, &volumes, Some(&stored), Some(&machine));
+        sizes.extend([("pages".to_owned(), 2 << 20), (name, 4 << 20)]);
+        let found = of_apps(&inventory, &volumes, counted(&stored, &machine, &sizes));
         assert!(found.details[1].contains("data 7 MiB"), "{found:?}");
     }
 
     #[test]
     fn a_full_disk_is_a_problem_and_still_says_who_fills_it() {
-        let (inventory, volumes, stored, mut machine) = scene();
+        let (inventory, volumes, stored, mut machine, sizes) = scene();
         for (disk, severity) in [(95, Severity::Problem), (50, Severity::Remark)] {
             machine.usage = Some(HostUsage { cpu: 0.0, memory: 1, memory_total: 2, disk, disk_total: 100 });
-            let found = of_apps(&inventory, &volumes, Some(&stored), Some(&machine));
+            let found = of_apps(&inventory, &volumes, counted(&stored, &machine, &sizes));
             assert_eq!((found.severity, found.details.len()), (severity, 2), "{found:?}");
         }
     }
 
     #[test]
     fn what_could_not_be_counted_is_not_told_as_nothing() {
-        let (inventory, volumes, stored, mut machine) = scene();
-        machine.volumes.remove("shop");
+        let (inventory, volumes, stored, mut machine, mut sizes) = scene();
+        sizes.remove("shop");
         machine.logs.clear();
-        let found = of_apps(&inventory, &volumes, Some(&stored), Some(&machine));
+        let found = of_apps(&inventory, &volumes, counted(&stored, &machine, &sizes));
         let shop = found.details.iter().find(|line| line.starts_with("shop")).unwrap();
         assert!(shop.contains("data not counted") && shop.contains("logs not counted"), "{shop}");
-        let found = of_apps(&inventory, &volumes, None, None);
+        let found = of_apps(&inventory, &volumes, Counted::default());
         assert!(found.what.contains("could not be counted"), "{found:?}");
         assert!(found.details[0].contains("images not counted, data not counted"), "{found:?}");
     }

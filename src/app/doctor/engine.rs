@@ -63,10 +63,10 @@ pub(super) fn of_engine(info: &EngineInfo, now: Timestamp) -> Vec<Finding> {
 }
 
 /// Whether there is a proxy, and of which version.
-pub(super) fn of_proxy(inventory: &Inventory, there: bool) -> Option<Finding> {
+pub(super) fn of_proxy(inventory: &Inventory) -> Option<Finding> {
     const OURS: &str = env!("CARGO_PKG_VERSION");
     let version = inventory.snapshot.as_ref().map(|s| s.info.version.as_str());
-    match (there, version) {
+    match (inventory.proxy.is_some(), version) {
         (false, _) if !inventory.strays.is_empty() => {
             let why = "visitors reach nothing";
             let found = Finding::problem(Kind::Proxy, "proxy", "there are apps, and no proxy that leads to them", why);

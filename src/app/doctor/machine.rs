@@ -23,8 +23,6 @@ pub struct Machine {
     pub sockets: Vec<Socket>,
     /// Bytes of the engine's log files, by container id.
     pub logs: BTreeMap<String, u64>,
-    /// Bytes in the engine's volumes, by name; those that were too large to count are not in it.
-    pub volumes: BTreeMap<String, u64>,
     /// Memory and disk.
     pub usage: Option<HostUsage>,
     /// Whether a service keeps the clock right, as the system tells.

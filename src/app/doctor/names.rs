@@ -2,6 +2,9 @@
 
 use std::net::IpAddr;
 
+use async_trait::async_trait;
+
+use crate::app::engine::EngineInfo;
 use crate::app::finding::{Finding, Kind};
 use crate::app::host::Hostname;
 use crate::app::inventory::Inventory;
@@ -15,6 +18,13 @@ pub struct Lookup {
     pub found: Result<Vec<IpAddr>, String>,
     /// Whether one of them is the machine's; `None`: the machine's addresses are not known here.
     pub here: Option<bool>,
+}
+
+/// Whoever can find out what hostnames lead to.
+#[async_trait]
+pub trait Resolver: Send + Sync {
+    /// Looks them up; `info` says which machine they should lead to.
+    async fn look_up(&self, hosts: Vec<Hostname>, info: &EngineInfo) -> Vec<Lookup>;
 }
 
 /// What is to be said of look-ups. `machine` is the name of the one the engine runs on.

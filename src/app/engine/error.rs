@@ -79,6 +79,12 @@ pub enum EngineError {
         #[source]
         source: BoxError,
     },
+    /// It does this once at a time, and is at it already.
+    #[error("the engine is at it already: {message}")]
+    Busy {
+        /// The engine's words.
+        message: String,
+    },
     /// The registry turned the credentials down, or wants some.
     #[error("the registry refused access to {image}")]
     Unauthorised {

@@ -13,6 +13,7 @@ mod confirm;
 mod env_file;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
+mod looking;
 mod mistakes;
 mod objects;
 mod output;

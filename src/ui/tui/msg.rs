@@ -11,7 +11,9 @@ use crate::app::engine::{Container, ContainerDetail, EngineInfo, HostUsage, LogL
 use crate::app::event::Envelope;
 use crate::app::proxy::{Activity, ProbeAnswer, Snapshot};
 use crate::app::traffic::TrafficReport;
-use crate::app::{AppId, AppName, Caller, Hostname, Job, OpId, Problem, ProxyPorts, Release, Upstream, UrlPath};
+use crate::app::{
+    AppId, AppName, Caller, Finding, Hostname, Job, OpId, Problem, ProxyPorts, Release, Upstream, UrlPath,
+};
 
 use super::keymap::Cmd;
 use super::model::{Examined, RowKey, Tab};
@@ -63,6 +65,8 @@ pub(crate) enum Msg {
     History(AppName, Result<Vec<Release>, Problem>),
     /// A lock was taken or lifted, in words; or why not.
     Locked(Result<String, Problem>),
+    /// The examination of the host, which goes on, has found something.
+    Found(Box<Finding>),
     /// The host was examined, or could not be.
     Examined(Result<Box<Examined>, Problem>),
     /// Something in the background went wrong.

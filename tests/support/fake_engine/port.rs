@@ -504,6 +504,10 @@ impl Engine for FakeEngine {
         None
     }
 
+    async fn volume_sizes(&self) -> Option<BTreeMap<String, u64>> {
+        None
+    }
+
     async fn host_usage(&self) -> Option<HostUsage> {
         Some(HostUsage { cpu: 0.5, memory: 2 << 30, memory_total: 8 << 30, disk: 10 << 30, disk_total: 100 << 30 })
     }

@@ -155,13 +155,17 @@ pub(crate) const DOCTOR_EXAMPLES: &str = "\
 Examples:
   once doctor                what is wrong, why it matters, which command mends it
   once doctor --fix          mends what needs nobody's judgement; never stops what serves, never removes data
-  once doctor --json         one finding a line";
+  once doctor --no-disk      without counting what is on the disk, which a busy engine needs minutes for
+  once doctor --json         one finding a line, as each is found";
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct DoctorArgs {
     /// Mend what needs nobody's judgement
     #[arg(long)]
     pub(crate) fix: bool,
+    /// Do not count what images, containers and volumes take on the disk: a busy engine needs minutes for it
+    #[arg(long)]
+    pub(crate) no_disk: bool,
     #[command(flatten)]
     pub(crate) wait: WaitArgs,
 }

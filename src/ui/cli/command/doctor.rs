@@ -1,13 +1,16 @@
-//! `doctor`: what is wrong on this host, why it matters, which command mends it. Exits 10 when something is; without an
-//! engine, as every command then.
+//! `doctor`: what is wrong on this host, why it matters, which command mends it. Each finding is printed when it is known.
+//! Exits 10 when something is wrong; without an engine, as every command then.
+
+use tokio::sync::mpsc;
 
 use crate::app::event::Outcome;
-use crate::app::{Finding, Fix, Problem, Severity, without_engine};
+use crate::app::{Finding, Fix, Kind, Looks, Problem, Seen, Severity, without_engine};
 use crate::ui::cli::args::DoctorArgs;
 use crate::ui::cli::change;
-use crate::ui::cli::output::{BAD, GOOD, STRONG, styled};
+use crate::ui::cli::looking::Looking;
+use crate::ui::cli::output::{BAD, GOOD, Output, STRONG, styled};
 use crate::ui::cli::session::Session;
-use crate::ui::examination::findings;
+use crate::ui::examination::of_host;
 use crate::ui::{sanitize, words};
 
 use super::{Answer, FINDINGS};
@@ -16,29 +19,67 @@ use super::{Answer, FINDINGS};
 const ROUNDS: usize = 3;
 
 pub(crate) async fn doctor(session: &mut Session<'_>, args: &DoctorArgs) -> Answer {
-    let mut findings = match find(session).await {
-        Ok(findings) => findings,
-        Err(problem) => {
-            let Some(found) = without_engine(&problem) else { return Err(problem) };
-            tell(session, &[found]);
-            return Ok(problem.outcome.exit_code());
-        }
+    let mut findings = Vec::new();
+    let looked = if args.fix {
+        mend(session, args, &mut findings).await
+    } else {
+        look(session, args, &mut findings, print).await
     };
-    if args.fix {
-        for _ in 0..ROUNDS {
-            if !fix(session, &findings, args.wait.wait).await? {
-                break;
-            }
-            findings = find(session).await?;
-        }
+    if let Err(problem) = looked {
+        let Some(found) = without_engine(&problem).filter(|_| findings.is_empty()) else { return Err(problem) };
+        print(session.out, &found);
+        sum_up(session.out, &[found]);
+        return Ok(problem.outcome.exit_code());
     }
-    tell(session, &findings);
+    sum_up(session.out, &findings);
     let wrong = findings.iter().any(|f| f.severity == Severity::Problem);
     Ok(if wrong { FINDINGS } else { 0 })
 }
 
-async fn find(session: &Session<'_>) -> Result<Vec<Finding>, Problem> {
-    findings(&session.installation().await?).await
+/// Looks, mends, and looks again; what is left is printed, those that are wrong first.
+async fn mend(session: &mut Session<'_>, args: &DoctorArgs, findings: &mut Vec<Finding>) -> Result<(), Problem> {
+    look(session, args, findings, |_, _| {}).await?;
+    for _ in 0..ROUNDS {
+        if !fix(session, findings, args.wait.wait).await? {
+            break;
+        }
+        findings.clear();
+        look(session, args, findings, |_, _| {}).await?;
+    }
+    findings.sort_by(Finding::worst_first);
+    findings.iter().for_each(|finding| print(session.out, finding));
+    Ok(())
+}
+
+/// Examines the host. Every finding is told when it is known, and is in `findings` also when the examination fails.
+async fn look(
+    session: &mut Session<'_>,
+    args: &DoctorArgs,
+    findings: &mut Vec<Finding>,
+    tell: impl Fn(&mut Output, &Finding),
+) -> Result<(), Problem> {
+    let looks = Looks { disk: !args.no_disk, ..Looks::default() };
+    let at = session.installation().await?;
+    let (tx, mut rx) = mpsc::unbounded_channel();
+    let examined = async move {
+        // When this is gone, so is the last sender, and nothing more is waited for.
+        let report = move |seen| drop(tx.send(seen));
+        of_host(&at, looks, &report).await
+    };
+    let mut looking = Looking::new(session.out);
+    let heard = async {
+        while let Some(seen) = rx.recv().await {
+            match seen {
+                Seen::Begun(what) => looking.begun(what),
+                Seen::Ended(what) => looking.ended(&what),
+                Seen::Found(finding) => {
+                    looking.above(|| tell(session.out, &finding));
+                    findings.push(*finding);
+                }
+            }
+        }
+    };
+    tokio::join!(examined, heard).0
 }
 
 /// Mends what needs nobody's judgement, each through the app's own lock. Whether anything was tried.
@@ -58,33 +99,39 @@ async fn fix(session: &mut Session<'_>, findings: &[Finding], wait: u64) -> Resu
     Ok(tried)
 }
 
-fn tell(session: &mut Session<'_>, findings: &[Finding]) {
-    if session.out.is_json() {
-        for finding in findings {
-            session.out.object(finding);
-        }
-        return;
+fn print(out: &mut Output, finding: &Finding) {
+    if out.is_json() {
+        return out.object(finding);
     }
-    for finding in findings {
-        let mark = match finding.severity {
-            Severity::Problem => styled(BAD, "✕"),
-            Severity::Remark => "·".to_owned(),
-        };
-        let kind = styled(STRONG, &finding.kind.to_string());
-        session.out.data(&format!("{mark} {kind}: {}", sanitize::line(&finding.what)));
-        for line in &finding.details {
-            session.out.data(&format!("    {}", sanitize::line(line)));
-        }
-        session.out.data(&format!("    why: {}", sanitize::line(&finding.why)));
-        for command in &finding.mend {
-            session.out.data(&format!("    try: {}", sanitize::line(command)));
-        }
+    let mark = match finding.severity {
+        Severity::Problem => styled(BAD, "✕"),
+        Severity::Remark => "·".to_owned(),
+    };
+    let kind = styled(STRONG, &finding.kind.to_string());
+    out.data(&format!("{mark} {kind}: {}", sanitize::line(&finding.what)));
+    for line in &finding.details {
+        out.data(&format!("    {}", sanitize::line(line)));
     }
-    let problems = findings.iter().filter(|f| f.severity == Severity::Problem).count();
-    let fixable = findings.iter().filter(|f| f.fix.is_some()).count();
-    session.out.say(&match (problems, fixable) {
-        (0, _) => format!("{} all is well", styled(GOOD, "✓")),
-        (n, 0) => words::count(n, "problem", "problems"),
-        (n, _) => format!("{}; `once doctor --fix` mends {fixable}", words::count(n, "problem", "problems")),
-    });
+    out.data(&format!("    why: {}", sanitize::line(&finding.why)));
+    for command in &finding.mend {
+        out.data(&format!("    try: {}", sanitize::line(command)));
+    }
+}
+
+fn sum_up(out: &mut Output, findings: &[Finding]) {
+    let count = |is: fn(&Finding) -> bool| findings.iter().filter(|f| is(f)).count();
+    let problems = count(|f| f.severity == Severity::Problem);
+    let fixable = count(|f| f.fix.is_some());
+    let unseen = count(|f| f.severity == Severity::Remark && f.kind == Kind::Unseen);
+    let sum = match (problems, fixable, unseen) {
+        (0, _, 0) => format!("{} all is well", styled(GOOD, "✓")),
+        (0, _, n) => format!(
+            "{} nothing is wrong in what was looked at; {}",
+            styled(GOOD, "✓"),
+            words::count(n, "thing was not", "things were not")
+        ),
+        (n, 0, _) => words::count(n, "problem", "problems"),
+        (n, _, _) => format!("{}; `once doctor --fix` mends {fixable}", words::count(n, "problem", "problems")),
+    };
+    out.say(&sum);
 }

@@ -19,6 +19,8 @@ pub(crate) struct Examined {
 pub(crate) struct HostView {
     /// The last examination that was finished, and when. `None`: nothing is known yet, which is not the same as clean.
     pub seen: Option<(Timestamp, Examined)>,
+    /// What the examination under way has found so far, what is wrong first. It is shown where none was finished yet.
+    pub coming: Vec<Finding>,
     /// Why the last one was not finished; what is shown is of the one before.
     pub failed: Option<Problem>,
     /// When one was asked for or answered last: a slow one is not followed by the next at once.
@@ -52,9 +54,15 @@ pub(crate) enum Progress {
 }
 
 impl HostView {
-    /// All findings as of the last examination.
+    /// All findings as of the last examination; where none was finished yet, what is known so far.
     pub(crate) fn findings(&self) -> &[Finding] {
-        self.seen.as_ref().map_or(&[], |(_, examined)| &examined.findings)
+        self.seen.as_ref().map_or(&self.coming, |(_, examined)| &examined.findings)
+    }
+
+    /// Takes in what the examination under way has found.
+    pub(crate) fn found(&mut self, finding: Finding) {
+        let at = self.coming.partition_point(|known| known.worst_first(&finding).is_lt());
+        self.coming.insert(at, finding);
     }
 
     /// The marked one.
@@ -91,6 +99,7 @@ impl HostView {
         self.last = Some(at);
         match answer {
             Ok(examined) => {
+                self.coming.clear();
                 let found = |m: &Mending| examined.findings.iter().any(|f| f.fix.as_ref() == Some(&m.fix));
                 self.mending.retain(|m| !matches!(m.progress, Progress::Ended(..)) || found(m));
                 self.at = self.at.min(examined.findings.len().saturating_sub(1));
@@ -122,6 +131,20 @@ mod tests {
         let fix = ghost("shop").fix.unwrap();
         host.mending.push(Mending { fix, progress: Progress::Waiting });
         assert_eq!(host.fixes().count(), 1);
+    }
+
+    #[test]
+    fn what_is_found_first_is_shown_first_and_stays_when_the_look_fails() {
+        let mut host = HostView { looking: true, ..HostView::default() };
+        host.found(Finding::remark(Kind::Log, "x", "y", "z"));
+        host.found(ghost("shop"));
+        assert_eq!((host.counts(), host.findings()[0].kind), ((1, 1), Kind::Ghost));
+        host.take(Timestamp::UNIX_EPOCH, Err(Problem::rejected("x", "no answer")));
+        assert_eq!(host.counts(), (1, 1));
+        let all = Examined { findings: vec![ghost("shop")], processes: None };
+        host.take(Timestamp::UNIX_EPOCH, Ok(all));
+        host.found(ghost("books"));
+        assert_eq!(host.counts(), (1, 0), "the next look is shown when it is finished");
     }
 
     #[test]

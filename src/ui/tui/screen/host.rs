@@ -172,7 +172,9 @@ fn findings(c: &mut Canvas<'_>, area: Rect) {
     let room = area.width.saturating_sub(columns(&looked) as u16 + 1);
     let (role, sum) = match (&host.seen, problems, remarks) {
         (None, ..) if host.failed.is_some() => (Role::Warn, "It is not known what is wrong".into()),
-        (None, ..) => (Role::Muted, "Not examined yet".to_owned()),
+        (None, 0, 0) => (Role::Muted, "Not examined yet".to_owned()),
+        (None, 0, n) => (Role::Muted, format!("{} so far", format::many(n as u64, "remark"))),
+        (None, n, _) => (Role::Fail, format!("{} so far", format::many(n as u64, "problem"))),
         (Some(_), 0, 0) => (Role::Ok, format!("{} all is well", c.glyphs().done)),
         (Some(_), 0, n) => (Role::Ok, format!("{} all is well, {}", c.glyphs().done, format::many(n as u64, "remark"))),
         (Some(_), n, 0) => (Role::Fail, format::many(n as u64, "problem")),

@@ -104,7 +104,7 @@ impl Tasks {
                 let (tx, at) = (self.tx.clone(), self.at.clone());
                 self.replace(Key::Examine, async move {
                     let Some(at) = current(at).await else { return };
-                    let _ = tx.send(Msg::Examined(examine::examine(&at).await.map(Box::new))).await;
+                    let _ = tx.send(Msg::Examined(examine::examine(&at, &tx).await.map(Box::new))).await;
                 });
             }
             Effect::Activity(app) => {

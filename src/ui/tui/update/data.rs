@@ -84,6 +84,7 @@ pub(super) fn take(m: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::History(app, releases) => m.settled.history = Some((app, releases)),
         Msg::Locked(Ok(text)) => notice(m, text),
         Msg::Locked(Err(problem)) => report(m, problem),
+        Msg::Found(finding) => m.host_view.found(*finding),
         Msg::Examined(answer) => m.host_view.take(m.now, answer.map(|examined| *examined)),
         Msg::Activity(entries) => m.activity = Some(entries),
         Msg::Problem(problem) => report(m, problem),

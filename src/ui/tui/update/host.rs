@@ -37,6 +37,7 @@ pub(super) fn look(m: &mut Model) -> Option<Effect> {
 fn again(m: &mut Model) -> Effect {
     m.host_view.last = Some(m.now);
     m.host_view.looking = true;
+    m.host_view.coming.clear();
     Effect::Examine
 }
 
