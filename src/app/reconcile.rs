@@ -9,6 +9,7 @@ use super::naming::names;
 use super::settings_label;
 use super::shape::has_data;
 use super::standing::{AppState, Reason};
+use super::takeover::proxy_of_tool;
 
 /// From so many containers without a record on, it is the record that is missing, not the containers that are too many.
 const MASS: usize = 3;
@@ -272,6 +273,15 @@ fn values_in_labels(sight: Sight<'_>) -> Vec<Finding> {
 fn foreign(sight: Sight<'_>) -> Vec<Finding> {
     let adopted = |c: &Container| sight.inventory.apps.iter().any(|a| a.record.has_adopted(&c.name));
     let others = sight.containers.iter().filter(|c| c.identity.is_none() && c.running && !adopted(c));
+            let found = |what| Finding::remark(Kind::Foreign, &c.name, what, "it is not ours, and is left alone");
+            if let Some(tool) = proxy_of_tool(c) {
+                let what = format!("the container {} is the proxy of {tool}, and leads to its apps", c.name);
+                return Some(
+                    found(what)
+                        .mend("once adopt --all --dry-run, to see what would come of taking its apps over")
+                        .mend(format!("once proxy takeover {} --dry-run, once they are taken over", c.name)),
+                );
+            }
     others
         .filter_map(|c| {
             let tool = FOREIGN_LABELS.iter().find(|(label, _)| c.labels.contains_key(*label)).map(|(_, tool)| *tool);
@@ -281,7 +291,8 @@ fn foreign(sight: Sight<'_>) -> Vec<Finding> {
                 (None, true) => format!("the container {} holds a web port of this host", c.name),
                 (None, false) => return None,
             };
-            Some(Finding::remark(Kind::Foreign, &c.name, what, "it is not ours, and is left alone"))
+            let command = format!("once adopt {} --dry-run, to see what would come of taking it over", c.name);
+            Some(found(what).mend(command))
         })
         .collect()
 }

@@ -4,7 +4,7 @@
 //! The container is taken over as it runs: its record names it as release 1, and the next deploy swaps it for one of our
 //! own. So nothing is started, stopped or run twice on the same data. Pure.
 
-use super::engine::{Image, Origin, Volume};
+use super::engine::{Container, Image, Origin, Volume};
 use super::host::Hostname;
 use super::image::ImageRef;
 use super::job::AdoptWish;
@@ -25,6 +25,18 @@ pub use adoptable::{Adoptable, adoptable};
 pub(crate) const ONCE_DATA: &str = "/storage";
 
 /// Everything that is known of a container.
+/// The tool whose proxy a container of others is; `None`: it is not known as a proxy. Whoever stops it stops what serves
+/// that tool's apps.
+pub(crate) fn proxy_of_tool(container: &Container) -> Option<&'static str> {
+    if container.identity.is_some() {
+        return None;
+    }
+    if once_label::is_proxy(&container.labels) {
+        return Some("ONCE");
+    }
+    (kamal::is_proxy(container) || kamal::is_proxy_image(&container.image)).then_some("Kamal")
+}
+
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sighting<'a> {
     pub(crate) namespace: &'a Namespace,

@@ -19,6 +19,15 @@ pub(crate) fn is_proxy(container: &Container) -> bool {
     container.identity.is_none() && container.name == PROXY
 }
 
+/// Whether an image is that of Kamal's proxy, which ONCE uses too.
+pub(super) fn is_proxy_image(image: &str) -> bool {
+    let name = image.rsplit('/').next().unwrap_or_default();
+    name.split(['@', ':']).next() == Some(PROXY)
+}
+
+/// Variables that Kamal makes of its own settings.
+const IMPLIED: [&str; 4] = ["KAMAL_CONTAINER_NAME", "KAMAL_VERSION", "KAMAL_HOST", "KAMAL_DESTINATION"];
+
 /// The role that gets requests where nothing else is said.
 const WEB: &str = "web";
 

@@ -86,6 +86,11 @@ pub(super) fn is_app(labels: &BTreeMap<String, String>) -> bool {
     label.is_some_and(|label| !label.name.is_empty())
 }
 
+/// Whether a container is ONCE's and none of its apps: its proxy.
+pub(super) fn is_proxy(labels: &BTreeMap<String, String>) -> bool {
+    labels.contains_key(LABEL) && !is_app(labels)
+}
+
 /// What ONCE says of a container of its own; `None`: it is not ONCE's.
 pub(super) fn made(seen: Sighting<'_>) -> Result<Option<Made>, Problem> {
     let Some(text) = seen.origin.labels.get(LABEL) else { return Ok(None) };
