@@ -22,7 +22,26 @@ impl From<EngineError> for Problem {
                 .hint("another engine is named by `--on ssh://user@host`, DOCKER_HOST or a Docker context"),
             EngineError::NoPermission { .. } => problem("engine-permission")
                 .hint("run it with sudo, or add this user to the group `docker` and log in again"),
-            EngineError::Unreachable { .. } => problem("engine-unreachable").hint("`once setup` says what is missing"),
+            EngineError::Unreachable { address, .. } => match address.strip_prefix("ssh://") {
+                Some(host) => problem("engine-unreachable").hint(format!(
+                    "`ssh ssh://{host} docker version` shows whether the machine and its engine can be reached"
+                )),
+                None => problem("engine-unreachable")
+                    .hint("`systemctl status docker` shows whether it runs; `once setup` starts it where it does not"),
+            },
+            EngineError::HostKey { address, .. } => {
+                let host = address.strip_prefix("ssh://").unwrap_or(address);
+                let name = host.rsplit_once('@').map_or(host, |(_, name)| name);
+                let name = match name.rsplit_once(':') {
+                    Some((name, port)) => format!("'[{name}]:{port}'"),
+                    None => name.to_owned(),
+                };
+                Self { retryable: false, ..problem("engine-host-key") }
+                    .hint(format!(
+                        "`ssh ssh://{host}` shows its fingerprint and asks once; compare it with the machine's own"
+                    ))
+                    .hint(format!("if the machine was installed anew: `ssh-keygen -R {name}`, then the same"))
+            }
             EngineError::TimedOut { .. } => {
                 problem("engine-timeout").hint("is the host under heavy load, or its disk full?")
             }
@@ -61,6 +80,9 @@ impl From<EngineError> for Problem {
             EngineError::Unsupported { .. } => Self { retryable: false, ..problem("unsupported") },
             EngineError::Absent { .. } => problem("engine-absent-object")
                 .hint("somebody removed it meanwhile; the same command again looks at what there is now"),
+            EngineError::Busy { .. } => {
+                problem("engine-busy").hint("it goes on although whoever asked has left; try again in a few minutes")
+            }
             EngineError::Conflict { .. } => problem("engine-conflict")
                 .hint("`docker ps -a` shows what has the name or uses the thing; then run the command again"),
             EngineError::Failed { .. } => problem("engine-failed")
@@ -80,9 +102,6 @@ impl From<ProxyError> for Problem {
             ProxyError::Locked { holder } => {
                 let how = if holder.op.is_some() { "being changed" } else { "locked" };
                 let why = holder.message.as_ref().map(|m| format!(": {m}")).unwrap_or_default();
-            EngineError::Busy { .. } => {
-                problem("engine-busy").hint("it goes on although whoever asked has left; try again in a few minutes")
-            }
                 let message = format!("{} is {how} by {} on {}{why}", holder.app, holder.by.user, holder.by.host);
                 let mut problem = Self::new(Outcome::Locked, "locked", message);
                 problem.causes.push(format!("`{}` since {}", holder.by.command, holder.since));

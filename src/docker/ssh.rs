@@ -39,12 +39,21 @@ impl Words {
     pub fn explain(&self, error: EngineError) -> EngineError {
         let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match error {
+            EngineError::Unreachable { address, .. } if distrusts(&lines) => {
+                EngineError::HostKey { address, source: lines.join("\n").into() }
+            }
             EngineError::Unreachable { address, .. } if !lines.is_empty() => {
                 EngineError::Unreachable { address, source: lines.join("; ").into() }
             }
             other => other,
         }
     }
+}
+
+/// Whether ssh ended because it does not know, or no longer knows, the machine's key: it ends with this sentence, and
+/// with 255 as for everything else.
+fn distrusts(lines: &[String]) -> bool {
+    lines.iter().any(|line| line.trim_end().ends_with("Host key verification failed."))
 }
 
 pub(super) fn connect(
@@ -163,5 +172,33 @@ impl AsyncWrite for Pipe {
 impl Connection for Pipe {
     fn connected(&self) -> Connected {
         Connected::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_not_trusted_is_told_from_a_machine_that_cannot_be_reached() {
+        let said = |lines: &[&str]| {
+            let words = Words::default();
+            lines.iter().for_each(|line| words.add((*line).to_owned()));
+            words.explain(EngineError::Unreachable { address: "ssh://web-1".into(), source: "closed".into() })
+        };
+        let changed =
+            ["@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @", "Host key verification failed.\r"];
+        for lines in [&changed[..], &["Host key verification failed."]] {
+            assert!(
+                matches!(said(lines), EngineError::HostKey { address, .. } if address == "ssh://web-1"),
+                "{lines:?}"
+            );
+        }
+        let refused = ["ssh: connect to host web-1 port 22: Connection refused"];
+        assert!(matches!(said(&refused), EngineError::Unreachable { .. }));
+        assert!(matches!(said(&[]), EngineError::Unreachable { .. }));
+        let problem = crate::app::Problem::from(said(&changed));
+        assert!(!problem.retryable && problem.hints.iter().any(|h| h.contains("ssh-keygen -R web-1")), "{problem:?}");
+        assert!(!problem.hints.iter().any(|hint| hint.contains("once setup")), "{problem:?}");
     }
 }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 const MAX_CHARS: usize = 4096;
 
 /// One line of untrusted text, safe to print: control characters, escape sequences, characters that reorder or hide
-/// text are written out (`\u{1b}`); a tab becomes a space; a line longer than 4096 characters is cut.
+/// text are written out (`\u{1b}`); a tab or the end of a line becomes a space; a line longer than 4096 characters is cut.
 #[must_use]
 pub fn line(text: &str) -> Cow<'_, str> {
     if text.len() <= MAX_CHARS && text.chars().all(is_plain) {
@@ -19,7 +19,7 @@ pub fn line(text: &str) -> Cow<'_, str> {
             break;
         }
         match c {
-            '\t' => safe.push(' '),
+            '\t' | '\n' => safe.push(' '),
             c if is_plain(c) => safe.push(c),
             c => safe.extend(c.escape_unicode()),
         }
@@ -59,7 +59,7 @@ mod tests {
             ("ok\rerror", r"ok\u{d}error"),
             ("a\x08b\x7f", r"a\u{8}b\u{7f}"),
             ("nul\0", r"nul\u{0}"),
-            ("two\nlines", r"two\u{a}lines"),
+            ("two\nlines", "two lines"),
             ("user\u{202e}nimda", r"user\u{202e}nimda"),
             ("a\u{2066}b\u{2069}", r"a\u{2066}b\u{2069}"),
             ("pay\u{200b}pal", r"pay\u{200b}pal"),

@@ -29,9 +29,8 @@ const DATABASES: [(u16, &str); 7] = [
 pub fn without_engine(problem: &Problem) -> Option<Finding> {
     let (kind, why) = match problem.code.as_str() {
         "engine-permission" => (Kind::Permissions, "who may not use the engine sees no app here, and changes none"),
-        "engine-absent" | "engine-unreachable" | "engine-timeout" | "engine-too-old" | "engine-address" => {
-            (Kind::Engine, "without an engine no app can be seen or changed")
-        }
+        "engine-absent" | "engine-unreachable" | "engine-host-key" | "engine-timeout" | "engine-too-old"
+        | "engine-address" => (Kind::Engine, "without an engine no app can be seen or changed"),
         _ => return None,
     };
     let found = Finding::problem(kind, "engine", &problem.message, why);

@@ -34,6 +34,15 @@ pub enum EngineError {
         #[source]
         source: BoxError,
     },
+    /// ssh does not trust the key that the machine shows.
+    #[error("ssh does not trust the host key of {address}")]
+    HostKey {
+        /// Where.
+        address: String,
+        /// What ssh says.
+        #[source]
+        source: BoxError,
+    },
     /// No answer, or no further piece of one, within the time.
     #[error("the engine did not {what} within {}", in_words(*.after))]
     TimedOut {
@@ -70,6 +79,12 @@ pub enum EngineError {
         /// The engine's words.
         message: String,
     },
+    /// It does this once at a time, and is at it already.
+    #[error("the engine is at it already: {message}")]
+    Busy {
+        /// The engine's words.
+        message: String,
+    },
     /// A published port is in use.
     #[error("port {port} of the host is in use by another program")]
     PortTaken {
@@ -78,12 +93,6 @@ pub enum EngineError {
         /// The cause.
         #[source]
         source: BoxError,
-    },
-    /// It does this once at a time, and is at it already.
-    #[error("the engine is at it already: {message}")]
-    Busy {
-        /// The engine's words.
-        message: String,
     },
     /// The registry turned the credentials down, or wants some.
     #[error("the registry refused access to {image}")]

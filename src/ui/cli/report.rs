@@ -1,5 +1,6 @@
 //! The one honest answer, for people and for scripts.
 
+use clap::builder::styling::Style;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
@@ -23,9 +24,9 @@ pub(crate) fn problem(out: &mut Output, problem: &Problem) {
 
 /// The three things, and the log of what failed.
 pub(crate) fn explain(out: &mut Output, problem: &Problem) {
-    out.tell(&format!("{} {}", styled(BAD, "error:"), sanitize::line(&problem.message)));
+    say(out, BAD, "error:", &problem.message);
     for cause in problem.causes.iter().filter(|c| **c != problem.message) {
-        out.tell(&format!("{} {}", styled(STRONG, "cause:"), sanitize::line(cause)));
+        say(out, STRONG, "cause:", cause);
     }
     if !problem.log.is_empty() {
         out.tell(&styled(FAINT, "the last lines it wrote:"));
@@ -35,7 +36,16 @@ pub(crate) fn explain(out: &mut Output, problem: &Problem) {
         }
     }
     for hint in &problem.hints {
-        out.tell(&format!("{} {}", styled(STRONG, "hint:"), sanitize::line(hint)));
+        say(out, STRONG, "hint:", hint);
+    }
+}
+
+/// A text of one line or several, as engines and ssh write them; those behind the first are indented.
+fn say(out: &mut Output, style: Style, label: &str, text: &str) {
+    let mut lines = text.lines().map(str::trim_end).filter(|line| !line.trim().is_empty());
+    out.tell(&format!("{} {}", styled(style, label), sanitize::line(lines.next().unwrap_or_default())));
+    for line in lines {
+        out.tell(&format!("{:width$} {}", "", sanitize::line(line), width = label.len()));
     }
 }
 

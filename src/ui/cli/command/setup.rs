@@ -29,11 +29,11 @@ pub(crate) async fn setup(session: &mut Session<'_>, args: &ConfirmArgs) -> Answ
     let elsewhere = session.global.on.is_some() || std::env::var_os("DOCKER_HOST").is_some_and(|h| !h.is_empty());
     let fixable = matches!(error, EngineError::NoSocket { .. } | EngineError::Unreachable { .. });
     if elsewhere || !fixable {
-        return Err(error.into());
+        return Err(explained(error, elsewhere));
     }
     if !has_dockerd() {
         if !is_debian() {
-            return Err(Problem::from(error)
+            return Err(explained(error, elsewhere)
                 .hint("this is no Debian or Ubuntu: install Docker as https://docs.docker.com/engine/install/ says"));
         }
         session.out.say("Docker is not installed.");
@@ -48,6 +48,20 @@ pub(crate) async fn setup(session: &mut Session<'_>, args: &ConfirmArgs) -> Answ
     }
     let info = wait(session).await?;
     well(session, &info, Outcome::Updated)
+}
+
+/// What else there is to do: `once setup` itself is what was tried.
+fn explained(error: EngineError, elsewhere: bool) -> Problem {
+    let mut problem = Problem::from(error);
+    problem.hints.retain(|hint| !hint.contains("`once setup`"));
+    if elsewhere {
+        return problem
+            .hint("the engine is named by `--on` or DOCKER_HOST, and only that machine itself can be set up: run `once setup` there");
+    }
+    match problem.hints.is_empty() {
+        true => problem.hint("the engine's own log says more: `journalctl -u docker`, or /var/log/docker.log"),
+        false => problem,
+    }
 }
 
 async fn engine(session: &Session<'_>) -> Result<EngineInfo, EngineError> {
@@ -96,7 +110,7 @@ async fn wait(session: &Session<'_>) -> Result<EngineInfo, Problem> {
     loop {
         match engine(session).await {
             Ok(info) => return Ok(info),
-            Err(error) if Instant::now() >= deadline => return Err(error.into()),
+            Err(error) if Instant::now() >= deadline => return Err(explained(error, false)),
             Err(_) => tokio::time::sleep(Duration::from_millis(250)).await,
         }
     }
@@ -127,4 +141,23 @@ async fn run(session: &mut Session<'_>, program: &str, args: &[&str]) -> Result<
     let mut problem = new(format!("`{text}` failed ({})", output.status));
     problem.log = said.lines().rev().take(10).map(str::to_owned).collect::<Vec<_>>().into_iter().rev().collect();
     Err(failed(problem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_runs_setup_is_not_sent_to_setup() {
+        let unreachable = |address: &str| EngineError::Unreachable { address: address.into(), source: "x".into() };
+        let absent = EngineError::NoSocket { address: "unix:///x".into(), source: "x".into() };
+        for (error, elsewhere) in
+            [(unreachable("unix:///x"), false), (unreachable("ssh://web-1"), true), (absent, false)]
+        {
+            let problem = explained(error, elsewhere);
+            assert!(!problem.hints.is_empty(), "{problem:?}");
+            let sent = problem.hints.iter().any(|hint| hint.contains("`once setup`") && !hint.contains("there"));
+            assert!(!sent, "{problem:?}");
+        }
+    }
 }
