@@ -9,7 +9,7 @@ use tokio::net::UnixStream;
 
 use crate::app::engine::{Engine, EngineError};
 use crate::app::proxy::{Proxy, ProxyError};
-use crate::app::{Clock, Entropy, Namespace, ProxyLink};
+use crate::app::{Clock, Entropy, ProxyLink};
 use crate::docker::Docker;
 use crate::entropy::{SystemClock, SystemEntropy};
 use crate::proxy::client::{Client, Connector, Duplex};
@@ -44,10 +44,10 @@ struct Link {
 
 #[async_trait]
 impl ProxyLink for Link {
-    async fn connect(&self, namespace: &Namespace) -> Result<Arc<dyn Proxy>, ProxyError> {
-        let client = match self.socket(namespace).await {
+    async fn connect(&self, name: &str) -> Result<Arc<dyn Proxy>, ProxyError> {
+        let client = match self.socket(name).await {
             Some(path) => Client::connect_unix(path),
-            None => Client::new(self.through_exec(namespace)),
+            None => Client::new(self.through_exec(name)),
         };
         // Whoever gets a proxy can count on it having answered.
         client.info().await?;
@@ -57,18 +57,18 @@ impl ProxyLink for Link {
 
 impl Link {
     /// The socket itself, where the engine runs here and this user may open it; a hundred times quicker than an exec.
-    async fn socket(&self, namespace: &Namespace) -> Option<PathBuf> {
+    async fn socket(&self, name: &str) -> Option<PathBuf> {
         if !self.docker.info().await.ok()?.local {
             return None;
         }
-        let volume = self.docker.volume(&namespace.proxy()).await.ok()??;
+        let volume = self.docker.volume(name).await.ok()??;
         let path = Path::new(&volume.mountpoint).join(SOCKET);
         UnixStream::connect(&path).await.ok().map(|_| path)
     }
 
     /// `once proxy ctl` in the proxy's container: works wherever the engine does.
-    fn through_exec(&self, namespace: &Namespace) -> Connector {
-        let (docker, container) = (Arc::clone(&self.docker), namespace.proxy());
+    fn through_exec(&self, name: &str) -> Connector {
+        let (docker, container) = (Arc::clone(&self.docker), name.to_owned());
         Arc::new(move || {
             let (docker, container) = (Arc::clone(&docker), container.clone());
             Box::pin(async move {

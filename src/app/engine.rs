@@ -303,6 +303,8 @@ pub trait Engine: Send + Sync {
     async fn ensure_network(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<()>;
     /// Whether there is a network of that name.
     async fn has_network(&self, name: &str) -> Result<bool>;
+    /// The labels of a network; `None`: there is none of that name.
+    async fn network_labels(&self, name: &str) -> Result<Option<BTreeMap<String, String>>>;
     /// Adds a container to a network; being in it already is fine.
     async fn join_network(&self, network: &str, container: &str) -> Result<()>;
     /// Takes a container out of a network; one that is not in it is fine.
@@ -331,11 +333,11 @@ pub trait Engine: Send + Sync {
     /// What is kept on its disk. It has to be counted, which takes its time. [`EngineError::Busy`] where it is being
     /// counted already, and the engine does that once at a time.
     async fn stored(&self) -> Result<Stored>;
-    /// The machine the engine runs on, where that is this one.
-    async fn machine(&self) -> Option<Machine>;
     /// Bytes in each volume by name, without those that could not be counted in a few seconds; `None`: their files
     /// cannot be read here.
     async fn volume_sizes(&self) -> Option<BTreeMap<String, u64>>;
+    /// The machine the engine runs on, where that is this one.
+    async fn machine(&self) -> Option<Machine>;
     /// What the host uses, where the engine is local.
     async fn host_usage(&self) -> Option<HostUsage>;
     /// Whether the engine's host has a file or directory at an absolute path; `None`: it cannot be told without making

@@ -6,13 +6,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::clock::{Clock, Entropy};
-use super::engine::{ContainerSpec, Engine, EngineError, MountSpec, OwnImage, Restart};
+use super::engine::{ContainerDetail, ContainerSpec, Engine, EngineError, MountSpec, OwnImage, Restart};
 use super::event::Outcome;
 use super::hook::Hooks;
 use super::name::Namespace;
 use super::problem::Problem;
 use super::proxy::{Proxy, ProxyError};
 use super::proxy_config::ProxyDraft;
+use super::proxy_name::name_taken;
 use super::shape::namespace_labels;
 use super::units::Port;
 
@@ -20,8 +21,8 @@ use super::units::Port;
 /// `exec` in its container.
 #[async_trait]
 pub trait ProxyLink: Send + Sync {
-    /// Connects; the container is running. One try, no waiting.
-    async fn connect(&self, namespace: &Namespace) -> Result<Arc<dyn Proxy>, ProxyError>;
+    /// Connects to the proxy whose container and volume have this name; the container is running. One try, no waiting.
+    async fn connect(&self, name: &str) -> Result<Arc<dyn Proxy>, ProxyError>;
 }
 
 /// One namespace on one engine.
@@ -110,22 +111,11 @@ impl Installation {
     /// # Errors
     /// The engine or the proxy does not answer.
     pub async fn proxy(&self) -> Result<Option<Arc<dyn Proxy>>, Problem> {
-        match self.engine.container(&self.namespace.proxy()).await? {
-            None => Ok(None),
-            Some(container) if container.labels.get("once.role").map(String::as_str) != Some("proxy") => {
-                let message =
-                    format!("the container {} is somebody else's: the proxy cannot have its name", container.name);
-                Err(Problem::new(Outcome::Environment, "proxy-name-taken", message).hint(
-                    "it may be ONCE's own proxy; another namespace stays clear of it: `--namespace NAME` (or ONCE_NAMESPACE)",
-                ))
-            }
-            Some(container) => {
-                if !container.running {
-                    self.engine.start(&container.id).await?;
-                }
-                self.connect().await.map(Some)
-            }
+        let Some(container) = self.proxy_container().await? else { return Ok(None) };
+        if !container.running {
+            self.engine.start(&container.id).await?;
         }
+        self.connect(&container.name).await.map(Some)
     }
 
     /// The running proxy, made where there is none: network, image, volume, container.
@@ -136,8 +126,8 @@ impl Installation {
         if let Some(proxy) = self.proxy().await? {
             return Ok(proxy);
         }
-        self.make_proxy().await?;
-        let proxy = self.connect().await?;
+        let name = self.make_proxy().await?;
+        let proxy = self.connect(&name).await?;
         self.remember_ports(proxy).await
     }
 
@@ -167,10 +157,10 @@ impl Installation {
     /// # Errors
     /// A port is taken, or the engine does not do its part; the proxy is back on its ports then.
     pub async fn move_proxy(&self, to: ProxyPorts) -> Result<Arc<dyn Proxy>, Problem> {
-        let Some(old) = self.engine.container(&self.namespace.proxy()).await? else {
+        let Some(old) = self.proxy_detail().await? else {
             let moved = self.on(to);
-            moved.make_proxy().await?;
-            return moved.connect().await;
+            let name = moved.make_proxy().await?;
+            return moved.connect(&name).await;
         };
         let before = published(&old.ports);
         let ready = self.without_proxy().await?;
@@ -185,14 +175,14 @@ impl Installation {
 
     /// Takes the proxy's container away; what it takes to start an equal one.
     pub(super) async fn without_proxy(&self) -> Result<Ready, Problem> {
-        let Some(old) = self.engine.container(&self.namespace.proxy()).await? else {
+        let Some(old) = self.proxy_detail().await? else {
             return Err(Problem::new(Outcome::Environment, "no-proxy", "the proxy's container went away"));
         };
         let labels = namespace_labels(&self.namespace).into_iter().chain([
             ("once.role".to_owned(), "proxy".to_owned()),
             ("once.version".to_owned(), old.labels.get("once.version").cloned().unwrap_or_default()),
         ]);
-        let ready = Ready { image: old.image_id.clone(), labels: labels.collect() };
+        let ready = Ready::new(old.name.clone(), old.image_id.clone(), labels.collect());
         self.engine.stop(&old.id, Duration::from_secs(15)).await?;
         self.engine.remove(&old.id).await?;
         Ok(ready)
@@ -204,7 +194,7 @@ impl Installation {
     /// # Errors
     /// As [`Installation::ensure_proxy`].
     pub async fn replace_proxy(&self) -> Result<Arc<dyn Proxy>, Problem> {
-        let Some(old) = self.engine.container(&self.namespace.proxy()).await? else {
+        let Some(old) = self.proxy_detail().await? else {
             return self.ensure_proxy().await;
         };
         let image = self.proxy_image().await?;
@@ -227,7 +217,7 @@ impl Installation {
     /// # Errors
     /// The engine does not answer.
     pub async fn public_ports(&self) -> Result<ProxyPorts, Problem> {
-        let container = self.engine.container(&self.namespace.proxy()).await?;
+        let container = self.proxy_detail().await?;
         Ok(container.map_or_else(|| self.wished_ports(), |container| published(&container.ports)))
     }
 
@@ -241,40 +231,42 @@ impl Installation {
         ProxyPorts { http, https, metrics: self.metrics_port }
     }
 
-    async fn make_proxy(&self) -> Result<(), Problem> {
+    /// The proxy's container, looked at closely; `None`: there is none.
+    async fn proxy_detail(&self) -> Result<Option<ContainerDetail>, Problem> {
+        match self.proxy_container().await? {
+            Some(found) => Ok(self.engine.container(&found.id).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// Makes it; its name.
+    async fn make_proxy(&self) -> Result<String, Problem> {
+        let name = self.name_for_proxy().await?;
         let mut labels = namespace_labels(&self.namespace);
         self.engine.ensure_network(&self.namespace.network(), &labels).await?;
         labels.insert("once.role".into(), "proxy".into());
-        self.engine.ensure_volume(&self.namespace.proxy(), &labels).await?;
+        self.engine.ensure_volume(&name, &labels).await?;
         let image = self.proxy_image().await?;
         self.engine.load_own(&image).await?;
         labels.insert("once.version".into(), env!("CARGO_PKG_VERSION").into());
-        self.start_proxy(image.tag, labels).await
+        self.start_proxy(&Ready { name: name.clone(), image: image.tag, labels }).await?;
+        Ok(name)
     }
 
-    async fn start_proxy(
-        &self,
-        image: String,
-        labels: std::collections::BTreeMap<String, String>,
-    ) -> Result<(), Problem> {
+    async fn start_proxy(&self, ready: &Ready) -> Result<(), Problem> {
         let ports = self.wished_ports();
-        match self.start_on(ports, image.clone(), labels.clone()).await {
+        match self.start_on(ports, ready).await {
             // Nobody asked for this port: who has it, say a proxy in front of this one, keeps it.
             Err(EngineError::PortTaken { port, .. }) if self.https_port.is_none() && Some(port) == ports.https => {
                 tracing::warn!(port, "the port for HTTPS is taken: the proxy serves HTTP only");
-                Ok(self.start_on(ProxyPorts { https: None, ..ports }, image, labels).await?)
+                Ok(self.start_on(ProxyPorts { https: None, ..ports }, ready).await?)
             }
             started => Ok(started?),
         }
     }
 
-    async fn start_on(
-        &self,
-        ports: ProxyPorts,
-        image: String,
-        labels: std::collections::BTreeMap<String, String>,
-    ) -> Result<(), EngineError> {
-        let spec = self.proxy_spec(ports, image, labels);
+    async fn start_on(&self, ports: ProxyPorts, ready: &Ready) -> Result<(), EngineError> {
+        let spec = self.proxy_spec(ports, ready);
         // The name is the mutex of a first boot: whoever comes second finds it taken and uses what is there.
         let id = match self.engine.create(&spec).await {
             Ok(id) => id,
@@ -312,21 +304,16 @@ impl Installation {
         })
     }
 
-    fn proxy_spec(
-        &self,
-        ports: ProxyPorts,
-        image: String,
-        labels: std::collections::BTreeMap<String, String>,
-    ) -> ContainerSpec {
+    pub(super) fn proxy_spec(&self, ports: ProxyPorts, ready: &Ready) -> ContainerSpec {
         ContainerSpec {
-            name: self.namespace.proxy(),
-            image,
+            name: ready.name.clone(),
+            image: ready.image.clone(),
             command: None,
             entrypoint: None,
             env: ports.https.map(|port| (PROXY_HTTPS_PORT.to_owned(), port.to_string())).into_iter().collect(),
-            labels,
+            labels: ready.labels.clone(),
             networks: vec![self.namespace.network()],
-            mounts: vec![MountSpec::Volume { name: self.namespace.proxy(), target: PROXY_STATE.to_owned() }],
+            mounts: vec![MountSpec::Volume { name: ready.name.clone(), target: PROXY_STATE.to_owned() }],
             memory: Some(PROXY_MEMORY),
             nano_cpus: None,
             publish: [(ports.http, PROXY_HTTP)]
@@ -347,16 +334,19 @@ impl Installation {
 
     /// Connects, going on for a while if the proxy was started a moment ago, and for a moment if not: its worker may just
     /// be another one.
-    async fn connect(&self) -> Result<Arc<dyn Proxy>, Problem> {
+    pub(super) async fn connect(&self, name: &str) -> Result<Arc<dyn Proxy>, Problem> {
         let begun = tokio::time::Instant::now();
         let mut pause = Duration::from_millis(20);
         loop {
-            let error = match self.link.connect(&self.namespace).await {
+            let error = match self.link.connect(name).await {
                 Ok(proxy) => return Ok(proxy),
                 Err(error @ ProxyError::Version { .. }) => return Err(error.into()),
                 Err(error) => error,
             };
-            let container = self.engine.container(&self.namespace.proxy()).await?;
+            let container = self.engine.container(name).await?;
+            if container.as_ref().is_some_and(|c| !c.labels.contains_key("once.role")) {
+                return Err(name_taken(name));
+            }
             let fresh = container.as_ref().is_some_and(|c| {
                 c.started_at
                     .is_none_or(|at| self.clock.now().duration_since(at).as_secs() < PROXY_START.as_secs() as i64)
@@ -372,20 +362,50 @@ impl Installation {
 
 /// A proxy that was taken away, and how an equal one is made.
 pub(super) struct Ready {
+    name: String,
     image: String,
     labels: std::collections::BTreeMap<String, String>,
 }
 
+/// Its container, which is there and was not started yet.
+pub(super) struct MadeProxy {
+    id: String,
+    name: String,
+}
+
 impl Ready {
+    pub(super) fn new(name: String, image: String, labels: std::collections::BTreeMap<String, String>) -> Self {
+        Self { name, image, labels }
+    }
+
     /// Starts it on these ports; once that has failed nothing of it is left.
     pub(super) async fn start(&self, at: &Installation, ports: ProxyPorts) -> Result<Arc<dyn Proxy>, Problem> {
         let at = at.on(ports);
-        at.start_proxy(self.image.clone(), self.labels.clone()).await?;
-        let connected = at.connect().await;
+        at.start_proxy(self).await?;
+        let connected = at.connect(&self.name).await;
         if connected.is_err() {
-            at.engine.remove(&at.namespace.proxy()).await?;
+            self.remove(&at).await?;
         }
         connected
+    }
+
+    /// Makes it for these ports, which somebody else may still have.
+    pub(super) async fn make(&self, at: &Installation, ports: ProxyPorts) -> Result<MadeProxy, Problem> {
+        let id = at.engine.create(&at.proxy_spec(ports, self)).await?;
+        Ok(MadeProxy { id, name: self.name.clone() })
+    }
+
+    /// Takes its container away, if it is there.
+    pub(super) async fn remove(&self, at: &Installation) -> Result<(), EngineError> {
+        at.engine.remove(&self.name).await
+    }
+}
+
+impl MadeProxy {
+    /// Starts it, and waits until it answers.
+    pub(super) async fn start(&self, at: &Installation) -> Result<Arc<dyn Proxy>, Problem> {
+        at.engine.start(&self.id).await?;
+        at.connect(&self.name).await
     }
 }
 

@@ -11,6 +11,7 @@ use super::ledger::AppRecord;
 use super::name::{AppName, Namespace};
 use super::problem::Problem;
 use super::proxy::{AppTraffic, Snapshot};
+use super::proxy_name::proxy_among;
 use super::release::{Release, ReleaseStatus};
 use super::settings::Settings;
 use super::standing::{Seen, Standing};
@@ -94,7 +95,7 @@ impl AppView {
 /// The engine or the proxy does not answer. An unreadable list is never an empty one.
 pub async fn observe(installation: &Installation) -> Result<Inventory, Problem> {
     let containers = installation.engine.containers(&installation.namespace).await?;
-    let snapshot = match containers.iter().any(|c| c.name == installation.namespace.proxy()) {
+    let snapshot = match proxy_among(&containers, &installation.namespace)?.is_some() {
         true => match installation.proxy().await? {
             Some(proxy) => Some(proxy.snapshot().await?),
             None => None,

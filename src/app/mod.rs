@@ -39,6 +39,7 @@ mod problem;
 mod processes;
 pub mod proxy;
 mod proxy_config;
+mod proxy_name;
 mod proxy_upgrade;
 mod rebuild;
 mod reconcile;
@@ -64,7 +65,7 @@ pub use certificate::{
     CertificateFacts, CertificateFailure, CertificateFlaw, CertificateOffer, CertificatePair, CertificateSource,
     CertificateView,
 };
-pub use change::{Stop, run};
+pub use change::{Adoption, Stop, find_container, plan_adoptions, run};
 pub use clock::{Clock, Entropy};
 pub use configure::{Configured, configure};
 pub use doctor::{
@@ -103,7 +104,6 @@ pub use settings::{
     defaults,
 };
 pub use standing::{AppState, Reason, Standing};
-pub use takeover::{Adoptable, adoptable};
 pub use teardown::put_away;
 pub use units::{ByteSize, Cpus, Port, Span, UnitError, UrlPath, in_words, normalised_path};
 pub use untold::Untold;

@@ -89,10 +89,17 @@ impl Namespace {
         self.0.clone()
     }
 
-    /// The proxy container, and the volume that holds the host's memory.
+    /// The usual name of the proxy's container, and of the volume that holds the host's memory. One that is there is
+    /// found by its labels instead.
     #[must_use]
     pub fn proxy(&self) -> String {
         format!("{}-proxy", self.0)
+    }
+
+    /// What both are called where the name of [`Self::proxy`] is somebody else's.
+    #[must_use]
+    pub fn gateway(&self) -> String {
+        format!("{}-gateway", self.0)
     }
 
     /// The container of one release.

@@ -221,6 +221,7 @@ fn orphan(container: &Container, app: Option<&AppName>) -> Finding {
 }
 
 fn lost_state(orphans: &[(&Container, Option<AppName>)], sight: Sight<'_>) -> Finding {
+    let proxy = sight.inventory.proxy.as_ref().map_or_else(|| sight.namespace.proxy(), |c| c.name.clone());
     let what = format!(
         "{} containers of this namespace run and the ledger knows {}: the volume {} was lost or exchanged",
         orphans.len(),
@@ -228,15 +229,10 @@ fn lost_state(orphans: &[(&Container, Option<AppName>)], sight: Sight<'_>) -> Fi
             0 => "none of them".to_owned(),
             known => format!("only {known} apps"),
         },
-        sight.namespace.proxy()
+        proxy
     );
-    Finding::problem(
-        Kind::LostState,
-        sight.namespace.proxy(),
-        what,
-        "routes, history and locks are gone; the apps still run",
-    )
-    .mend("once doctor --fix")
+    Finding::problem(Kind::LostState, proxy, what, "routes, history and locks are gone; the apps still run")
+        .mend("once doctor --fix")
 }
 
 fn set_aside(sight: Sight<'_>) -> Vec<Finding> {
@@ -273,6 +269,10 @@ fn values_in_labels(sight: Sight<'_>) -> Vec<Finding> {
 fn foreign(sight: Sight<'_>) -> Vec<Finding> {
     let adopted = |c: &Container| sight.inventory.apps.iter().any(|a| a.record.has_adopted(&c.name));
     let others = sight.containers.iter().filter(|c| c.identity.is_none() && c.running && !adopted(c));
+    others
+        .filter_map(|c| {
+            let tool = FOREIGN_LABELS.iter().find(|(label, _)| c.labels.contains_key(*label)).map(|(_, tool)| *tool);
+            let web = c.ports.iter().any(|p| matches!(p, 80 | 443));
             let found = |what| Finding::remark(Kind::Foreign, &c.name, what, "it is not ours, and is left alone");
             if let Some(tool) = proxy_of_tool(c) {
                 let what = format!("the container {} is the proxy of {tool}, and leads to its apps", c.name);
@@ -282,10 +282,6 @@ fn foreign(sight: Sight<'_>) -> Vec<Finding> {
                         .mend(format!("once proxy takeover {} --dry-run, once they are taken over", c.name)),
                 );
             }
-    others
-        .filter_map(|c| {
-            let tool = FOREIGN_LABELS.iter().find(|(label, _)| c.labels.contains_key(*label)).map(|(_, tool)| *tool);
-            let web = c.ports.iter().any(|p| matches!(p, 80 | 443));
             let what = match (tool, web) {
                 (Some(tool), _) => format!("the container {} was made by {tool}", c.name),
                 (None, true) => format!("the container {} holds a web port of this host", c.name),

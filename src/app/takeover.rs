@@ -17,14 +17,14 @@ use super::volumes::is_anonymous;
 
 mod adoptable;
 pub(crate) mod kamal;
+mod naming;
 mod once_label;
 
-pub use adoptable::{Adoptable, adoptable};
+pub(crate) use adoptable::{Adoptable, adoptable};
 
 /// Where ONCE mounts an app's volume.
 pub(crate) const ONCE_DATA: &str = "/storage";
 
-/// Everything that is known of a container.
 /// The tool whose proxy a container of others is; `None`: it is not known as a proxy. Whoever stops it stops what serves
 /// that tool's apps.
 pub(crate) fn proxy_of_tool(container: &Container) -> Option<&'static str> {
@@ -37,6 +37,7 @@ pub(crate) fn proxy_of_tool(container: &Container) -> Option<&'static str> {
     (kamal::is_proxy(container) || kamal::is_proxy_image(&container.image)).then_some("Kamal")
 }
 
+/// Everything that is known of a container.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sighting<'a> {
     pub(crate) namespace: &'a Namespace,
@@ -71,6 +72,8 @@ struct Made {
     /// For people: `ONCE`, `Kamal`; empty: nobody known.
     tool: &'static str,
     name: Option<String>,
+    /// The name is the app's own, and not that of its image, which several apps may have.
+    name_is_its_own: bool,
     hosts: Vec<String>,
     path_prefix: Option<String>,
     tls: Option<Tls>,
@@ -85,11 +88,11 @@ struct Made {
     left: Vec<String>,
 }
 
-/// Reads an app off a container.
+/// What its maker says of a container that can be an app.
 ///
 /// # Errors
-/// It cannot be one: it is not running, has no network of its own, or nothing says its name, hostname or image.
-pub(crate) fn read(seen: Sighting<'_>, wish: &AdoptWish) -> Result<Takeover, Problem> {
+/// It cannot be one: it is not running, has no network of its own, or gets no requests.
+fn made_by(seen: Sighting<'_>) -> Result<Made, Problem> {
     let origin = seen.origin;
     let shown = origin.name.escape_debug().to_string();
     if !origin.running {
@@ -102,11 +105,33 @@ pub(crate) fn read(seen: Sighting<'_>, wish: &AdoptWish) -> Result<Takeover, Pro
             "`once deploy IMAGE` makes an app of its image; its volumes are given as `--volume docker:NAME:/path`",
         ));
     }
-    let made = match once_label::made(seen)? {
-        Some(made) => made,
-        None => kamal::made(seen)?.unwrap_or_default(),
-    };
-    let name = name(&made, wish, origin)?;
+    match once_label::made(seen)? {
+        Some(made) => Ok(made),
+        None => Ok(kamal::made(seen)?.unwrap_or_default()),
+    }
+}
+
+/// The names that the app of a container may get, the best first.
+///
+/// # Errors
+/// It cannot be an app, or nothing gives it a name.
+pub(crate) fn names(seen: Sighting<'_>, wish: &AdoptWish) -> Result<Vec<AppName>, Problem> {
+    let made = made_by(seen)?;
+    if let Some(name) = &wish.name {
+        return Ok(vec![name.clone()]);
+    }
+    let host = wish.hosts.first().map(Hostname::as_str).or(made.hosts.first().map(String::as_str));
+    naming::candidates(&made, host, &seen.origin.name)
+}
+
+/// Reads an app of this name off a container.
+///
+/// # Errors
+/// It cannot be one: it is not running, has no network of its own, or nothing says its hostname or image.
+pub(crate) fn read(seen: Sighting<'_>, wish: &AdoptWish, name: AppName) -> Result<Takeover, Problem> {
+    let origin = seen.origin;
+    let shown = origin.name.escape_debug().to_string();
+    let made = made_by(seen)?;
     let mut settings = Settings::new(image(seen)?, host(&made, wish, &name)?);
     hosts(&made, wish, &mut settings)?;
     let port = port(&made, wish, seen)?;
@@ -163,17 +188,6 @@ fn costs(made: &Made, seen: Sighting<'_>) -> Vec<String> {
         ));
     }
     said
-}
-
-fn name(made: &Made, wish: &AdoptWish, origin: &Origin) -> Result<AppName, Problem> {
-    if let Some(name) = &wish.name {
-        return Ok(name.clone());
-    }
-    let text = made.name.clone().unwrap_or_else(|| origin.name.clone()).to_lowercase().replace('_', "-");
-    text.parse().map_err(|reason| {
-        let message = format!("no app name can be made of `{}`: {reason}", text.escape_debug());
-        Problem::rejected("invalid-name", message).hint("give one with `--name`")
-    })
 }
 
 fn host(made: &Made, wish: &AdoptWish, name: &AppName) -> Result<Hostname, Problem> {

@@ -154,6 +154,11 @@ impl Engine for Docker {
         Ok(!self.networks_named(name).await?.is_empty())
     }
 
+    async fn network_labels(&self, name: &str) -> Result<Option<BTreeMap<String, String>>> {
+        let found = self.networks_named(name).await?.into_iter().next();
+        Ok(found.map(|network| network.labels.unwrap_or_default().into_iter().collect()))
+    }
+
     async fn join_network(&self, network: &str, container: &str) -> Result<()> {
         self.join(network, container).await
     }
@@ -226,15 +231,15 @@ impl Engine for Docker {
         self.count().await
     }
 
+    async fn volume_sizes(&self) -> Option<BTreeMap<String, u64>> {
+        self.measure_volumes().await
+    }
+
     async fn machine(&self) -> Option<Machine> {
         self.look_at_machine().await
     }
 
     fn events(&self, namespace: &Namespace) -> BoxStream<'static, Result<EngineEvent>> {
-    async fn volume_sizes(&self) -> Option<BTreeMap<String, u64>> {
-        self.measure_volumes().await
-    }
-
         events::of_containers(self.client.clone(), namespace)
     }
 }

@@ -23,12 +23,14 @@ use support::ports;
 
 mod alone;
 mod attempts;
+mod beside_once;
 mod doomed;
 mod engine_restart;
-mod frozen;
 mod examination;
+mod frozen;
 mod kills;
 mod loss;
+mod own_engine;
 mod parity;
 mod proxies;
 mod retention;

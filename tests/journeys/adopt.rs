@@ -237,7 +237,7 @@ fn an_app_of_once_keeps_its_data_and_its_secrets_through_the_next_deploy() {
     let before = since(&host, &name);
     let said = host.json(&["adopt", &name, "--yes"]);
     let created = said.expect(0, "created");
-    assert_eq!((created["app"].as_str(), created["serving"].as_u64()), (Some("campfire"), Some(1)), "{created:#}");
+    assert_eq!((created["app"].as_str(), created["serving"].as_u64()), (Some("app"), Some(1)), "{created:#}");
     assert!(!format!("{said:?}").contains("planted"), "{said:#?}");
     assert_eq!((since(&host, &name), host.version()), (before, "1".to_owned()));
     assert_eq!(host.volumes(), Vec::<String>::new(), "no second data volume is made");
@@ -246,7 +246,7 @@ fn an_app_of_once_keeps_its_data_and_its_secrets_through_the_next_deploy() {
 
     let next = host.image("2", &[]);
     let load = host.load(4, Mix::ALL);
-    host.json(&["deploy", &next, "--name", "campfire"]).expect(0, "updated");
+    host.json(&["deploy", &next, "--name", "app"]).expect(0, "updated");
     let report = load.stop();
     assert_eq!((report.failed, host.version().as_str()), (0, "2"), "{report:?}");
     for (variable, value) in
@@ -255,12 +255,12 @@ fn an_app_of_once_keeps_its_data_and_its_secrets_through_the_next_deploy() {
         assert_eq!(host.get("app.localhost", &format!("/env?key={variable}")).1, value);
     }
     let mounts =
-        host.inspect(&format!("{}-campfire-2", host.namespace), "{{range .Mounts}}{{.Name}}:{{.Destination}} {{end}}");
+        host.inspect(&format!("{}-app-2", host.namespace), "{{range .Mounts}}{{.Name}}:{{.Destination}} {{end}}");
     assert!(
         mounts.contains(&format!("{volume}:/storage")) && mounts.contains(&format!("{volume}:/rails/storage")),
         "{mounts}"
     );
-    let clean = host.once(&["status", "campfire", "--json"]);
+    let clean = host.once(&["status", "app", "--json"]);
     assert_eq!(clean.code, 0, "{clean:#?}");
 }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use once::app::event::{Envelope, Finished};
 use once::app::ledger::Generated;
 use once::app::proxy::{Proxy, ProxyError};
-use once::app::{Ask, Caller, Clock, Entropy, Installation, Job, Namespace, NoHooks, OpId, ProxyLink, Secret};
+use once::app::{Ask, Caller, Clock, Entropy, Installation, Job, NoHooks, OpId, ProxyLink, Secret};
 use once::proxy::service::Service;
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +18,7 @@ struct Link(Service);
 
 #[async_trait]
 impl ProxyLink for Link {
-    async fn connect(&self, _: &Namespace) -> Result<Arc<dyn Proxy>, ProxyError> {
+    async fn connect(&self, _: &str) -> Result<Arc<dyn Proxy>, ProxyError> {
         Ok(Arc::new(self.0.clone()))
     }
 }

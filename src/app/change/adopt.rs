@@ -13,6 +13,7 @@ use crate::app::naming::{names, volume_name};
 use crate::app::problem::Problem;
 use crate::app::rebuild::{Rebuilt, Remains, rebuild};
 use crate::app::settings_label;
+use crate::app::takeover::{Adoptable, adoptable};
 
 /// The app a container belongs to: by the note of its names, else by the labels of its newest container; or by what is
 /// read off one of others.
@@ -22,12 +23,12 @@ pub(crate) async fn whose(
     container: &str,
     wish: &AdoptWish,
 ) -> Result<AppName, Problem> {
-    let found = find(installation, container).await?;
+    let found = find_container(installation, container).await?;
     if let Some(record) = owner(records, &found) {
         return Ok(record.name.clone());
     }
     let Some(identity) = &found.identity else {
-        return Ok(takeover::look(installation, &found.id, wish).await?.takeover.name);
+        return Ok(takeover::look(installation, &found.id, wish, records).await?.takeover.name);
     };
     let containers = installation.engine.containers(&installation.namespace).await?;
     let volumes = installation.engine.volumes(&installation.namespace).await?;
@@ -43,6 +44,62 @@ fn owner<'a>(records: &'a [AppRecord], container: &Container) -> Option<&'a AppR
     records.iter().find(|r| r.is_live() && container.identity.is_none() && r.has_adopted(&container.name))
 }
 
+/// What comes of one container when several are adopted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adoption {
+    /// The container.
+    pub container: String,
+    /// Who made it, for people.
+    pub maker: &'static str,
+    /// What its app is called; or why there will be none.
+    pub app: Result<AppName, Problem>,
+}
+
+/// What comes of adopting all that can be adopted without being named: each gets a name that neither an app nor one
+/// before it has, and is refused what one of these has. Nothing is done.
+///
+/// # Errors
+/// The engine or the proxy does not answer.
+pub async fn plan_adoptions(installation: &Installation) -> Result<Vec<Adoption>, Problem> {
+    let containers = installation.engine.all_containers().await?;
+    let mut records = match installation.proxy().await? {
+        Some(proxy) => proxy.snapshot().await?.apps,
+        None => Vec::new(),
+    };
+    let mut planned = Vec::new();
+    for (number, Adoptable { container, maker }) in
+        adoptable(&containers, &installation.namespace, &records).into_iter().enumerate()
+    {
+        let app = match promise(installation, &records, &container, number).await {
+            Ok((name, record)) => {
+                records.extend(record);
+                Ok(name)
+            }
+            Err(problem) if problem.outcome == Outcome::Environment => return Err(problem),
+            Err(problem) => Err(problem),
+        };
+        planned.push(Adoption { container, maker, app });
+    }
+    Ok(planned)
+}
+
+/// The app's name, and where it is new the record it would get.
+async fn promise(
+    installation: &Installation,
+    records: &[AppRecord],
+    container: &str,
+    number: usize,
+) -> Result<(AppName, Option<AppRecord>), Problem> {
+    let found = find_container(installation, container).await?;
+    let wish = AdoptWish::default();
+    if found.identity.is_some() {
+        return Ok((whose(installation, records, container, &wish).await?, None));
+    }
+    let found = takeover::look(installation, &found.id, &wish, records).await?;
+    found.guard(installation, records).await?;
+    Ok((found.takeover.name.clone(), Some(found.promise(installation, number))))
+}
+
 /// Tells what would be taken over; nothing is done.
 pub(crate) async fn preview(
     installation: &Installation,
@@ -51,16 +108,20 @@ pub(crate) async fn preview(
     container: &str,
     wish: &AdoptWish,
 ) -> Result<Outcome, Problem> {
-    let found = find(installation, container).await?;
+    let found = find_container(installation, container).await?;
     if found.identity.is_none() && owner(records, &found).is_none() {
-        let found = takeover::look(installation, &found.id, wish).await?;
-        found.guard(&installation.namespace, records)?;
+        let found = takeover::look(installation, &found.id, wish, records).await?;
+        found.guard(installation, records).await?;
         found.announce(journal);
     }
     Ok(Outcome::Unchanged)
 }
 
-async fn find(installation: &Installation, container: &str) -> Result<Container, Problem> {
+/// A container that can be adopted, by its name or the beginning of its id.
+///
+/// # Errors
+/// There is none, or it is no app's. Or the engine does not answer.
+pub async fn find_container(installation: &Installation, container: &str) -> Result<Container, Problem> {
     let all = installation.engine.all_containers().await?;
     let shown = container.escape_debug();
     let Some(found) =
@@ -85,12 +146,16 @@ async fn find(installation: &Installation, container: &str) -> Result<Container,
 /// Makes the record again. The containers are only looked at.
 pub(crate) async fn adopt(context: &mut Context<'_>) -> Result<Outcome, Problem> {
     let Ask::Adopt { container, wish } = &context.job.ask else { return Ok(Outcome::Unchanged) };
-    let chosen = find(context.installation, container).await?;
+    let chosen = find_container(context.installation, container).await?;
     if chosen.identity.is_none() {
         if context.record().await?.is_some_and(|record| record.has_adopted(&chosen.name)) {
+            let serving = context.record().await?.and_then(|record| record.serving);
+            context.report.serving = serving;
             return Ok(Outcome::Unchanged);
         }
-        let found = takeover::look(context.installation, &chosen.id, wish).await?;
+        // Its name was chosen before the lock of that name was taken.
+        let wish = AdoptWish { name: Some(context.name.clone()), ..(**wish).clone() };
+        let found = takeover::look(context.installation, &chosen.id, &wish, &[]).await?;
         return Box::pin(takeover::take_over(context, found)).await;
     }
     let id = chosen.identity.as_ref().and_then(|i| i.id.clone());

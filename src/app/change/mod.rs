@@ -33,4 +33,5 @@ mod traffic;
 mod unused;
 mod watch;
 
+pub use adopt::{Adoption, find_container, plan_adoptions};
 pub use run::{Stop, run};

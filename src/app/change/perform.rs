@@ -94,8 +94,10 @@ pub(crate) async fn perform(
         Ask::Adopt { container, wish } => adopt::whose(installation, &records, container, wish).await?,
     };
     journal.about(&name);
-    // Said also by a change that never gets the lock: what served before serves on.
-    let known = records.iter().find(|r| r.name == name && r.is_live());
+    // Said also by a change that never gets the lock: what served before serves on. What is to be adopted may be refused
+    // because another app has the name.
+    let is_it = |r: &&AppRecord| r.name == name && r.is_live() && !matches!(job.ask, Ask::Adopt { .. });
+    let known = records.iter().find(is_it);
     report.serving = known.and_then(|r| r.serving);
     report.visitors = known.and_then(Visitors::of);
     report.canary = known.and_then(|r| r.canary.as_deref()).map(Into::into);
@@ -112,6 +114,11 @@ pub(crate) async fn perform(
     }
     if let Ask::GiveBack { dry_run: true, .. } = &job.ask {
         return give_back::preview(installation, journal, &records, &name).await;
+    }
+    if let Ask::Rename { to, .. } = &job.ask
+        && to != &name
+    {
+        installation.check_new_name(to).await?;
     }
     if job.ask.is_dry() {
         return rename::preview(&installation.namespace, journal, &records, &name, &job.ask);

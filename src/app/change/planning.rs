@@ -58,6 +58,9 @@ pub(super) async fn plan_deploy(
 ) -> Result<Planned, Problem> {
     check_revision(record, deploy)?;
     check_sequence(record, deploy)?;
+    if record.is_none() {
+        site.installation.check_new_name(site.name).await?;
+    }
     let settings = merge(site, record, deploy)?;
     check_image(site.proxy, record, deploy).await?;
     let mut decided = decide(site, record, settings, deploy).await?;

@@ -14,12 +14,12 @@ use crate::app::installation::Installation;
 use crate::app::job::AdoptWish;
 use crate::app::journal::Journal;
 use crate::app::ledger::{AppRecord, Claim, Ledger, Transaction};
-use crate::app::name::{AppId, Namespace, ReleaseNumber};
+use crate::app::name::{AppId, AppName, OpId, ReleaseNumber};
 use crate::app::plan::{Action, Wished, plan};
 use crate::app::problem::Problem;
 use crate::app::proxy::{ProbeAnswer, ProbeRequest, ProxyError};
 use crate::app::rebuild::digest_of;
-use crate::app::release::{Release, ReleaseStatus};
+use crate::app::release::{Caller, Release, ReleaseStatus};
 use crate::app::settings::MountSource;
 use crate::app::takeover::{self, ONCE_DATA, Sighting, Takeover, kamal};
 use crate::app::units::{Port, UrlPath};
@@ -42,8 +42,13 @@ pub(super) struct Found {
     joined: bool,
 }
 
-/// Looks at a container of others.
-pub(super) async fn look(installation: &Installation, id: &str, wish: &AdoptWish) -> Result<Found, Problem> {
+/// Looks at a container of others. Where the wish names no app, it gets the best name that none of the records has.
+pub(super) async fn look(
+    installation: &Installation,
+    id: &str,
+    wish: &AdoptWish,
+    records: &[AppRecord],
+) -> Result<Found, Problem> {
     let engine = &*installation.engine;
     let absent = || Problem::from(EngineError::Absent { what: format!("container {id}") });
     let origin = engine.origin(id).await?.ok_or_else(absent)?;
@@ -79,7 +84,8 @@ pub(super) async fn look(installation: &Installation, id: &str, wish: &AdoptWish
         routes: routes.as_deref(),
         siblings: &siblings,
     };
-    let takeover = takeover::read(seen, wish)?;
+    let name = free(installation, takeover::names(seen, wish)?, records).await?;
+    let takeover = takeover::read(seen, wish, name)?;
     let digest = digest_of(&image, takeover.settings.image.repository());
     Ok(Found {
         container: origin.name.clone(),
@@ -90,13 +96,68 @@ pub(super) async fn look(installation: &Installation, id: &str, wish: &AdoptWish
     })
 }
 
+/// The first name that nobody has; where there is none, the first, which is then refused with the reason.
+async fn free(installation: &Installation, names: Vec<AppName>, records: &[AppRecord]) -> Result<AppName, Problem> {
+    for name in &names {
+        let taken = records.iter().any(|r| r.is_called(name));
+        if !taken && may_be_called(installation, name).await? {
+            return Ok(name.clone());
+        }
+    }
+    let nameless = || Problem::rejected("invalid-name", "nothing says its name").hint("give one with `--name`");
+    names.into_iter().next().ok_or_else(nameless)
+}
+
+async fn may_be_called(installation: &Installation, name: &AppName) -> Result<bool, Problem> {
+    match installation.check_new_name(name).await {
+        Ok(()) => Ok(true),
+        Err(problem) if problem.outcome == Outcome::Refused => Ok(false),
+        Err(problem) => Err(problem),
+    }
+}
+
 impl Found {
+    /// The record that it would get: what others that are adopted with it must not take.
+    pub(super) fn promise(&self, installation: &Installation, number: usize) -> AppRecord {
+        let now = installation.clock.now();
+        let generated = installation.entropy.secrets();
+        let mut record =
+            AppRecord::new(AppId(format!("promised-{number}")), self.takeover.name.clone(), generated, now);
+        let by = Caller { user: String::new(), host: String::new(), command: "adopt".to_owned() };
+        let release = self.release((OpId(String::new()), by), now, 0);
+        record.serving = Some(release.number);
+        record.releases.push(release);
+        record
+    }
+
+    fn release(&self, (op, by): (OpId, Caller), now: jiff::Timestamp, took_ms: u64) -> Release {
+        Release {
+            number: ReleaseNumber(1),
+            op,
+            image: self.image.clone(),
+            settings: self.takeover.settings.clone(),
+            container: self.container.clone(),
+            port: self.port(),
+            created_at: now,
+            by,
+            revision: None,
+            rollback_to: None,
+            status: ReleaseStatus::Serving,
+            took_ms,
+            container_kept: true,
+            adopted: true,
+            declared_volumes: DeclaredVolumes::new(),
+        }
+    }
+
     fn port(&self) -> Port {
         self.takeover.settings.port.unwrap_or(Port::HTTP)
     }
 
     /// Name and hostnames must be nobody else's, now or lately.
-    pub(super) fn guard(&self, namespace: &Namespace, records: &[AppRecord]) -> Result<(), Problem> {
+    pub(super) async fn guard(&self, installation: &Installation, records: &[AppRecord]) -> Result<(), Problem> {
+        installation.check_new_name(&self.takeover.name).await?;
+        let namespace = &installation.namespace;
         let (name, settings) = (&self.takeover.name, &self.takeover.settings);
         if let Some(record) = records.iter().find(|r| r.is_called(name)) {
             let (what, hint) = match record.is_live() {
@@ -134,7 +195,7 @@ impl Found {
 /// Makes the record. The container runs on as it is, whatever comes of it.
 pub(super) async fn take_over(context: &mut Context<'_>, mut found: Found) -> Result<Outcome, Problem> {
     let records = context.proxy.snapshot().await?.apps;
-    found.guard(&context.installation.namespace, &records)?;
+    found.guard(context.installation, &records).await?;
     found.announce(context.journal);
     let engine = std::sync::Arc::clone(&context.installation.engine);
     let now = context.installation.clock.now();
@@ -147,7 +208,8 @@ pub(super) async fn take_over(context: &mut Context<'_>, mut found: Found) -> Re
         context.make_volumes(&record, &found.takeover.settings, &DeclaredVolumes::new(), &mut made).await?;
         engine.join_network(&network, &found.id).await?;
         found.takeover.settings.health_path = context.find_answer(&found).await?;
-        let release = release(context, &found);
+        let whose = (context.job.op.clone(), context.job.by.clone());
+        let release = found.release(whose, context.installation.clock.now(), context.took_ms());
         record.next_release = release.number.0 + 1;
         record.serving = Some(release.number);
         own_anonymous(&mut record, &release);
@@ -170,26 +232,6 @@ pub(super) async fn take_over(context: &mut Context<'_>, mut found: Found) -> Re
         context.journal.warn("restart-policy", format!("what the engine does when it ends stays as it was: {error}"));
     }
     Ok(Outcome::Created)
-}
-
-fn release(context: &Context<'_>, found: &Found) -> Release {
-    Release {
-        number: ReleaseNumber(1),
-        op: context.job.op.clone(),
-        image: found.image.clone(),
-        settings: found.takeover.settings.clone(),
-        container: found.container.clone(),
-        port: found.port(),
-        created_at: context.installation.clock.now(),
-        by: context.job.by.clone(),
-        revision: None,
-        rollback_to: None,
-        status: ReleaseStatus::Serving,
-        took_ms: context.took_ms(),
-        container_kept: true,
-        adopted: true,
-        declared_volumes: DeclaredVolumes::new(),
-    }
 }
 
 /// What it has in volumes without a name: nobody else could find them again. `remove --data` lets them go.

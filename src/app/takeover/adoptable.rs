@@ -10,16 +10,16 @@ use crate::app::name::Namespace;
 
 /// A container that can be adopted without being named.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Adoptable {
+pub(crate) struct Adoptable {
     /// Its name.
-    pub container: String,
+    pub(crate) container: String,
     /// Who made it, for people.
-    pub maker: &'static str,
+    pub(crate) maker: &'static str,
 }
 
 /// In the order of their names: of each app of ours its newest container, of the others each one.
 #[must_use]
-pub fn adoptable(containers: &[Container], namespace: &Namespace, records: &[AppRecord]) -> Vec<Adoptable> {
+pub(crate) fn adoptable(containers: &[Container], namespace: &Namespace, records: &[AppRecord]) -> Vec<Adoptable> {
     let live = || records.iter().filter(|r| r.is_live());
     let mut ours: BTreeMap<&str, &Container> = BTreeMap::new();
     let mut found = Vec::new();

@@ -57,6 +57,8 @@ struct Options {
 #[serde(default)]
 struct TargetOptions {
     health_check_config: HealthCheck,
+    buffer_requests: bool,
+    buffer_responses: bool,
 }
 
 #[derive(Deserialize, Default)]
@@ -83,13 +85,22 @@ pub(super) fn made(seen: Sighting<'_>) -> Result<Option<Made>, Problem> {
     let mut made = Made {
         tool: "Kamal",
         name: Some(destination.map_or_else(|| service.to_owned(), |instance| format!("{service}.{instance}"))),
-        implied: vec!["KAMAL_CONTAINER_NAME", "KAMAL_VERSION", "KAMAL_HOST", "KAMAL_DESTINATION"],
+        name_is_its_own: true,
+        implied: IMPLIED.to_vec(),
         remarks: vec![
             "Kamal's next deploy would go past once: from now on `once deploy`, no longer `kamal deploy`".to_owned(),
             "Kamal's proxy goes on sending it requests until `once proxy takeover`".to_owned(),
+            "once it is swapped, Kamal's own commands find it no longer: they look for the labels `service`, `role` and \
+             `destination`, an empty one too, which our containers do not have"
+                .to_owned(),
         ],
         ..Made::default()
     };
+    let implied = seen.origin.env.iter().map(|(key, _)| key.as_str()).filter(|key| IMPLIED.contains(key));
+    let implied: Vec<&str> = implied.collect();
+    if !implied.is_empty() {
+        made.left.push(format!("{}: Kamal sets these variables, and its next release is without", implied.join(", ")));
+    }
     let others = seen.siblings.iter().filter(|(_, role)| role != WEB);
     made.left
         .extend(others.map(|(name, role)| format!("the container {name} of the role {role}: it runs on as it is")));
@@ -109,6 +120,11 @@ fn take_route(made: &mut Made, route: Service) {
         // Without one its proxy takes HTTP's own.
         target.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(80)
     });
+    let buffers =
+        [("requests", route.target_options.buffer_requests), ("answers", route.target_options.buffer_responses)];
+    for what in buffers.into_iter().filter_map(|(what, on)| on.then_some(what)) {
+        made.left.push(format!("the buffering of {what}: our proxy passes each piece on as it comes"));
+    }
     let mut prefixes = route.options.path_prefixes.into_iter().filter(|path| !matches!(path.as_str(), "" | "/"));
     made.path_prefix = prefixes.next();
     made.left.extend(prefixes.map(|path| format!("its path {path}: an app has one; a second app can have the other")));

@@ -46,7 +46,9 @@ fn with(
 ) -> Result<Takeover, Problem> {
     let namespace: Namespace = "apps".parse().unwrap();
     let image = image(exposed);
-    read(Sighting { namespace: &namespace, origin, image: &image, data, routes, siblings }, &AdoptWish::default())
+    let seen = Sighting { namespace: &namespace, origin, image: &image, data, routes, siblings };
+    let name = names(seen, &AdoptWish::default())?.remove(0);
+    read(seen, &AdoptWish::default(), name)
 }
 
 fn labelled(name: &str, labels: &[(&str, &str)]) -> Origin {
@@ -139,7 +141,7 @@ fn an_app_of_once_keeps_its_settings_its_data_and_its_generated_secrets() {
     for data in [Some(&volume), None] {
         let taken = with(&once_app(), &[80], data, None, &[]).unwrap();
         let settings = &taken.settings;
-        assert_eq!((taken.name.as_str(), settings.primary_host().as_str()), ("campfire", "chat.example.com"));
+        assert_eq!((taken.name.as_str(), settings.primary_host().as_str()), ("chat", "chat.example.com"));
         assert_eq!(settings.hosts.len(), 1);
         let generated = taken.generated.unwrap();
         assert_eq!(generated.secret_key_base.expose(), "base64hex");
@@ -158,7 +160,7 @@ fn an_app_of_once_keeps_its_settings_its_data_and_its_generated_secrets() {
 
 const KAMAL_ROUTES: &str = r#"[{"name":"other-web","options":{"hosts":["other.example.com"]},"active_targets":["x:80"]},
 {"name":"shop-web-staging","options":{"hosts":["shop.example.com","www.example.com"],"path_prefixes":["/shop"],
-"tls_enabled":true},"target_options":{"health_check_config":{"path":"/health","port":0,"interval":1000000000}},
+"tls_enabled":true},"target_options":{"buffer_requests":true,"health_check_config":{"path":"/health","port":0,"interval":1000000000}},
 "active_targets":["3f2a91c4d5e6:3000"],"pause_controller":{"state":0},"rollout_controller":null}]"#;
 
 fn kamal_app(role: &str) -> Origin {
@@ -168,7 +170,15 @@ fn kamal_app(role: &str) -> Origin {
 #[test]
 fn an_app_of_kamal_is_routed_as_its_proxy_routes_it() {
     let siblings = [("shop-job-staging-abc".to_owned(), "job".to_owned())];
-    let taken = with(&kamal_app("web"), &[], None, Some(KAMAL_ROUTES.as_bytes()), &siblings).unwrap();
+    let mut origin = kamal_app("web");
+    origin.env = [("KAMAL_VERSION", "abc"), ("LOCALE", "de")].map(|(key, value)| (key.into(), value.into())).into();
+    let taken = with(&origin, &[], None, Some(KAMAL_ROUTES.as_bytes()), &siblings).unwrap();
+    let keys: Vec<_> = taken.settings.env.keys().map(EnvKey::as_str).collect();
+    assert_eq!(keys, ["LOCALE"]);
+    for dropped in ["KAMAL_VERSION", "buffering of requests"] {
+        assert!(taken.left.iter().any(|text| text.contains(dropped)), "{dropped}: {:?}", taken.left);
+    }
+    assert!(taken.remarks.iter().any(|text| text.contains("find it no longer")), "{:?}", taken.remarks);
     let settings = &taken.settings;
     assert_eq!(taken.name.as_str(), "shop.staging");
     let hosts: Vec<_> = settings.hosts.iter().map(Hostname::as_str).collect();

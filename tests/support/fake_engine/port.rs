@@ -355,6 +355,10 @@ impl Engine for FakeEngine {
         self.call("has_network", |state| Ok(state.networks.contains_key(name))).await
     }
 
+    async fn network_labels(&self, name: &str) -> Result<Option<BTreeMap<String, String>>> {
+        self.call("network_labels", |state| Ok(state.networks.get(name).cloned())).await
+    }
+
     async fn join_network(&self, network: &str, container: &str) -> Result<()> {
         self.call("join_network", |state| {
             if !state.networks.contains_key(network) {
@@ -500,11 +504,11 @@ impl Engine for FakeEngine {
         .await
     }
 
-    async fn machine(&self) -> Option<Machine> {
+    async fn volume_sizes(&self) -> Option<BTreeMap<String, u64>> {
         None
     }
 
-    async fn volume_sizes(&self) -> Option<BTreeMap<String, u64>> {
+    async fn machine(&self) -> Option<Machine> {
         None
     }
 

@@ -181,7 +181,7 @@ pub(crate) struct AdoptArgs {
     /// Let an app go that was adopted: its container runs on, or again, and what was deployed in its place goes
     #[arg(long, value_name = "APP", add = apps(), conflicts_with_all = ["container", "name", "host", "port", "health_path"])]
     pub(crate) undo: Option<String>,
-    /// The app's name [default: what its maker calls it, else the container's]
+    /// The app's name [default: what Kamal calls it, else by its hostname, else the container's]
     #[arg(long)]
     pub(crate) name: Option<AppName>,
     /// Hostname; may be repeated [default: those its proxy has for it, else <name>.localhost]

@@ -1,7 +1,7 @@
 //! `adopt`: what runs already becomes an app, or gets its record back; and the way back.
 
 use crate::app::event::Outcome;
-use crate::app::{AdoptWish, Adoptable, Ask, Problem, adoptable};
+use crate::app::{AdoptWish, Adoption, Ask, find_container, plan_adoptions};
 use crate::ui::cli::args::AdoptArgs;
 use crate::ui::cli::change;
 use crate::ui::cli::confirm::{Answer as Typed, confirm};
@@ -21,6 +21,10 @@ pub(crate) async fn adopt(session: &mut Session<'_>, args: &AdoptArgs) -> Answer
 
 async fn one(session: &mut Session<'_>, container: &str, args: &AdoptArgs) -> Answer {
     if !args.dry_run {
+        if !args.confirm.yes {
+            // Nobody is asked about what is not there.
+            find_container(&session.installation().await?, container).await?;
+        }
         let shown = sanitize::line(container);
         let text = format!("{shown} becomes an app, or gets its record again; it runs on as it is");
         confirm(session.out, args.confirm.yes, &text, &Typed::Yes)?;
@@ -39,7 +43,7 @@ async fn one(session: &mut Session<'_>, container: &str, args: &AdoptArgs) -> An
 
 /// Each through its own lock; the first failure's exit code, and the others are still done.
 async fn all(session: &mut Session<'_>, args: &AdoptArgs) -> Answer {
-    let found = find(session).await?;
+    let found = plan_adoptions(&session.installation().await?).await?;
     if found.is_empty() {
         if session.out.is_json() {
             session.out.object(&report::done(Outcome::Unchanged, None));
@@ -48,7 +52,8 @@ async fn all(session: &mut Session<'_>, args: &AdoptArgs) -> Answer {
         return Ok(0);
     }
     for one in &found {
-        session.out.say(&format!("{} (made by {})", sanitize::line(&one.container), one.maker));
+        let app = one.app.as_ref().map_or_else(|_| "refused".to_owned(), |name| format!("the app {name}"));
+        session.out.say(&format!("{} (made by {}): {app}", sanitize::line(&one.container), one.maker));
     }
     if args.dry_run {
         return each(session, &found, args, true).await;
@@ -56,32 +61,39 @@ async fn all(session: &mut Session<'_>, args: &AdoptArgs) -> Answer {
     if !args.confirm.yes {
         each(session, &found, args, true).await?;
     }
-    let count = words::count(found.len(), "container becomes an app", "containers become apps");
+    let ready = found.iter().filter(|one| one.app.is_ok()).count();
+    let count = words::count(ready, "container becomes an app", "containers become apps");
     confirm(session.out, args.confirm.yes, &format!("{count}; they run on as they are"), &Typed::Yes)?;
     each(session, &found, args, false).await
 }
 
-async fn each(session: &mut Session<'_>, found: &[Adoptable], args: &AdoptArgs, dry_run: bool) -> Answer {
+/// What was refused in the plan is not tried: the dry run and the run say the same.
+async fn each(session: &mut Session<'_>, found: &[Adoption], args: &AdoptArgs, dry_run: bool) -> Answer {
     let mut code = 0;
     for one in found {
-        let wish = AdoptWish { dry_run, ..AdoptWish::default() };
-        let ask = Ask::Adopt { container: one.container.clone(), wish: Box::new(wish) };
-        let ended = change::run(session, ask, args.wait.wait).await?;
-        let this = ended.finished.outcome.exit_code();
+        let this = match &one.app {
+            Ok(name) => {
+                let wish = AdoptWish { name: Some(name.clone()), dry_run, ..AdoptWish::default() };
+                let ask = Ask::Adopt { container: one.container.clone(), wish: Box::new(wish) };
+                change::run(session, ask, args.wait.wait).await?.finished.outcome.exit_code()
+            }
+            Err(refused) => {
+                let mut problem = refused.clone();
+                problem.message = format!("{}: {}", one.container, refused.message);
+                report::problem(session.out, &problem);
+                problem.outcome.exit_code()
+            }
+        };
         code = if code == 0 { this } else { code };
     }
     Ok(code)
 }
 
-async fn find(session: &Session<'_>) -> Result<Vec<Adoptable>, Problem> {
-    let at = session.installation().await?;
-    let containers = at.engine.all_containers().await?;
-    let records = session.proxy(&at).await?.map(|(_, snapshot)| snapshot.apps).unwrap_or_default();
-    Ok(adoptable(&containers, &at.namespace, &records))
-}
-
 async fn undo(session: &mut Session<'_>, app: &str, args: &AdoptArgs) -> Answer {
     if !args.dry_run {
+        if !args.confirm.yes {
+            session.app(&session.installation().await?, app).await?;
+        }
         let shown = sanitize::line(app);
         let text = format!("{shown} is no app any more; the container it was taken over from runs on, or again");
         confirm(session.out, args.confirm.yes, &text, &Typed::Yes)?;

@@ -31,7 +31,7 @@ pub(crate) async fn logs(session: &mut Session<'_>, args: &LogsArgs) -> Answer {
     let (_, _, record) = session.app(&at, &args.app).await?;
     let app = record.name.clone();
     let of = match (args.access, args.previous, args.release) {
-        (true, ..) => LogOf::Container(at.namespace.proxy()),
+        (true, ..) => LogOf::Container(super::proxy::container(&at).await?.name),
         (false, true, _) => LogOf::Previous(app.clone()),
         (false, false, Some(number)) => LogOf::Release(app.clone(), ReleaseNumber(number)),
         (false, false, None) => LogOf::App(app.clone()),
@@ -45,7 +45,7 @@ pub(crate) async fn logs(session: &mut Session<'_>, args: &LogsArgs) -> Answer {
 pub(crate) async fn proxy_logs(session: &mut Session<'_>, follow: bool, lines: Option<u64>) -> Answer {
     let at = session.installation().await?;
     let last = lines.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
-    let of = LogOf::Container(at.namespace.proxy());
+    let of = LogOf::Container(super::proxy::container(&at).await?.name);
     copy(session, at, "proxy", LogRequest { follow, last, ..LogRequest::all(of) }).await
 }
 

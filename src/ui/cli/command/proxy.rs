@@ -17,10 +17,13 @@ use crate::ui::words;
 use super::{Answer, FINDINGS};
 
 pub(super) async fn container(at: &Installation) -> Result<ContainerDetail, Problem> {
-    let name = at.namespace.proxy();
-    at.engine.container(&name).await?.ok_or_else(|| {
-        Problem::new(Outcome::Environment, "no-proxy", format!("there is no proxy {name} on this engine"))
-            .hint("the first `once deploy` makes it")
+    let found = match at.proxy_container().await? {
+        Some(found) => at.engine.container(&found.id).await?,
+        None => None,
+    };
+    found.ok_or_else(|| {
+        let message = format!("the namespace `{}` has no proxy on this engine", at.namespace);
+        Problem::new(Outcome::Environment, "no-proxy", message).hint("the first `once deploy` makes it")
     })
 }
 
@@ -31,7 +34,7 @@ pub(crate) async fn status(session: &mut Session<'_>) -> Answer {
     ports.sort();
     let (info, processes, certificates) = match container.running {
         true => {
-            let proxy = at.link.connect(&at.namespace).await?;
+            let proxy = at.link.connect(&container.name).await?;
             let processes = match proxy.processes().await {
                 // One from before there was more than one.
                 Err(ProxyError::Failed { .. }) => ProxyProcesses::default(),

@@ -24,7 +24,7 @@ pub(crate) async fn teardown(session: &mut Session<'_>, args: &ConfirmDataArgs) 
     let at = session.installation().await?;
     let containers = at.engine.containers(&at.namespace).await?;
     let volumes = at.engine.volumes(&at.namespace).await?;
-    let network = at.engine.has_network(&at.namespace.network()).await?;
+    let network = is_ours(&at).await?;
     if containers.is_empty() && !network && (volumes.is_empty() || !args.data) {
         return end(session, &at, Outcome::Unchanged, "there is nothing to take down");
     }
@@ -36,7 +36,7 @@ pub(crate) async fn teardown(session: &mut Session<'_>, args: &ConfirmDataArgs) 
     let records = put_away(session, &at, &containers).await?;
     take_down(session, &at, &containers).await?;
     if network {
-        at.engine.remove_network(&at.namespace.network()).await?;
+        remove_network(session, &at).await?;
     }
     if args.data {
         for volume in &volumes {
@@ -89,6 +89,24 @@ async fn remove_owned(session: &mut Session<'_>, at: &Installation, records: &[A
         }
     }
     Ok(())
+}
+
+/// Whether the namespace's network is there and was made by us: ONCE's has the same name.
+async fn is_ours(at: &Installation) -> Result<bool, Problem> {
+    let labels = at.engine.network_labels(&at.namespace.network()).await?;
+    Ok(labels.is_some_and(|labels| labels.get("once.namespace").map(String::as_str) == Some(at.namespace.as_str())))
+}
+
+/// Others may have joined it, ONCE among them, which uses a network of this name where it finds one.
+async fn remove_network(session: &mut Session<'_>, at: &Installation) -> Result<(), Problem> {
+    let name = at.namespace.network();
+    match at.engine.remove_network(&name).await {
+        Err(EngineError::Conflict { .. }) => {
+            session.out.say(&format!("kept the network {name}: containers of others are in it"));
+            Ok(())
+        }
+        removed => Ok(removed?),
+    }
 }
 
 /// Into the audit log, which stays where the data does, and so to a web hook, while there is a proxy to tell it. It is no
