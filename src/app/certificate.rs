@@ -25,6 +25,27 @@ pub struct CertificateOffer {
     pub names: Vec<Hostname>,
     /// The certificate.
     pub pair: CertificatePair,
+    /// Where it comes from: one of an authority is renewed when it is time.
+    #[serde(default = "custom", skip_serializing_if = "is_custom")]
+    pub source: CertificateSource,
+}
+
+fn custom() -> CertificateSource {
+    CertificateSource::Custom
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_custom(source: &CertificateSource) -> bool {
+    *source == CertificateSource::Custom
+}
+
+/// An account at an authority that another program made, to go on with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountOffer {
+    /// The address of the authority's directory.
+    pub directory: String,
+    /// PEM: its private key, ECDSA P-256.
+    pub key: Secret,
 }
 
 /// Where a certificate comes from.

@@ -62,8 +62,8 @@ mod watch;
 pub use address::address;
 pub use canary::{Canary, CanaryRule, CanaryView, Match, RuleError, Share};
 pub use certificate::{
-    CertificateFacts, CertificateFailure, CertificateFlaw, CertificateOffer, CertificatePair, CertificateSource,
-    CertificateView,
+    AccountOffer, CertificateFacts, CertificateFailure, CertificateFlaw, CertificateOffer, CertificatePair,
+    CertificateSource, CertificateView,
 };
 pub use change::{Adoption, Stop, find_container, plan_adoptions, run};
 pub use clock::{Clock, Entropy};

@@ -1,16 +1,24 @@
 //! The ports of the host go from somebody else's proxy to ours, and back. Only one can have them, so there is a gap: from
-//! theirs being told to stop until ours answers. It is kept short by having all else done before, and it is measured.
+//! theirs being told to stop until ours answers. It is kept short by having all else done before: certificates are taken
+//! over and the container is made. How long ours takes to come up is tried beforehand, and the gap itself is measured.
+
+mod certificates;
+mod rehearsal;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use self::certificates::Kept;
+use super::certificate::served;
 use super::engine::{ContainerDetail, Restart};
 use super::event::Outcome;
+use super::host::Hostname;
 use super::installation::{Installation, ProxyPorts, Ready};
 use super::problem::Problem;
-use super::proxy::Proxy;
+use super::proxy::{Proxy, Snapshot};
 use super::proxy_config::ProxyDraft;
+use super::settings::Tls;
 use super::units::Port;
 
 /// The ports HTTP and HTTPS have inside of other proxies.
@@ -30,6 +38,27 @@ pub struct PortPlan {
     pub hosts: Vec<String>,
     /// How long their proxy has for requests under way.
     pub grace: Duration,
+    kept: Kept,
+}
+
+impl PortPlan {
+    /// Names whose certificates are taken over with the ports.
+    pub fn taken_over(&self) -> impl Iterator<Item = &Hostname> {
+        self.kept.offers.iter().flat_map(|offer| &offer.names)
+    }
+
+    /// Names that are to have a certificate and have none: handshakes for them fail until one was obtained, which begins
+    /// once our proxy has the ports.
+    #[must_use]
+    pub fn lacking(&self) -> &[Hostname] {
+        &self.kept.lacking
+    }
+
+    /// Whether their account at the authority is gone on with.
+    #[must_use]
+    pub fn has_account(&self) -> bool {
+        self.kept.account.is_some()
+    }
 }
 
 /// The time nobody was answered in.
@@ -65,7 +94,7 @@ impl Installation {
             return Err(Problem::rejected("no-proxy", "there is no proxy of ours that could take the ports")
                 .hint("`ONCE_HTTP_PORT=8080 once adopt CONTAINER` takes the apps over first, beside theirs"));
         };
-        let records = proxy.snapshot().await?.apps;
+        let Snapshot { apps: records, certificates, .. } = proxy.snapshot().await?;
         if let Some(record) = records.iter().find(|r| r.is_live() && r.has_adopted(&found.name)) {
             let name = &record.name;
             let message = format!("the container {} is no proxy: the app {name} runs in it", found.name);
@@ -88,7 +117,14 @@ impl Installation {
             return Err(Problem::rejected("no-port", message).hint("`docker ps` shows who has which port"));
         };
         let to = ProxyPorts { http, https: outside(INSIDE.1), metrics: from.metrics };
-        Ok(PortPlan { holder: found.name, holder_id: found.id, from, to, hosts, grace })
+        let now = self.clock.now();
+        let has = |host: &&Hostname| served(host, &certificates).is_some_and(|facts| now < facts.not_after);
+        let settings = records.iter().filter(|r| r.is_live()).filter_map(super::ledger::AppRecord::settings);
+        let secure = settings.filter(|settings| settings.tls == Tls::Auto).flat_map(|settings| &settings.hosts);
+        let public = secure.filter(|host| !host.is_local() && !host.is_wildcard());
+        let wanted: Vec<Hostname> = public.filter(|host| to.https.is_some() && !has(host)).cloned().collect();
+        let kept = certificates::kept(&*self.engine, &*proxy, &found.id, wanted).await?;
+        Ok(PortPlan { holder: found.name, holder_id: found.id, from, to, hosts, grace, kept })
     }
 
     /// Stops theirs, starts ours on its ports. Where ours does not come up, theirs is started again and ours goes back.
@@ -98,11 +134,19 @@ impl Installation {
     pub async fn take_ports(&self, plan: &PortPlan) -> Result<Gap, Problem> {
         // Else one that is `always` to run would be back, on our ports, with the next start of the engine.
         self.engine.set_restart(&plan.holder_id, Restart::UnlessStopped).await?;
+        self.take_certificates(&plan.kept).await?;
         let ready = self.without_proxy().await?;
+        let made = match ready.make(self, plan.to).await {
+            Ok(made) => made,
+            Err(problem) => {
+                ready.start(self, plan.from).await?;
+                return Err(problem.hint("our proxy is where it was, and theirs was not stopped"));
+            }
+        };
         let from = self.clock.now();
         let moved = async {
             self.engine.stop(&plan.holder_id, plan.grace).await?;
-            ready.start(self, plan.to).await
+            made.start(self).await
         };
         match moved.await {
             Ok(proxy) => {
@@ -112,6 +156,24 @@ impl Installation {
             }
             Err(problem) => Err(self.put_back(plan, &ready, problem).await),
         }
+    }
+
+    /// Before the gap, so that no handshake fails behind it.
+    async fn take_certificates(&self, kept: &Kept) -> Result<(), Problem> {
+        if kept.offers.is_empty() {
+            return Ok(());
+        }
+        let Some(proxy) = self.proxy().await? else { return Ok(()) };
+        for offer in &kept.offers {
+            proxy.install_certificate(offer.clone()).await?;
+        }
+        if let Some(account) = &kept.account
+            && let Err(error) = proxy.offer_account(account.clone()).await
+        {
+            // Another one is made when the first certificate is renewed.
+            tracing::warn!(%error, "their account at the authority was not taken over");
+        }
+        Ok(())
     }
 
     /// The way back: ours goes to other ports, theirs is started. Where it does not come up, ours gets its ports again.
@@ -141,6 +203,10 @@ impl Installation {
                 problem.causes.push(error.to_string());
                 problem = problem.hint(format!("{} did not start again: `docker start {}`", plan.holder, plan.holder));
             }
+        }
+        // Ours was made for the ports that theirs has again.
+        if let Err(back) = ready.remove(self).await {
+            problem.causes.push(back.to_string());
         }
         if let Err(back) = ready.start(self, plan.from).await {
             problem.causes.push(back.message);

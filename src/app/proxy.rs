@@ -8,7 +8,7 @@ use futures_core::stream::BoxStream;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::certificate::{CertificateFacts, CertificateFlaw, CertificateOffer, CertificateView};
+use super::certificate::{AccountOffer, CertificateFacts, CertificateFlaw, CertificateOffer, CertificateView};
 use super::event::{Envelope, LockView};
 use super::host::Hostname;
 use super::issuing::{CertifyAnswer, CertifyRequest};
@@ -422,6 +422,10 @@ pub trait Proxy: Send + Sync {
     async fn check_certificate(&self, offer: CertificateOffer) -> Result<CertificateFacts>;
     /// Serves it from now on; it is on disk when this returns. Dates are not looked at.
     async fn install_certificate(&self, offer: CertificateOffer) -> Result<CertificateFacts>;
+
+    /// Goes on with an account at an authority that another program made; whether it will: an account that the proxy
+    /// has there already stays.
+    async fn offer_account(&self, offer: AccountOffer) -> Result<bool>;
 
     /// Appends to the audit log.
     async fn record_activity(&self, activity: Activity) -> Result<()>;

@@ -516,3 +516,112 @@ fn a_container_that_its_own_health_check_calls_unhealthy_is_failing() {
     assert!(said.stderr.contains("app is unhealthy"), "{said:#?}");
     assert_eq!(host.version(), "1", "it serves all the same");
 }
+
+/// A key and a certificate for a name as Go's `autocert` keeps them, in one file; the certificate itself too.
+fn autocert(name: &str, directory: &Path) -> (String, std::path::PathBuf) {
+    let (key, chain) = (directory.join("key.pem"), directory.join(format!("{name}.pem")));
+    let openssl = |args: &[&str]| {
+        let output = Command::new("openssl").args(args).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    let (key_path, chain_path) = (key.to_str().unwrap(), chain.to_str().unwrap());
+    openssl(&["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key_path]);
+    let (subject, names) = (format!("/CN={name}"), format!("subjectAltName=DNS:{name}"));
+    openssl(&[
+        "req", "-new", "-x509", "-key", key_path, "-days", "60", "-subj", &subject, "-addext", &names, "-out",
+        chain_path,
+    ]);
+    let text = [&key, &chain].map(|path| std::fs::read_to_string(path).unwrap()).concat();
+    assert!(text.starts_with("-----BEGIN EC PRIVATE KEY-----"), "{text}");
+    (text, chain)
+}
+
+/// What their proxy has of an authority is there before ours has the ports: no handshake fails behind the gap.
+#[test]
+fn certificates_and_the_account_of_their_proxy_are_taken_over_and_the_gap_is_short() {
+    let host = Host::new();
+    let (old, new) = (host.image("theirs", &[]), host.image("1", &[]));
+    let mut theirs = Theirs::default();
+    let name = |what: &str| format!("{}-{what}", host.namespace);
+    let (shop, wiki) = (format!("{}.example.com", name("shop")), format!("{}.example.com", name("wiki")));
+    let files = tempfile::tempdir().unwrap();
+    let (pair, root) = autocert(&shop, files.path());
+    let volume = name("config");
+    theirs.volume(&volume, &[]);
+    let at = docker(&["volume", "inspect", "-f", "{{.Mountpoint}}", &volume]);
+    let state = format!(
+        r#"[{{"name":"shop","options":{{"hosts":["{shop}"],"tls_enabled":true}}}},{{"name":"wiki","options":{{"hosts":["{wiki}"],"tls_enabled":true}}}}]"#
+    );
+    std::fs::write(Path::new(at.trim()).join("kamal-proxy.state"), state).unwrap();
+    // The directory is named by the SHA-256 of the authority's address.
+    let authority = sha256("https://acme-v02.api.letsencrypt.org/directory");
+    let cache = Path::new(at.trim()).join("certs").join(authority);
+    std::fs::create_dir_all(&cache).unwrap();
+    std::fs::write(cache.join(&shop), &pair).unwrap();
+    let account = pair.split_inclusive("-----END EC PRIVATE KEY-----\n").next().unwrap();
+    std::fs::write(cache.join("acme_account+key"), account).unwrap();
+
+    let port = || crate::ports::free().unwrap();
+    let (proxy, http, https) = (name("kamal-proxy"), port(), port());
+    let mount = format!("{volume}:/home/kamal-proxy/.config/kamal-proxy");
+    let (plain, secure) = (format!("{http}:80"), format!("{https}:443"));
+    theirs.run(&proxy, &["-v", &mount, "-p", &plain, "-p", &secure, &old]);
+    for (app, of) in [("shop", &shop), ("wiki", &wiki)] {
+        theirs.run(&name(app), &["--label", &format!(r#"once={{"name":"{app}.0f0f0f","host":"{of}"}}"#), &new]);
+        host.json(&["adopt", &name(app), "--yes"]).expect(0, "created");
+    }
+
+    let seen = host.json(&["proxy", "takeover", &proxy, "--dry-run"]);
+    let plan = ports(&seen);
+    assert_eq!(plan["certificates"], serde_json::json!([shop]), "{plan:#}");
+    assert_eq!(plan["without_certificate"], serde_json::json!([wiki]), "{plan:#}");
+    assert!(plan["rehearsed_ms"].as_u64().is_some_and(|ms| ms > 0), "{plan:#}");
+    let left = docker(&["ps", "-aq", "--filter", &format!("name={}-rehearsal", host.namespace)]);
+    assert_eq!(left, "", "what was tried is taken away");
+
+    // The machine may be busy: the shortest of three counts.
+    let mut gaps = Vec::new();
+    for round in 0..3 {
+        let taken = host.json(&["proxy", "takeover", &proxy, "--grace", "2", "--yes"]);
+        let told = ports(&taken);
+        gaps.push(told["gap_ms"].as_u64().unwrap());
+        println!("gap {} ms, rehearsed {}", told["gap_ms"], told["rehearsed_ms"]);
+        let to = format!("{shop}:{https}:127.0.0.1");
+        let url = format!("https://{shop}:{https}/version");
+        let got = Command::new("curl")
+            .args(["-sS", "-m", "10", "--cacert", root.to_str().unwrap(), "--resolve", &to, &url])
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&got.stdout).trim(), "1", "{got:?}");
+        if gaps.iter().any(|gap| *gap <= 1000) {
+            break;
+        }
+        if round < 2 {
+            let undo = told["undo"].as_str().unwrap().strip_prefix("once ").unwrap().to_owned();
+            let words: Vec<&str> = undo.split_whitespace().chain(["--yes", "--json"]).collect();
+            assert_eq!(host.once(&words).code, 0);
+        }
+    }
+    assert!(gaps.iter().any(|gap| *gap <= 1000), "{gaps:?}");
+
+    let status = host.once(&["proxy", "status", "--json"]).json().remove(0);
+    let served = status["certificates"].as_array().unwrap().iter().find(|c| c["name"] == shop.as_str()).unwrap();
+    assert_eq!(served["certificate"]["source"], "acme", "it is renewed like any other: {served:#}");
+    let at = docker(&["volume", "inspect", "-f", "{{.Mountpoint}}", &host.proxy()]);
+    let accounts = std::fs::read_dir(Path::new(at.trim()).join("acme")).unwrap().flatten();
+    let given: Vec<_> =
+        accounts.map(|entry| entry.path().join("account-key.json")).filter(|path| path.exists()).collect();
+    assert_eq!(given.len(), 1, "the account is gone on with");
+}
+
+fn sha256(text: &str) -> String {
+    use std::io::Write as _;
+    let mut child = Command::new("sha256sum")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    String::from_utf8(output.stdout).unwrap().split(' ').next().unwrap().to_owned()
+}

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::certify::day;
 use super::context::Context;
 use super::planning::Decided;
-use crate::app::certificate::{self, CertificateFacts, CertificateOffer, CertificateView};
+use crate::app::certificate::{self, CertificateFacts, CertificateOffer, CertificateSource, CertificateView};
 use crate::app::host::Hostname;
 use crate::app::issuing::{Certified, CertifyAnswer, CertifyAsk, CertifyRequest};
 use crate::app::job::Deploy;
@@ -52,7 +52,8 @@ pub(super) async fn weigh(
         let asked = deploy.draft.tls.is_some() || !deploy.draft.hosts.is_empty();
         return lacking(&served, settings, asked, journal).map(|()| None);
     };
-    let offer = CertificateOffer { names: settings.hosts.clone(), pair: pair.clone() };
+    let source = CertificateSource::Custom;
+    let offer = CertificateOffer { names: settings.hosts.clone(), pair: pair.clone(), source };
     let facts = proxy.check_certificate(offer.clone()).await?;
     let left = facts.not_after.duration_since(now);
     if left.as_secs() < i64::try_from(SOON.as_secs()).unwrap_or(i64::MAX) {

@@ -12,9 +12,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::account::{AccountFile, storage};
 use super::fault::Fault;
+use super::issuer::Issuer;
 use super::schedule::{Outcome, Schedule, Trouble, brief};
 use super::transport::{BadRoot, Transport};
-use crate::app::{Acme, Hostname};
+use crate::app::{AccountOffer, Acme, Hostname};
 use crate::proxy::store::{StoreError, file};
 
 /// Where nothing is said.
@@ -45,8 +46,7 @@ impl Desk {
     /// The directory cannot be made or read.
     pub(super) fn open(dir: &Path, config: Acme, ours: Ours) -> Result<Self, StoreError> {
         let url = config.directory.clone().unwrap_or_else(|| LETS_ENCRYPT.to_owned());
-        let hash: String = Sha256::digest(&url).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        let dir = dir.join(hash);
+        let dir = place(dir, &url);
         file::make_dir(&dir)?;
         file::sweep(&dir)?;
         let schedule_path = dir.join("schedule.json");
@@ -132,7 +132,12 @@ impl Desk {
         let _turn = self.making.lock().await;
         match self.account.restore(&self.config, &self.url, &transport).await {
             Ok(Some(account)) => return Ok((account, transport)),
-            Ok(None) => {}
+            Ok(None) => {
+                if let Some(account) = self.account.go_on(&self.config, &self.url, &transport).await? {
+                    tracing::info!(directory = self.url, account = account.id(), "an account was taken over");
+                    return Ok((account, transport));
+                }
+            }
             Err(fault) if fault.account_gone => self.forget_account(&fault, tell)?,
             Err(fault) => return Err(fault),
         }
@@ -165,6 +170,25 @@ impl Desk {
         tracing::warn!(directory = self.url, "{}; a new one is made", fault.message);
         tell(format!("{}; a new one is made", fault.message));
         self.account.forget()
+    }
+}
+
+/// Where what belongs to one authority is kept.
+fn place(dir: &Path, url: &str) -> PathBuf {
+    let hash: String = Sha256::digest(url).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    dir.join(hash)
+}
+
+impl Issuer {
+    /// Goes on with an account that another program made, once its authority is asked for a certificate; whether it will:
+    /// an account of one's own stays. Blocks on the disk.
+    ///
+    /// # Errors
+    /// In words: the key is none that can be used, or it cannot be kept.
+    pub(crate) fn offer_account(&self, offer: &AccountOffer) -> Result<bool, String> {
+        let dir = place(&self.inner.dir, &offer.directory);
+        file::make_dir(&dir).map_err(|error| error.to_string())?;
+        AccountFile::new(&dir).offer(offer).map_err(|fault| fault.message)
     }
 }
 

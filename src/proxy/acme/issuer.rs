@@ -80,11 +80,11 @@ impl Clock for SystemClock {
 /// The one who sees to it. Clones are the same.
 #[derive(Clone)]
 pub struct Issuer {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
-    dir: PathBuf,
+pub(super) struct Inner {
+    pub(super) dir: PathBuf,
     certificates: Certificates,
     clock: Arc<dyn Clock>,
     outside: Outside,

@@ -23,8 +23,8 @@ use crate::app::proxy::{
 };
 use crate::app::traffic::TrafficReport;
 use crate::app::{
-    AppId, AppName, CertificateFacts, CertificateOffer, CertifyAnswer, CertifyRequest, OpId, ProxyConfig, ProxyDraft,
-    Release, ReleaseNumber,
+    AccountOffer, AppId, AppName, CertificateFacts, CertificateOffer, CertifyAnswer, CertifyRequest, OpId, ProxyConfig,
+    ProxyDraft, Release, ReleaseNumber,
 };
 use crate::proxy::control::wire::{ActivityQuery, Apply, Drain, Follow, HASH_HEADER, Hold, OFFSET_HEADER, Watch};
 use crate::proxy::service::{HandOver, RouteChange};
@@ -228,6 +228,10 @@ impl Proxy for Client {
     async fn install_certificate(&self, offer: CertificateOffer) -> Result<CertificateFacts> {
         // Twice is once.
         self.links.ask("install-certificate", &offer).await
+    }
+
+    async fn offer_account(&self, offer: AccountOffer) -> Result<bool> {
+        self.links.ask("offer-account", &offer).await
     }
 
     async fn record_activity(&self, activity: Activity) -> Result<()> {

@@ -39,7 +39,7 @@ use super::wire::{
 use super::{PING_EVERY, PROTOCOL, compatible};
 use crate::app::event::Envelope;
 use crate::app::proxy::{Activity, Lease, LeaseEnd, LockRequest, ProbeRequest, Proxy, ProxyError};
-use crate::app::{AppId, AppName, CertificateOffer, CertifyRequest, OpId, ProxyDraft};
+use crate::app::{AccountOffer, AppId, AppName, CertificateOffer, CertifyRequest, OpId, ProxyDraft};
 use crate::proxy::service::{LocalLease, RouteChange, Service};
 
 /// With [`PING_EVERY`] a peer that says nothing is given up 30 s after its last word, as its locks are.
@@ -242,6 +242,7 @@ impl Call<'_> {
             "install-certificate" => {
                 self.with(call, async |offer: CertificateOffer| service.install_certificate(offer).await).await
             }
+            "offer-account" => self.with(call, async |offer: AccountOffer| service.offer_account(offer).await).await,
             "ping" => self.with(call, async |h: Held| service.ping(&h.app, h.fence)).await,
             "release" => self.with(call, async |h: Held| service.release(&h.app, h.fence).await).await,
             "lock" => self.parsed(call, |request: LockRequest| {

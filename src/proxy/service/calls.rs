@@ -18,8 +18,8 @@ use crate::app::proxy::{
 };
 use crate::app::traffic::TrafficReport;
 use crate::app::{
-    AppId, AppName, CertificateFacts, CertificateOffer, CertificateSource, CertifyAnswer, CertifyRequest, OpId,
-    ProxyConfig, ProxyDraft, Release, ReleaseNumber, Untold,
+    AccountOffer, AppId, AppName, CertificateFacts, CertificateOffer, CertifyAnswer, CertifyRequest, OpId, ProxyConfig,
+    ProxyDraft, Release, ReleaseNumber, Untold,
 };
 use crate::proxy::control::PROTOCOL;
 use crate::proxy::tls::InstallError;
@@ -316,7 +316,7 @@ impl Proxy for Service {
         let ended = tokio::spawn(async move {
             let _entered = shared.gate.enter().await?;
             let certificates = shared.certificates.clone();
-            let install = move || certificates.install(&offer.names, &offer.pair, CertificateSource::Custom);
+            let install = move || certificates.install(&offer.names, &offer.pair, offer.source);
             let installed = tokio::task::spawn_blocking(install).await;
             match installed.map_err(|e| broken_off(&e))? {
                 Ok(certificate) => Ok(certificate.facts.clone()),
@@ -325,6 +325,14 @@ impl Proxy for Service {
             }
         });
         ended.await.map_err(|e| broken_off(&e))?
+    }
+
+    async fn offer_account(&self, offer: AccountOffer) -> Result<bool> {
+        let Some(issuer) = self.shared.issuer.get().cloned() else { return Ok(false) };
+        let _entered = self.shared.gate.enter().await?;
+        let kept = tokio::task::spawn_blocking(move || issuer.offer_account(&offer)).await;
+        let failed = |message| ProxyError::Failed { what: "take over an account".to_owned(), message };
+        kept.map_err(|error| failed(error.to_string()))?.map_err(failed)
     }
 
     async fn record_activity(&self, activity: Activity) -> Result<()> {

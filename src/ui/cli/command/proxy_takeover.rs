@@ -7,17 +7,13 @@ use serde::Serialize;
 use super::Answer;
 use crate::app::event::Outcome;
 use crate::app::proxy::Activity;
-use crate::app::{Gap, Installation, PortPlan, Problem, ProxyPorts, in_words};
+use crate::app::{Gap, Hostname, Installation, PortPlan, Problem, ProxyPorts, in_words};
 use crate::ui::cli::args::{HandbackArgs, TakeoverArgs};
 use crate::ui::cli::confirm::{self, confirm};
 use crate::ui::cli::output::{GOOD, STRONG, styled};
 use crate::ui::cli::report;
 use crate::ui::cli::session::Session;
 use crate::ui::sanitize;
-
-/// What our proxy takes to come up on other ports, measured: a container's start and a look at the ledger. Beside that
-/// there is only the holder's own end.
-const USUAL: &str = "usually one to three seconds";
 
 #[derive(Serialize)]
 struct Moved<'a> {
@@ -29,6 +25,12 @@ struct Moved<'a> {
     gap_from: Option<jiff::Timestamp>,
     gap_until: Option<jiff::Timestamp>,
     hosts: &'a [String],
+    /// What ours took to come up when it was tried beforehand.
+    rehearsed_ms: Option<u64>,
+    /// Names whose certificates are taken over.
+    certificates: Vec<&'a str>,
+    /// Names that have none until one was obtained.
+    without_certificate: Vec<&'a str>,
     undo: String,
 }
 
@@ -40,14 +42,17 @@ pub(crate) async fn takeover(session: &mut Session<'_>, args: &TakeoverArgs) -> 
     session.out.say(&format!("our proxy goes from port {} to {}, which {holder} has now", plan.from, plan.to));
     session.out.say(&format!("served from then on: {}", plan.hosts.join(", ")));
     session.out.say(&format!("whatever else {holder} serves is served no more"));
+    say_certificates(session, &plan);
+    let rehearsed = at.rehearse().await?;
     let gap = format!(
-        "nobody is answered from {holder}'s stop until ours is up: {USUAL}, and {holder} has up to {} for what is under \
-         way; where ours does not come up, {holder} is started again",
+        "nobody is answered from {holder}'s stop until ours is up: ours took {} ms in a rehearsal just now, and {holder} \
+         has up to {} for what is under way; where ours does not come up, {holder} is started again",
+        rehearsed.as_millis(),
         in_words(Duration::from_secs(args.grace))
     );
     if args.dry_run {
         session.out.say(&gap);
-        return finish(session, Outcome::Unchanged, &plan, None, undo);
+        return finish(session, Outcome::Unchanged, &plan, (rehearsed, None), undo);
     }
     confirm(session.out, args.confirm.yes, &gap, &confirm::Answer::Yes)?;
     if args.confirm.yes {
@@ -62,7 +67,23 @@ pub(crate) async fn takeover(session: &mut Session<'_>, args: &TakeoverArgs) -> 
     let gap = moved?;
     session.out.say(&format!("{} our proxy has ports {}; the gap was {} ms", styled(GOOD, "✓"), plan.to, gap.ms()));
     session.out.say(&format!("to undo it: {}", styled(STRONG, &undo)));
-    finish(session, Outcome::Updated, &plan, Some(gap), undo)
+    finish(session, Outcome::Updated, &plan, (rehearsed, Some(gap)), undo)
+}
+
+fn say_certificates(session: &mut Session<'_>, plan: &PortPlan) {
+    let taken: Vec<&str> = plan.taken_over().map(Hostname::as_str).collect();
+    if !taken.is_empty() {
+        let account = if plan.has_account() { ", and its account at the authority" } else { "" };
+        session.out.say(&format!("certificates taken over from it: {}{account}", taken.join(", ")));
+    }
+    let lacking: Vec<&str> = plan.lacking().iter().map(Hostname::as_str).collect();
+    if !lacking.is_empty() {
+        session.out.say(&format!(
+            "no certificate was found for {}: handshakes fail until one was obtained, which begins once our proxy has the \
+             ports and takes seconds, or longer where the authority refuses",
+            lacking.join(", ")
+        ));
+    }
 }
 
 pub(crate) async fn handback(session: &mut Session<'_>, args: &HandbackArgs) -> Answer {
@@ -91,6 +112,9 @@ pub(crate) async fn handback(session: &mut Session<'_>, args: &HandbackArgs) -> 
             gap_from: Some(gap.from),
             gap_until: Some(gap.until),
             hosts: &[],
+            rehearsed_ms: None,
+            certificates: Vec::new(),
+            without_certificate: Vec::new(),
             undo: format!("once proxy takeover {}", args.container),
         });
         session.out.object(&report::done(Outcome::Updated, None));
@@ -103,7 +127,13 @@ fn undo(plan: &PortPlan) -> String {
     format!("once proxy handback {} --http-port {}{https}", plan.holder, plan.from.http)
 }
 
-fn finish(session: &mut Session<'_>, outcome: Outcome, plan: &PortPlan, gap: Option<Gap>, undo: String) -> Answer {
+fn finish(
+    session: &mut Session<'_>,
+    outcome: Outcome,
+    plan: &PortPlan,
+    (rehearsed, gap): (Duration, Option<Gap>),
+    undo: String,
+) -> Answer {
     if session.out.is_json() {
         session.out.object(&Moved {
             event: "ports",
@@ -114,6 +144,9 @@ fn finish(session: &mut Session<'_>, outcome: Outcome, plan: &PortPlan, gap: Opt
             gap_from: gap.map(|gap| gap.from),
             gap_until: gap.map(|gap| gap.until),
             hosts: &plan.hosts,
+            rehearsed_ms: u64::try_from(rehearsed.as_millis()).ok(),
+            certificates: plan.taken_over().map(Hostname::as_str).collect(),
+            without_certificate: plan.lacking().iter().map(Hostname::as_str).collect(),
             undo,
         });
         session.out.object(&report::done(outcome, None));
