@@ -1,6 +1,7 @@
 //! The concrete parts put together: Docker as the engine, its `exec` or the socket in the proxy's volume as the way to
 //! the proxy.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -46,8 +47,12 @@ struct Link {
 impl ProxyLink for Link {
     async fn connect(&self, name: &str) -> Result<Arc<dyn Proxy>, ProxyError> {
         let client = match self.socket(name).await {
-            Some(path) => Client::connect_unix(path),
-            None => Client::new(self.through_exec(name)),
+            Way::Socket(path) => Client::connect_unix(path),
+            Way::Exec => Client::new(self.through_exec(name)),
+            Way::NotYet => {
+                let message = format!("nobody listens on {SOCKET} in the volume {name} yet");
+                return Err(ProxyError::Unreachable { message });
+            }
         };
         // Whoever gets a proxy can count on it having answered.
         client.info().await?;
@@ -55,15 +60,35 @@ impl ProxyLink for Link {
     }
 }
 
+/// How the proxy is reached.
+enum Way {
+    /// The socket itself: a hundred times quicker than an exec.
+    Socket(PathBuf),
+    /// A program in its container.
+    Exec,
+    /// The socket's directory can be looked into, and nobody listens there: an exec would find the same, later.
+    NotYet,
+}
+
 impl Link {
-    /// The socket itself, where the engine runs here and this user may open it; a hundred times quicker than an exec.
-    async fn socket(&self, name: &str) -> Option<PathBuf> {
-        if !self.docker.info().await.ok()?.local {
-            return None;
+    /// The socket itself, where the engine runs here and this user may open it.
+    async fn socket(&self, name: &str) -> Way {
+        if !self.docker.info().await.is_ok_and(|info| info.local) {
+            return Way::Exec;
         }
-        let volume = self.docker.volume(name).await.ok()??;
-        let path = Path::new(&volume.mountpoint).join(SOCKET);
-        UnixStream::connect(&path).await.ok().map(|_| path)
+        let Ok(Some(volume)) = self.docker.volume(name).await else { return Way::Exec };
+        let directory = Path::new(&volume.mountpoint);
+        let path = directory.join(SOCKET);
+        match UnixStream::connect(&path).await {
+            Ok(_) => Way::Socket(path),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
+                    && tokio::fs::read_dir(directory).await.is_ok() =>
+            {
+                Way::NotYet
+            }
+            Err(_) => Way::Exec,
+        }
     }
 
     /// `once proxy ctl` in the proxy's container: works wherever the engine does.
