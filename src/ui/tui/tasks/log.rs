@@ -22,7 +22,14 @@ const LINES: usize = 500;
 /// Reads until nobody looks any more, or the log ends.
 pub(super) async fn follow(tx: mpsc::Sender<Msg>, at: Installation, request: LogRequest) {
     let LogRequest { generation, app, access } = request;
-    let of = if access { LogOf::Container(at.namespace.proxy()) } else { LogOf::App(app.clone()) };
+    let of = match access {
+        // The usual name is not always the proxy's.
+        true => {
+            let proxy = at.proxy_container().await.ok().flatten();
+            LogOf::Container(proxy.map_or_else(|| at.namespace.proxy(), |container| container.name))
+        }
+        false => LogOf::App(app.clone()),
+    };
     let of_app = app.clone();
     let filter: LogFilter = Arc::new(move |line: &LogLine| access::readable(line, &of_app).is_some());
     let wanted = Wanted { follow: true, last: Some(TAIL), filter: access.then_some(filter), ..Wanted::all(of) };
