@@ -39,7 +39,7 @@ enum Held {
 }
 
 impl Controls {
-    fn add(&self, op: OpId, control: Control) {
+    fn add(&self, op: OpId, control: &Control) {
         let before = self.lock().insert(op, Held::Line(control.clone()));
         if matches!(before, Some(Held::Detach)) {
             control.detach();
@@ -122,7 +122,7 @@ async fn next(
         Following::Under(job) => job,
         Following::Asked(job, place) => match runner::spawn(&job, &place).await {
             Ok(running) => {
-                controls.add(job.op, running.control());
+                controls.add(job.op, &running.control());
                 running
             }
             Err(error) => return Some(Err(lost(&error))),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::perform::Report;
 use crate::app::event::Visitors;
 use crate::app::installation::Installation;
+use crate::app::ledger::AppRecord;
 use crate::app::name::{AppName, ReleaseNumber};
 use crate::app::problem::Problem;
 use crate::app::proxy::Proxy;
@@ -32,7 +33,7 @@ async fn look(
     proxy: &dyn Proxy,
     app: &AppName,
 ) -> Result<(Option<ReleaseNumber>, Option<Visitors>), Problem> {
-    let Some(record) = proxy.record(app).await?.filter(|r| r.is_live()) else { return Ok((None, None)) };
+    let Some(record) = proxy.record(app).await?.filter(AppRecord::is_live) else { return Ok((None, None)) };
     let visitors = Visitors::of(&record);
     let Some(release) = record.serving_release() else { return Ok((None, visitors)) };
     let container = installation.engine.container(&release.container).await?;
