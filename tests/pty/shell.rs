@@ -57,7 +57,7 @@ fn an_image_without_a_shell_is_said_to_have_none() {
     host.deploy(&image, &[]).expect(0, "created");
     let mut term = Term::with_app(&host);
     term.send("s");
-    term.wait("no shell in app: the image of app has no shell");
+    term.wait("! the image of app has no shell");
     term.send("!");
     term.wait("`once exec app -- PROGRAM` runs a program that it has");
     term.send(ESC);

@@ -69,7 +69,7 @@ pub enum MountError {
     #[error("`{0}` at / is no mount: it would hide the image")]
     Root(MountSource),
     /// It is no path of a host.
-    #[error("the host's path has characters that are not allowed")]
+    #[error("a path of the host holds no `:` (behind it only `:ro`), no `..` and nothing that paths do not hold")]
     HostPath,
     /// It is no name of a volume of the app.
     #[error("`{0}` is not a volume's name; 1 to 24 of a-z, 0-9 and `-`; a host path starts with /")]
@@ -93,7 +93,11 @@ impl MountSource {
             }
             Self::External { name: name.to_owned() }
         } else if text.starts_with('/') {
+            // A colon ends the path wherever a mount is written in one piece.
             let path: UrlPath = text.parse().map_err(|_| MountError::HostPath)?;
+            if text.contains(':') {
+                return Err(MountError::HostPath);
+            }
             return Ok(Self::Host { path: path.into(), read_only });
         } else {
             let fine = (1..=24).contains(&text.len())
@@ -263,6 +267,8 @@ mod tests {
         }
         assert_eq!("".parse::<MountSource>(), Err(MountError::Source));
         assert_eq!(":ro".parse::<MountSource>(), Err(MountError::Source));
+        assert_eq!("/srv/a:rx".parse::<MountSource>(), Err(MountError::HostPath));
+        assert_eq!("/srv/a:b:ro".parse::<MountSource>(), Err(MountError::HostPath));
         assert_eq!("docker:/c".parse::<Mount>().unwrap().source.to_string(), "docker");
         assert_eq!("docker:pg:/storage".parse::<Mount>().unwrap().to_string(), "docker:pg:/storage");
         assert_eq!("/srv/a:/a:rw".parse::<Mount>().unwrap().to_string(), "/srv/a:/a");

@@ -342,11 +342,7 @@ fn no_shell(app: &AppName, said: &[u8]) -> Problem {
     let lines = || said.lines().map(sanitize::line).filter(|line| !line.is_empty());
     let of = |label: &str| lines().filter_map(|line| line.strip_prefix(label).map(str::to_owned)).collect::<Vec<_>>();
     let why = of("error: ").into_iter().next();
-    let why = why.or_else(|| lines().next().map(std::borrow::Cow::into_owned));
-    let message = match why {
-        Some(why) => format!("no shell in {app}: {why}"),
-        None => format!("no shell could be opened in {app}"),
-    };
+    let message = why.unwrap_or_else(|| format!("no shell could be opened in {app}"));
     let mut problem = Problem::new(Outcome::Environment, "no-shell", message);
     problem.causes = of("cause: ");
     problem.hints = of("hint: ");

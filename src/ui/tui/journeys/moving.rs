@@ -94,3 +94,17 @@ fn a_line_takes_only_so_much() {
     assert_eq!(m.filter.len(), 60_000, "the second one is refused as a whole");
     assert!(m.notice.as_ref().is_some_and(|(text, _)| text.contains("too long")));
 }
+
+#[test]
+fn lines_of_any_length_are_drawn() {
+    for length in [0, 119, 120, 65_470, 65_500, 65_530, 65_536] {
+        for open in ["/", "n", "e", ":"] {
+            let mut m = host();
+            press(&mut m, open);
+            feed(&mut m, Msg::Typed(vec![Event::Paste("x".repeat(length))]));
+            screen::draw(&m);
+            press(&mut m, "down");
+            screen::draw(&m);
+        }
+    }
+}

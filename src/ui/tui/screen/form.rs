@@ -123,7 +123,7 @@ fn row(c: &mut Canvas<'_>, at: Rect, row: &Row, focused: bool, on_key: bool) {
     let all = at.right().saturating_sub(value_x + 1);
     let width = all.min(60.max(all / 2));
     let used = value(c, value_x + 1, at.y, width, row, focused && !on_key);
-    let typed = columns(row.value.value()) as u16;
+    let typed = columns(row.value.value());
     let after = value_x + 1 + used + if used > 0 { 3 } else { 0 };
     if !error.is_empty() && at.right() > after {
         c.text(after, at.y, at.right() - after, Role::Fail, error);
@@ -154,7 +154,7 @@ fn value(c: &mut Canvas<'_>, x: u16, y: u16, width: u16, row: &Row, focused: boo
         }
         return at - x;
     }
-    let mut used = columns(row.value.value()) as u16;
+    let mut used = columns(row.value.value()).min(usize::from(width)) as u16;
     if used == 0 {
         let placeholder = if row.keeps_secret() { c.glyphs().mask.to_owned() } else { placeholder(row).to_owned() };
         used = c.text(x, y, width, Role::Faint, &placeholder);

@@ -170,8 +170,7 @@ pub(super) fn prompt(c: &mut Canvas<'_>, area: Rect, label: &str, input: &Input)
     let hint = "  enter keep   esc clear";
     let width = area.width.saturating_sub(used + 2);
     field::draw(c, (x, area.y, width), Role::Text, input, true, false);
-    let typed = columns(input.value()) as u16;
-    if width > typed + columns(hint) as u16 + 4 {
+    if usize::from(width) > columns(input.value()) + columns(hint) + 4 {
         c.right(x, area.y, width, Role::Muted, hint);
     }
 }
