@@ -63,7 +63,7 @@ fn a_key_is_answered_at_once_beside_ten_apps_and_a_busy_log() {
     term.wait("app-9.localhost");
     let load = host.load(2, Mix::KEEP_ALIVE);
     term.send("G");
-    term.wait("● app.localhost  serving");
+    term.wait("╭ ● app.localhost");
     term.send("3p");
     term.wait("proxy access log");
     term.wait("GET /");

@@ -37,6 +37,9 @@ const BREATH: u32 = 4;
 /// And one that takes long to draw by a pause of so many times that.
 const REST: u32 = 2;
 
+/// A frame whose write takes so long was held up by the terminal: what was typed meanwhile was typed before it was seen.
+const HELD_UP: Duration = Duration::from_millis(100);
+
 /// How long messages that wait are taken in before a frame shows what came of them. Who sends without end is not
 /// waited for.
 const TAKING: Duration = Duration::from_millis(8);
@@ -126,7 +129,7 @@ struct Running {
     dirty: bool,
     /// So is the answer to a key.
     answer: bool,
-    /// When the question on top was painted.
+    /// When the question on top was painted: what was typed before is no answer to it.
     asked: Option<std::time::Instant>,
     quit: bool,
 }
@@ -270,7 +273,9 @@ impl Running {
         self.next_frame = self.next_frame.max(now) + self.pause;
         (self.dirty, self.answer) = (false, false);
         if self.m.is_asking_anew() {
-            self.asked = Some(std::time::Instant::now());
+            // A frame can be seen from the moment it is written, however late this thread goes on behind that.
+            let seen = if now - writing > HELD_UP { now } else { writing };
+            self.asked = Some(seen.into_std());
         }
         // Not a message like others: a frame must not ask for the next one.
         update(&mut self.m, Msg::Painted(drawn.hits));

@@ -28,9 +28,6 @@ const WAITING: usize = 8;
 /// Bytes that come within this of those before are of the same burst. Nobody types as fast.
 const SAME_BURST: Duration = Duration::from_millis(2);
 
-/// Where so long nothing was read, although nothing held it up, another burst has begun: this thread was not run.
-const LULL: Duration = Duration::from_millis(10);
-
 /// A read of so many bytes may have left some behind.
 const MUCH: usize = READ / 4;
 
@@ -119,7 +116,8 @@ fn read(stopped: &PipeReader, mut decoder: Decoder, tx: &mpsc::Sender<io::Result
             Woken::Silent if in_burst => in_burst = false,
             Woken::Silent => decoder.give_up(&mut events),
             Woken::Readable => {
-                if !in_burst || (!held_up && last.elapsed() > LULL) {
+                // Where nothing held it up, this thread was only not run for a while.
+                if !in_burst || (!held_up && last.elapsed() > SAME_BURST) {
                     since = Instant::now();
                 }
                 in_burst = true;
