@@ -9,6 +9,7 @@
 
 mod canaries;
 mod canonical;
+mod causes;
 mod closed;
 mod crowds;
 mod drains;

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
+use tracing::{debug, debug_span};
 
 use super::canary::Canary;
 use super::guard::Guard;
@@ -67,12 +68,16 @@ impl App {
 
     /// The new route serves from now on; a hold ends. Requests under way stay where they are.
     pub(super) fn switch(&self, route: Route) {
+        let span = debug_span!("switch", app = route.name.as_str(), release = route.target.release.0);
+        let _inside = span.enter();
         let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.live.load_full();
         // What is taken up again leaves the retired ones, what is not joins them.
         retired.extend(old.upstreams());
         self.put(live(route, Some(&old), &mut retired, &self.metrics, self.lanes));
         forget(&mut retired);
+        let (from, to) = (&old.upstream.target, &self.live().upstream.target);
+        debug!(from = from.address, to = to.address, "the route is switched");
     }
 
     pub(super) fn hold(&self, until: Instant) {

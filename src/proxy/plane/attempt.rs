@@ -6,13 +6,16 @@ use std::time::{Duration, Instant};
 
 use http::header::{HeaderName, HeaderValue};
 use http::{Method, Request, Uri};
+use tracing::debug;
 
 use super::body::RequestBody;
+use super::cause::{Cause, Fault};
 use super::claim::Claim;
 use super::exchange::Context;
-use super::forward::{Failure, Handshaken, NoConnection, Sent, Wait, answer, connect, handshake};
+use super::forward::{Handshaken, Sent, Wait, answer, connect, handshake};
 use super::pool::Wire;
 use super::record::Record;
+use super::request_id;
 use crate::app::{Span, Upstream};
 
 pub(super) type Attempt = Result<(Sent, Option<Box<Wire>>), Unconnected>;
@@ -20,12 +23,12 @@ pub(super) type Attempt = Result<(Sent, Option<Box<Wire>>), Unconnected>;
 /// The app took no connection. Gives the request back.
 pub(super) struct Unconnected {
     pub(super) request: Box<Request<RequestBody>>,
-    pub(super) why: NoConnection,
+    pub(super) why: Fault,
 }
 
 impl Unconnected {
-    pub(super) fn new(request: Box<Request<RequestBody>>, why: NoConnection) -> Self {
-        Self { request, why }
+    pub(super) fn new(request: Box<Request<RequestBody>>, why: impl Into<Fault>) -> Self {
+        Self { request, why: why.into() }
     }
 }
 
@@ -44,7 +47,7 @@ impl Context {
             return Box::pin(self.attempt_over_http2(request, fresh, record)).await;
         }
         let record = &*record;
-        let Some(claim) = &record.claim else { return Err(Unconnected::new(request, NoConnection::Other)) };
+        let Some(claim) = &record.claim else { return Err(Unconnected::new(request, Cause::ConnectFailed)) };
         let (upstream, timeouts) = (claim.upstream(), &self.shared.options.timeouts);
         let safe = is_safe(&request, record);
         let mut now = Instant::now();
@@ -55,12 +58,17 @@ impl Context {
         let mut copy = None;
         let mut wire = match rested {
             Some(wire) => {
+                debug!(
+                    request_id = request_id::of(&request),
+                    target = upstream.target.address,
+                    "over a connection that rested"
+                );
                 // The app may be closing it just now: what may be repeated is kept until the answer comes.
                 copy = safe.then(|| Copied::of(&request));
                 wire
             }
             // On the heap, as are the other ways that few requests take: what is here moves with each of them.
-            None => match Box::pin(self.open(upstream)).await {
+            None => match Box::pin(self.open(upstream, &request)).await {
                 Err(why) => return Err(Unconnected::new(request, why)),
                 Ok(opened) if upgrade => {
                     return Ok((Box::pin(self.send_apart(opened, request, record, claim)).await, None));
@@ -75,18 +83,22 @@ impl Context {
         let limit = self.head_limit(claim);
         let sent = answer(send, Some(&mut wire), claim, record.meter.as_deref(), (now, limit)).await;
         match (sent, copy) {
-            (Sent::Failed(Failure::App), Some(copy)) => Ok((Sent::Unheard(Box::new(copy.request())), Some(wire))),
+            (Sent::Failed(fault), Some(copy)) if fault.cause.is_unanswered() => {
+                Ok((Sent::Unheard(Box::new(copy.request())), Some(wire)))
+            }
             (sent, _) => Ok((sent, Some(wire))),
         }
     }
 
-    async fn open(&self, upstream: &super::upstream::Upstream) -> Result<Handshaken, NoConnection> {
+    async fn open<B>(&self, upstream: &super::upstream::Upstream, request: &Request<B>) -> Result<Handshaken, Fault> {
         if upstream.outage.is_waited_for(self.shared.options.timeouts.outage) {
-            return Err(NoConnection::Nobody);
+            return Err(Cause::Outage.into());
         }
+        debug!(request_id = request_id::of(request), target = upstream.target.address, "over a new connection");
         let stream = connect(&upstream.target.address, self.shared.options.timeouts.connect).await?;
-        upstream.outage.end();
-        handshake(stream, self.shared.options.buffer).await.map_err(|_| NoConnection::Nobody)
+        upstream.came_back();
+        let shaken = handshake(stream, self.shared.options.buffer).await;
+        shaken.map_err(|error| Fault::because(Cause::Refused, &error))
     }
 
     /// A connection that may change its protocol needs a task of its own.

@@ -11,6 +11,7 @@ use bytes::{Buf, Bytes};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::sync::futures::OwnedNotified;
 
+use super::cause::{Cause, Fault};
 use super::clock;
 use super::encoder::EncodeError;
 use super::go_ahead::GoAhead;
@@ -323,6 +324,8 @@ impl Passed {
                         self.record.progress();
                         flow.offer();
                     }
+                    // Nobody asks what comes behind trailers.
+                    self.record.is_under_way &= !frame.is_trailers();
                     if self.body.is_end_stream() {
                         self.let_go(cx);
                     }
@@ -360,6 +363,8 @@ impl Passed {
                 // A client of events asks again by itself, and gets the release that serves by then.
                 self.wire = None;
                 self.over = true;
+                self.record.is_under_way = false;
+                self.record.blame(Cause::Cut);
                 return Poll::Ready(None);
             }
             return Poll::Ready(Some(Err(self.broke(Broken::Cut))));
@@ -371,14 +376,20 @@ impl Passed {
         Poll::Pending
     }
 
-    fn broke(&mut self, why: Broken) -> Broken {
+    pub(super) fn broke(&mut self, why: Broken) -> Broken {
         self.record.failed = true;
+        self.record.blame(match &why {
+            Broken::App(error) => Fault::because(Cause::BrokenOff, error),
+            Broken::Cut => Cause::Cut.into(),
+            Broken::Encode(error) => Fault::because(Cause::NotCompressed, error),
+        });
         self.wire = None;
         why
     }
 
     /// Nothing more comes over the connection: lets it rest.
     pub(super) fn let_go(&mut self, cx: &mut Context<'_>) {
+        self.record.is_under_way = false;
         if let (Some(wire), Some(claim)) = (self.wire.take(), &self.record.claim) {
             claim.upstream().rest(self.lane, wire, cx);
         }

@@ -7,6 +7,7 @@ use futures_core::stream::BoxStream;
 use futures_util::future::select_all;
 use futures_util::stream::unfold;
 use tokio::time::{Instant, sleep_until};
+use tracing::{Instrument, debug, debug_span};
 
 use super::app::App;
 use super::upstream::Upstream;
@@ -60,6 +61,8 @@ pub(super) fn drain(
 ) -> BoxStream<'static, DrainProgress> {
     let upstreams = app.as_ref().map(|app| app.of_release(release)).unwrap_or_default();
     upstreams.iter().for_each(|upstream| upstream.watch());
+    let name = app.as_ref().map(|app| app.live().route.name.to_string()).unwrap_or_default();
+    let span = debug_span!("drain", app = name, release = release.0);
     Box::pin(unfold(None, move |drain: Option<Drain>| {
         // The time begins with the first poll, not with the call.
         let mut drain = drain.unwrap_or_else(|| {
@@ -80,6 +83,7 @@ pub(super) fn drain(
             let progress = drain.progress().await?;
             Some((progress, Some(drain)))
         }
+        .instrument(span.clone())
     }))
 }
 
@@ -121,11 +125,13 @@ impl Drain {
     fn cut_what_is_due(&mut self, now: Instant, counts: Counts) {
         if !self.streams.passed && now >= self.streams.at {
             self.streams.passed = true;
+            debug!(events = counts.events, upgraded = counts.upgraded, "the limit of streams has passed");
             self.cut += counts.events + counts.upgraded + if self.requests.passed { counts.open } else { 0 };
             self.upstreams.iter().for_each(|upstream| upstream.cut_streams());
         }
         if !self.requests.passed && now >= self.requests.at {
             self.requests.passed = true;
+            debug!(requests = counts.requests, "the limit of requests has passed");
             self.cut += counts.requests + if self.streams.passed { counts.open } else { 0 };
             self.upstreams.iter().for_each(|upstream| upstream.cut_requests());
         }
@@ -154,6 +160,7 @@ impl Drain {
 
     fn end(&mut self, counts: Counts) -> DrainProgress {
         self.over = true;
+        debug!(cut = self.cut, left = counts.requests + counts.upgraded, "drained");
         for upstream in &self.upstreams {
             let is = |live: Arc<Upstream>| Arc::ptr_eq(&live, upstream);
             let serves = self.app.as_ref().is_some_and(|app| app.live().upstreams().any(is));

@@ -8,14 +8,16 @@ use std::time::Instant;
 use http::header::{ACCEPT, CONNECTION, EXPECT, HeaderValue, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body, Incoming};
+use tracing::debug;
 
 use super::app::{App, Gate, Live};
 use super::attempt::Unconnected;
 use super::body::{AnswerBody, Passed, RequestBody};
 use super::canary::{Draw, Visitor};
+use super::cause::{Cause, Fault};
 use super::claim::{Claim, Refused};
 use super::compress::Wish;
-use super::forward::{Failure, NoConnection, Sent};
+use super::forward::Sent;
 use super::go_ahead::GoAhead;
 use super::guard::Refusal;
 use super::handle::Shared;
@@ -27,6 +29,7 @@ use super::pages::Page;
 use super::pool::Wire;
 use super::pulse::Pulse;
 use super::record::{Peer, Record};
+use super::request_id;
 use super::serve::Listening;
 use super::soundness;
 use super::streams::Flow;
@@ -141,6 +144,7 @@ impl Context {
                 }
                 // A 200 would tell an HTTP/2 client that it is connected.
                 Some(_) if self.pulse.is_multiplexed() && response.status().is_success() => {
+                    record.blame(Cause::NotUpgraded);
                     page(Page::BadGateway, record)
                 }
                 _ => self.pass(response, wire, wish, record).await,
@@ -198,21 +202,27 @@ impl Context {
                     return Ok((response, wire));
                 }
                 Ok((Sent::Unsent(back), wire)) if tries < TRIES => {
+                    debug!(request_id = request_id::of(&back), "it was not sent, and is tried again");
                     let reused =
                         wire.is_some_and(|wire| wire.reused) || record.seat.take().is_some_and(|seat| seat.reused);
                     tries += u32::from(!reused);
                     request = back;
                 }
                 Ok((Sent::Unheard(copy), _)) => {
+                    debug!(request_id = request_id::of(&copy), "it was not heard, and is sent again");
                     fresh = true;
                     request = copy;
                 }
-                Ok((Sent::Failed(Failure::Client), _)) => return Err(Page::BadRequest),
-                Ok((Sent::Failed(Failure::TooLarge), _)) => return Err(Page::TooLarge),
-                Ok((Sent::Failed(Failure::SlowClient), _)) => return Err(Page::RequestTooSlow),
-                Ok((Sent::Failed(Failure::Cut | Failure::TimedOut), _)) => return Err(Page::NoAnswer),
-                Ok((Sent::Unsent(_) | Sent::Refused | Sent::Failed(Failure::App), _)) => return Err(Page::BadGateway),
-                Err(Unconnected { request: back, .. }) if canary => {
+                Ok((Sent::Failed(fault), _)) => return Err(record.fails(fault)),
+                Ok((Sent::Unsent(_), _)) => return Err(record.fails(Cause::ClosedEarly)),
+                Ok((Sent::Refused, _)) => return Err(record.fails(Cause::TurnedAway)),
+                Err(Unconnected { request: back, why }) if canary => {
+                    let id = request_id::of(&back);
+                    debug!(
+                        request_id = id,
+                        error = why.cause.word(),
+                        "the canary is not there: the serving release is asked"
+                    );
                     // Nobody is to suffer from a candidate that is gone.
                     record.note_unreachable();
                     draw.stays = true;
@@ -220,16 +230,23 @@ impl Context {
                 }
                 // The route has changed since this release ended.
                 Err(Unconnected { request: back, .. }) if tries < TRIES && !Arc::ptr_eq(&live, &app.live()) => {
+                    debug!(request_id = request_id::of(&back), "the release is gone: the next one is asked");
                     tries += 1;
                     request = back;
                 }
-                Err(Unconnected { request: back, why: NoConnection::Nobody }) => {
+                Err(Unconnected { request: back, why }) if why.cause.is_nobody() => {
+                    let id = request_id::of(&back);
+                    debug!(request_id = id, error = why.cause.word(), "nobody is there: the request waits");
                     request = back;
                     let until = *given_up.get_or_insert_with(|| Instant::now() + self.shared.options.timeouts.outage);
                     let visitor = &mut draw.visitor(request.headers());
-                    Box::pin(self.comeback(&app, &live, until, visitor, record)).await?;
+                    match Box::pin(self.comeback(&app, &live, until, visitor, record)).await {
+                        Ok(()) => {}
+                        Err(Page::BadGateway) => return Err(record.fails(why)),
+                        Err(no) => return Err(no),
+                    }
                 }
-                Err(Unconnected { .. }) => return Err(Page::BadGateway),
+                Err(Unconnected { why, .. }) => return Err(record.fails(why)),
             }
             record.claim = None;
         }
@@ -245,6 +262,8 @@ impl Context {
         let (mut head, body) = response.into_parts();
         // Another protocol that nobody asked for, or a coding that nobody can undo.
         if head.status.is_informational() || !soundness::is_plainly_chunked(&head.headers) {
+            let what = if head.status.is_informational() { "another protocol" } else { "an unknown coding" };
+            record.blame(Fault::saying(Cause::NotHttp, what));
             return page(Page::BadGateway, record);
         }
         headers::to_client(&mut head.headers, false);
@@ -254,6 +273,7 @@ impl Context {
         if let (Some(kind), Some(claim)) = (kind(&head.headers, &body), &mut record.claim) {
             claim.becomes(kind);
         }
+        record.is_under_way = true;
         let flow = if self.pulse.is_multiplexed() { Flow::here() } else { None };
         let mut passed = Passed { body, wire, lane: self.lane, record, cut: None, over: false, flow };
         if passed.body.is_end_stream() {
@@ -355,7 +375,8 @@ fn is_health_check<B>(live: &Live, request: &Request<B>) -> bool {
 }
 
 /// An answer of the proxy's own, or one that it gives because the app gave none: that one is the app's failure.
-fn page(page: Page, record: Record) -> Answer {
+fn page(page: Page, mut record: Record) -> Answer {
+    record.blame_at_least(Cause::of_page(page));
     let (author, failed) = match page {
         Page::BadGateway | Page::NoAnswer => (Author::App, true),
         // A deploy took too long: the request is lost, and the app was never asked.
@@ -384,9 +405,11 @@ fn refuse(refusal: &Refusal, request: Request<Incoming>, record: Record) -> Answ
 }
 
 /// The app is stopped or under maintenance.
-fn closed(record: Record, accept: Option<&HeaderValue>) -> Answer {
+fn closed(mut record: Record, accept: Option<&HeaderValue>) -> Answer {
     let live = record.app.as_ref().map(|app| Arc::clone(&app.live()));
     let state = live.as_ref().map_or(&RouteState::Stopped, |live| &live.route.state);
+    let cause = if matches!(state, RouteState::Maintenance(_)) { Cause::Maintenance } else { Cause::Stopped };
+    record.blame(cause);
     let (headers, body) = closed::answer(state, closed::wants_json(accept));
     own((StatusCode::SERVICE_UNAVAILABLE, headers, body), record)
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::access_log::LogWriter;
 use super::answers::{Answers, BOUNDS};
 use super::app::App;
+use super::cause::Cause;
 use super::handle::Shared;
 use super::metrics::Metrics;
 use crate::app::RouteState;
@@ -20,6 +21,7 @@ struct Seen {
     serving: bool,
     traffic: AppTraffic,
     answers: Answers,
+    causes: Vec<(Cause, u64)>,
 }
 
 /// Requests for no app have an empty service, as in the access log.
@@ -61,12 +63,20 @@ fn look(app: &App) -> Seen {
         serving: live.route.state == RouteState::Serving,
         traffic: super::handle::traffic(app),
         answers: app.metrics.answers(),
+        causes: app.metrics.causes(),
     }
 }
 
 fn stray(strays: &Metrics) -> Seen {
     let traffic = strays.traffic(std::time::Instant::now());
-    Seen { service: String::new(), release: 0, serving: false, traffic, answers: strays.answers() }
+    Seen {
+        service: String::new(),
+        release: 0,
+        serving: false,
+        traffic,
+        answers: strays.answers(),
+        causes: strays.causes(),
+    }
 }
 
 fn kamal_proxys(out: &mut String, seen: &[Seen]) {
@@ -105,15 +115,9 @@ fn ours(out: &mut String, seen: &[Seen]) {
         let labels = format!("service=\"{}\",release=\"{}\"", app.service, app.release);
         sample(out, "once_app_up", &labels, u64::from(app.serving));
     }
-    let counters: [(&str, &str, Count); 4] = [
+    let counters: [(&str, &str, Count); 3] = [
         ("once_http_received_bytes_total", "Bytes of bodies received from clients.", |app| app.traffic.bytes_in),
         ("once_http_sent_bytes_total", "Bytes of bodies sent to clients.", |app| app.traffic.bytes_out),
-        (
-            "once_http_failed_total",
-            "Requests the proxy answered with 502, 503 or 504 itself, or whose answer broke off; not the pages of an app \
-             that is stopped, paused or under maintenance.",
-            |app| app.traffic.failed,
-        ),
         (
             "once_http_own_answers_total",
             "Answers of the proxy's own: pages of an app that is stopped, paused or under maintenance, redirects, refusals.",
@@ -126,6 +130,7 @@ fn ours(out: &mut String, seen: &[Seen]) {
             sample(out, name, &service(app), count(app));
         }
     }
+    failures(out, seen);
     let gauges: [(&str, &str, Count); 4] = [
         ("once_http_held_requests", "Requests that wait while a release is handed over.", |app| app.traffic.held),
         ("once_http_draining_requests", "Requests still under way at releases that serve no more.", |app| {
@@ -140,6 +145,22 @@ fn ours(out: &mut String, seen: &[Seen]) {
     ];
     for (name, help, count) in gauges {
         gauge(out, name, help, seen.iter(), count);
+    }
+}
+
+/// The series without a cause is there from the beginning, so that there is a zero to start from; all of an app's series
+/// together are its failures.
+fn failures(out: &mut String, seen: &[Seen]) {
+    let name = "once_http_failed_total";
+    let help = "Requests the proxy answered with 502, 503 or 504 itself, or whose answer broke off, by cause; not the \
+                pages of an app that is stopped, paused or under maintenance.";
+    family(out, name, "counter", help);
+    for app in seen {
+        let known: u64 = app.causes.iter().map(|(_, count)| count).sum();
+        sample(out, name, &service(app), app.traffic.failed.saturating_sub(known));
+        for (cause, count) in &app.causes {
+            sample(out, name, &format!("{},cause=\"{}\"", service(app), cause.word()), count);
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! Sends a request over one connection and waits for the head of the answer.
 
 use std::future::{Future, poll_fn};
-use std::io;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -13,8 +12,10 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::futures::OwnedNotified;
 use tokio::time::{Sleep, sleep_until};
+use tracing::{Instrument, debug, debug_span};
 
 use super::body::{Meter, RequestBody, head_is_due};
+use super::cause::{Cause, Fault};
 use super::claim::Claim;
 use super::gather::Gathering;
 use super::multiplex::is_unprocessed;
@@ -30,66 +31,45 @@ pub(super) enum Sent {
     Unheard(Box<Request<RequestBody>>),
     /// The app says that it has not looked at it.
     Refused,
-    Failed(Failure),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Failure {
-    /// The drain's limit has passed.
-    Cut,
-    /// No head within the time.
-    TimedOut,
-    /// The client broke off its body.
-    Client,
-    /// The client stopped sending its body.
-    SlowClient,
-    /// The body is larger than the app's limit.
-    TooLarge,
-    /// The app closed the connection, or what it said is not HTTP.
-    App,
-}
-
-/// Why there is no connection to an app.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NoConnection {
-    /// Nobody is there: it ended, or is not there yet.
-    Nobody,
-    /// It is there and takes none in time, or the fault is on this side.
-    Other,
+    Failed(Fault),
 }
 
 /// The engine knows at once the name of a container that runs; others it passes on to who may never answer.
 const LOOK_UP: Duration = Duration::from_secs(2);
 
 /// A new connection. Resolves the name each time: a container that was restarted has another address.
-pub(super) async fn connect(address: &str, limit: Duration) -> Result<TcpStream, NoConnection> {
+pub(super) async fn connect(address: &str, limit: Duration) -> Result<TcpStream, Fault> {
+    let connecting = async {
+        let connected = connected(address, limit).await;
+        match &connected {
+            Ok(_) => debug!("connected"),
+            Err(Fault { cause, detail }) => debug!(error = cause.word(), ?detail, "no connection"),
+        }
+        connected
+    };
+    connecting.instrument(debug_span!("connect", address)).await
+}
+
+async fn connected(address: &str, limit: Duration) -> Result<TcpStream, Fault> {
     let end = tokio::time::Instant::now() + limit;
     let looked_up = tokio::time::timeout(limit.min(LOOK_UP), tokio::net::lookup_host(address)).await;
-    let Ok(Ok(addresses)) = looked_up else { return Err(NoConnection::Nobody) };
-    let mut none = NoConnection::Nobody;
+    let addresses = match looked_up {
+        Ok(Ok(addresses)) => addresses,
+        Ok(Err(error)) => return Err(Fault::because(Cause::NoAddress, &error)),
+        Err(_) => return Err(Fault::saying(Cause::NoAddress, "the name was not looked up in time")),
+    };
+    let mut none = Cause::NoAddress.into();
     for address in addresses {
         match tokio::time::timeout_at(end, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
-                stream.set_nodelay(true).map_err(|_| NoConnection::Nobody)?;
+                stream.set_nodelay(true).map_err(|error| Fault::because(Cause::Refused, &error))?;
                 return Ok(stream);
             }
-            Ok(Err(error)) => none = cause(error.kind()),
-            Err(_) => return Err(NoConnection::Other),
+            Ok(Err(error)) => none = Fault::unconnected(&error),
+            Err(_) => return Err(Cause::ConnectTimeout.into()),
         }
     }
     Err(none)
-}
-
-fn cause(error: io::ErrorKind) -> NoConnection {
-    use io::ErrorKind as Kind;
-    match error {
-        Kind::ConnectionRefused
-        | Kind::ConnectionReset
-        | Kind::ConnectionAborted
-        | Kind::HostUnreachable
-        | Kind::NetworkUnreachable => NoConnection::Nobody,
-        _ => NoConnection::Other,
-    }
 }
 
 /// A fresh connection's two ends.
@@ -134,7 +114,7 @@ pub(super) async fn answer(
     due.as_mut().reset((started + limit).into());
     let mut send = pin!(send);
     poll_fn(|cx| {
-        let open = connection.as_mut().is_none_or(|connection| Pin::new(&mut **connection).poll(cx).is_pending());
+        let end = connection.as_mut().map_or(Poll::Pending, |connection| Pin::new(&mut **connection).poll(cx));
         match send.as_mut().poll(cx) {
             Poll::Ready(Ok(response)) => {
                 if let Some(meter) = meter {
@@ -146,16 +126,19 @@ pub(super) async fn answer(
                 let sent = match error.take_message() {
                     Some(request) => Sent::Unsent(Box::new(request)),
                     None if is_unprocessed(error.error()) => Sent::Refused,
-                    None => Sent::Failed(blame(meter)),
+                    None => Sent::Failed(blame(meter, Some(error.error()))),
                 };
                 return Poll::Ready(sent);
             }
-            Poll::Pending if !open => return Poll::Ready(Sent::Failed(blame(meter))),
-            Poll::Pending => {}
+            Poll::Pending => {
+                if let Poll::Ready(ended) = end {
+                    return Poll::Ready(Sent::Failed(blame(meter, ended.err().as_ref())));
+                }
+            }
         }
         let signalled = cut.as_mut().poll(cx).is_ready();
         if claim.is_cut() {
-            return Poll::Ready(Sent::Failed(Failure::Cut));
+            return Poll::Ready(Sent::Failed(Cause::Cut.into()));
         }
         if signalled {
             // It was meant for an earlier request.
@@ -166,7 +149,8 @@ pub(super) async fn answer(
             let later = head_is_due(meter, started, limit);
             if later <= Instant::now() {
                 let client = meter.is_some_and(Meter::is_starved);
-                return Poll::Ready(Sent::Failed(if client { Failure::SlowClient } else { Failure::TimedOut }));
+                let cause = if client { Cause::ClientSlow } else { Cause::HeadTimeout };
+                return Poll::Ready(Sent::Failed(cause.into()));
             }
             due.as_mut().reset(later.into());
         }
@@ -176,11 +160,11 @@ pub(super) async fn answer(
 }
 
 /// Whose fault it is that the connection to the app broke.
-fn blame(meter: Option<&Meter>) -> Failure {
+fn blame(meter: Option<&Meter>, error: Option<&hyper::Error>) -> Fault {
     match meter {
-        Some(meter) if meter.is_too_large() => Failure::TooLarge,
-        Some(meter) if meter.is_too_slow() => Failure::SlowClient,
-        Some(meter) if meter.is_broken() => Failure::Client,
-        _ => Failure::App,
+        Some(meter) if meter.is_too_large() => Cause::BodyTooLarge.into(),
+        Some(meter) if meter.is_too_slow() => Cause::ClientSlow.into(),
+        Some(meter) if meter.is_broken() => Cause::ClientGone.into(),
+        _ => Fault::unanswered(error),
     }
 }

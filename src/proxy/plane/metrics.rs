@@ -10,6 +10,7 @@ use arc_swap::ArcSwapOption;
 use http::Method;
 
 use super::answers::Answers;
+use super::cause::Cause;
 use super::clock;
 use super::histogram::{Histogram, Sum};
 use super::lanes::Lanes;
@@ -61,6 +62,8 @@ struct Details {
     answers: Answers,
     paths: TopPaths,
     minutes: Minutes,
+    /// Requests that failed, by cause; most apps never need it.
+    causes: Option<Box<[u64; Cause::COUNT]>>,
 }
 
 struct Second {
@@ -102,6 +105,8 @@ pub(super) struct Outcome<'a> {
     pub(super) status: u16,
     pub(super) failed: bool,
     pub(super) author: Author,
+    /// What went wrong.
+    pub(super) cause: Option<Cause>,
     pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,
 }
@@ -195,6 +200,9 @@ impl Metrics {
         details.answers.record(outcome.method, outcome.status, outcome.took);
         details.paths.asked(hour / 24, outcome.path);
         details.minutes.record(now, error);
+        if let (true, Some(cause)) = (outcome.failed, outcome.cause) {
+            details.causes.get_or_insert_default()[cause as usize] += 1;
+        }
     }
 
     /// All but what is under way, which the upstreams know.
@@ -253,6 +261,17 @@ impl Metrics {
         let mut sum = Answers::default();
         self.lanes.used().for_each(|lane| lane.details().answers.add_to(&mut sum));
         sum
+    }
+
+    /// Requests that failed since the start: those of each cause that there was.
+    pub(super) fn causes(&self) -> Vec<(Cause, u64)> {
+        let mut sum = [0; Cause::COUNT];
+        for lane in self.lanes.used() {
+            let details = lane.details();
+            let counts = details.causes.iter().flat_map(|counts| counts.iter());
+            sum.iter_mut().zip(counts).for_each(|(to, from)| *to += from);
+        }
+        Cause::ALL.into_iter().zip(sum).filter(|(_, count)| *count > 0).collect()
     }
 
     fn releases(&self) -> MutexGuard<'_, BTreeMap<ReleaseNumber, Arc<ReleaseCounts>>> {
@@ -315,7 +334,7 @@ impl Default for Lane {
     fn default() -> Self {
         let zero = || AtomicU32::new(0);
         let second = || Second { number: zero(), requests: zero(), others: zero(), errors: zero() };
-        let details = Details { answers: <_>::default(), paths: <_>::default(), minutes: Minutes::new() };
+        let details = Details { answers: <_>::default(), paths: <_>::default(), minutes: Minutes::new(), causes: None };
         Self {
             counts: Counts::default(),
             slowest_micros: AtomicU64::new(0),
@@ -392,6 +411,7 @@ mod tests {
             status,
             failed: status == 502,
             author: Author::App,
+            cause: (status == 502).then_some(Cause::Refused),
             bytes_in: 1,
             bytes_out: 10,
         };
@@ -426,6 +446,7 @@ mod tests {
         assert_eq!(report.day.errors.iter().sum::<u32>(), 1);
         assert_eq!(report.visitors_by_hour.len(), 24);
         assert_eq!((report.paths[0].path.as_str(), report.paths[0].at_least), ("/cart", 22));
+        assert_eq!(metrics.causes(), [(Cause::Refused, 1)]);
         let answers = metrics.answers().sorted();
         let answers: Vec<_> = answers.iter().map(|pair| (pair.method, pair.status(), pair.count)).collect();
         assert_eq!(answers, [("GET", "101".into(), 1), ("GET", "200".into(), 20), ("GET", "502".into(), 1)]);

@@ -18,6 +18,7 @@ mod app;
 mod attempt;
 mod body;
 mod canary;
+mod cause;
 mod claim;
 mod client;
 mod clock;

@@ -5,12 +5,15 @@ use std::time::{Duration, Instant};
 use http::header::{CONTENT_TYPE, EXPECT, HOST, TRANSFER_ENCODING};
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, Request, Uri, Version};
+use tracing::debug;
 
 use super::attempt::{Attempt, Unconnected, is_safe};
 use super::body::RequestBody;
+use super::cause::Cause;
 use super::exchange::Context;
-use super::forward::{Failure, NoConnection, Sent, answer};
+use super::forward::{Sent, answer};
 use super::record::Record;
+use super::request_id;
 use super::spare::Spare;
 
 /// gRPC has deadlines of its own, and calls that are silent for hours until something happens.
@@ -26,7 +29,7 @@ impl Context {
     ) -> Attempt {
         // Given back first: the next try may need its place.
         record.seat = None;
-        let Some(claim) = &record.claim else { return Err(Unconnected::new(request, NoConnection::Other)) };
+        let Some(claim) = &record.claim else { return Err(Unconnected::new(request, Cause::ConnectFailed)) };
         let (options, upstream) = (&self.shared.options, claim.upstream());
         let trunks = upstream.trunks(self.lane);
         let rested = if fresh { None } else { trunks.seat() };
@@ -34,18 +37,24 @@ impl Context {
             Some(seat) => seat,
             None => {
                 if upstream.outage.is_waited_for(options.timeouts.outage) {
-                    return Err(Unconnected::new(request, NoConnection::Nobody));
+                    return Err(Unconnected::new(request, Cause::Outage));
                 }
                 let address = &upstream.target.address;
                 match trunks.open(address, options.timeouts.connect, options.buffer, fresh).await {
                     Ok(seat) => {
-                        upstream.outage.end();
+                        upstream.came_back();
                         seat
                     }
                     Err(why) => return Err(Unconnected::new(request, why)),
                 }
             }
         };
+        debug!(
+            request_id = request_id::of(&request),
+            target = upstream.target.address,
+            shared = seat.reused,
+            "over an HTTP/2 connection"
+        );
         let is_endless = is_grpc(request.headers()) && claim.live.route.web.response_timeout.is_none();
         let limit = if is_endless { FOR_EVER } else { self.head_limit(claim) };
         let safe = is_safe(&request, record);
@@ -60,11 +69,11 @@ impl Context {
             // Not a byte of it was understood: for all the app knows it has not been sent yet.
             Sent::Unsent(_) | Sent::Refused => match spare.again() {
                 Some(request) => Sent::Unsent(Box::new(request)),
-                None => Sent::Failed(Failure::App),
+                None => Sent::Failed(Cause::TurnedAway.into()),
             },
-            Sent::Failed(Failure::App) if safe && reused => match spare.again() {
+            Sent::Failed(fault) if fault.cause.is_unanswered() && safe && reused => match spare.again() {
                 Some(copy) => Sent::Unheard(Box::new(copy)),
-                None => Sent::Failed(Failure::App),
+                None => Sent::Failed(fault),
             },
             sent => {
                 spare.forget();
@@ -105,6 +114,12 @@ pub(super) fn is_unprocessed(error: &hyper::Error) -> bool {
         cause.is_remote()
             && (cause.is_go_away() || cause.is_reset() && cause.reason() == Some(h2::Reason::REFUSED_STREAM))
     })
+}
+
+/// Whether what the app said is no HTTP/2: this end has found a fault in it.
+pub(super) fn is_no_http2(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
+    cause.is_some_and(|cause| !cause.is_remote() && !cause.is_io() && cause.reason() != Some(h2::Reason::CANCEL))
 }
 
 #[cfg(test)]

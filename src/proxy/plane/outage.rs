@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+use tracing::debug;
 
 use super::app::{App, Live};
 use super::canary::Visitor;
@@ -71,15 +72,17 @@ impl Outage {
         self.marked.load(Ordering::Acquire) && self.state().as_ref().is_some_and(waited)
     }
 
-    /// The release took a connection.
-    pub(super) fn end(&self) {
-        if self.marked.load(Ordering::Acquire) {
+    /// The release took a connection. Whether that is news.
+    fn end(&self) -> bool {
+        let was = self.marked.load(Ordering::Acquire);
+        if was {
             let mut state = self.state();
             self.marked.store(false, Ordering::Release);
             *state = None;
             drop(state);
             self.told.notify_waiters();
         }
+        was
     }
 
     /// A request met it. `None`: it has lasted for longer than anybody waits. `true`: the caller has to see to it that
@@ -120,6 +123,15 @@ impl Drop for Waiting<'_> {
     }
 }
 
+impl Upstream {
+    /// It took a connection.
+    pub(super) fn came_back(&self) {
+        if self.outage.end() {
+            debug!(target = self.target.address, "an outage ends");
+        }
+    }
+}
+
 impl Context {
     /// Nobody was there to take the request: waits until there is somebody to ask. Else the answer, which counts as the
     /// release's.
@@ -150,6 +162,7 @@ impl Context {
         let _held = Held::enter(&self.shared, app).ok_or(Page::TooManyHeld)?;
         let (waiting, first) = outage.enter(longest).ok_or(Page::BadGateway)?;
         if first {
+            debug!(target = live.upstream.target.address, "an outage begins");
             tokio::spawn(try_again(Arc::clone(&live.upstream), longest));
         }
         let until = until.min(waiting.until);
@@ -185,7 +198,7 @@ async fn try_again(upstream: Arc<Upstream>, longest: Duration) {
     let mut pause = FIRST;
     while upstream.outage.goes_on(longest) {
         if connect(&upstream.target.address, TRY).await.is_ok() {
-            upstream.outage.end();
+            upstream.came_back();
             return;
         }
         tokio::time::sleep(pause).await;

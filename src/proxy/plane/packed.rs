@@ -60,7 +60,7 @@ impl Packed {
             };
             let out = match out {
                 Ok(out) => out,
-                Err(error) => return Poll::Ready(Some(Err(error.into()))),
+                Err(error) => return Poll::Ready(Some(Err(self.passed.broke(error.into())))),
             };
             self.sent += out.len() as u64;
             // Counted and logged is what the client gets.

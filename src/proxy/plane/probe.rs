@@ -15,6 +15,7 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tracing::{Instrument, debug, debug_span};
 
 use crate::app::Upstream;
 use crate::app::proxy::{ProbeAnswer, ProbeRequest};
@@ -40,11 +41,16 @@ struct Probe {
 }
 
 pub(super) fn probe(request: ProbeRequest) -> BoxStream<'static, ProbeAnswer> {
-    Box::pin(unfold((Some(request), None), |(request, probe): (_, Option<Probe>)| async move {
-        // The time begins with the first poll.
-        let mut probe = probe.or_else(|| request.map(Probe::new))?;
-        let answer = probe.next_answer().await?;
-        Some((answer, (None, Some(probe))))
+    let span = debug_span!("probe", address = request.address, path = request.path.as_str());
+    Box::pin(unfold((Some(request), None), move |(request, probe): (_, Option<Probe>)| {
+        async move {
+            // The time begins with the first poll.
+            let mut probe = probe.or_else(|| request.map(Probe::new))?;
+            let answer = probe.next_answer().await?;
+            debug!(?answer, "probed");
+            Some((answer, (None, Some(probe))))
+        }
+        .instrument(span.clone())
     }))
 }
 

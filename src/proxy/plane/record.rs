@@ -11,11 +11,13 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 
 use super::app::App;
 use super::body::Meter;
+use super::cause::{Cause, Fault};
 use super::claim::Claim;
 use super::clock;
 use super::exchange::Context;
 use super::handle::Shared;
 use super::metrics::{Author, Outcome, ReleaseCounts};
+use super::pages::Page;
 use super::pulse::Busy;
 use super::trunk::Seat;
 use crate::app::normalised_path;
@@ -28,6 +30,8 @@ pub(super) struct Record {
     pub(super) failed: bool,
     /// Whose answer it is.
     pub(super) author: Author,
+    /// The answer has begun and not ended.
+    pub(super) is_under_way: bool,
     pub(super) bytes_out: u64,
     /// Over an upgraded connection.
     pub(super) bytes_in: u64,
@@ -73,6 +77,8 @@ struct Entry {
     version: Version,
     peer: Peer,
     log: Option<Log>,
+    /// What went wrong, if something did.
+    fault: Option<Fault>,
 }
 
 /// What only the log wants to know.
@@ -107,6 +113,7 @@ impl Record {
             version: request.version(),
             peer: peer.clone(),
             log: (shared.log.is_some() && shared.config.load().access_log).then(log),
+            fault: None,
         };
         Self {
             shared: Arc::clone(shared),
@@ -114,6 +121,7 @@ impl Record {
             status: CLIENT_LEFT,
             failed: false,
             author: Author::Nobody,
+            is_under_way: false,
             bytes_out: 0,
             bytes_in: 0,
             meter: None,
@@ -126,6 +134,24 @@ impl Record {
             seat: None,
             claim: None,
         }
+    }
+
+    /// It came to nothing on its way to the app. The answer to that.
+    pub(super) fn fails(&mut self, fault: impl Into<Fault>) -> Page {
+        let fault = fault.into();
+        let page = fault.cause.page();
+        self.entry.fault = Some(fault);
+        page
+    }
+
+    /// Something went wrong.
+    pub(super) fn blame(&mut self, fault: impl Into<Fault>) {
+        self.entry.fault = Some(fault.into());
+    }
+
+    /// The same, unless more is known already.
+    pub(super) fn blame_at_least(&mut self, cause: Option<Cause>) {
+        self.entry.fault = self.entry.fault.take().or_else(|| cause.map(Fault::from));
     }
 
     pub(super) fn request_id(&mut self, id: &HeaderValue) {
@@ -201,6 +227,7 @@ impl Record {
             status: self.status,
             failed: self.failed,
             author: self.author,
+            cause: self.entry.fault.as_ref().map(|fault| fault.cause),
             bytes_in: self.bytes_in + self.meter.as_ref().map_or(0, |meter| meter.bytes()),
             bytes_out: self.bytes_out,
         }
@@ -210,6 +237,9 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         let ended = Instant::now();
+        if self.is_under_way || self.status == CLIENT_LEFT {
+            self.blame_at_least(Some(Cause::ClientGone));
+        }
         let outcome = self.outcome(ended);
         if let Some(claim) = &self.claim {
             claim.upstream().counts.record(self.lane, &outcome);
@@ -239,7 +269,11 @@ impl Record {
     fn write(&self, log: &Log, (ended, took): (Instant, Duration), bytes_in: u64, line: &mut Vec<u8>) {
         line.extend_from_slice(b"{\"time\":\"");
         timestamp(clock::since_1970(ended), line);
-        line.extend_from_slice(b"\",\"level\":\"INFO\",\"msg\":\"Request\"");
+        let fault = self.entry.fault.as_ref();
+        let own = self.status >= 500 && fault.is_some_and(|fault| fault.cause != Cause::ClientGone);
+        line.extend_from_slice(b"\",\"level\":\"");
+        line.extend_from_slice(if self.failed || own { b"WARN" } else { b"INFO" });
+        line.extend_from_slice(b"\",\"msg\":\"Request\"");
         let entry = &self.entry;
         let bytes = |value: &'_ Option<HeaderValue>, line: &mut Vec<u8>| {
             escape(value.as_ref().map_or(b"".as_slice(), HeaderValue::as_bytes), line);
@@ -295,6 +329,12 @@ impl Record {
         text(line, key!("scheme"), entry.peer.scheme.as_bytes());
         line.extend_from_slice(key!("query"));
         redact(entry.uri.query().unwrap_or_default(), line);
+        if let Some(Fault { cause, detail }) = fault {
+            text(line, key!("error"), cause.word().as_bytes());
+            if let Some(detail) = detail {
+                text(line, key!("error_detail"), detail.as_bytes());
+            }
+        }
         line.extend_from_slice(b"}\n");
     }
 }

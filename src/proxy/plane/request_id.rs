@@ -3,7 +3,9 @@
 use std::cell::Cell;
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderValue, Request};
+
+use super::headers;
 
 thread_local! {
     static STATE: Cell<[u64; 2]> = const { Cell::new([0; 2]) };
@@ -13,6 +15,11 @@ pub(super) fn is_sane(value: &HeaderValue) -> bool {
     let bytes = value.as_bytes();
     let fine = |b: &u8| b.is_ascii_alphanumeric() || b"-_.:/+=@~".contains(b);
     (1..=128).contains(&bytes.len()) && bytes.iter().all(fine)
+}
+
+/// What the app is told, and the access log; empty where there is none yet.
+pub(super) fn of<B>(request: &Request<B>) -> &str {
+    request.headers().get(&headers::X_REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default()
 }
 
 pub(super) fn new() -> HeaderValue {

@@ -12,8 +12,9 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
 use super::body::RequestBody;
+use super::cause::{Cause, Fault};
 use super::clock;
-use super::forward::{NoConnection, connect};
+use super::forward::connect;
 
 /// Requests that share a connection; apps may ask for fewer.
 const SEATS: usize = 128;
@@ -96,18 +97,12 @@ impl Trunks {
     /// # Errors
     ///
     /// The app takes no connection.
-    pub(super) async fn open(
-        &self,
-        address: &str,
-        limit: Duration,
-        head: usize,
-        fresh: bool,
-    ) -> Result<Seat, NoConnection> {
+    pub(super) async fn open(&self, address: &str, limit: Duration, head: usize, fresh: bool) -> Result<Seat, Fault> {
         let failed = self.failed.load(Ordering::Relaxed);
         let _alone = self.opening.lock().await;
         if self.failed.load(Ordering::Relaxed) != failed {
             // Whoever was first has waited for all.
-            return Err(NoConnection::Nobody);
+            return Err(Cause::Outage.into());
         }
         if let Some(seat) = (!fresh).then(|| self.seat()).flatten() {
             return Ok(seat);
@@ -137,10 +132,10 @@ impl Trunks {
     }
 }
 
-async fn begin(address: &str, limit: Duration, head: usize) -> Result<Arc<Trunk>, NoConnection> {
+async fn begin(address: &str, limit: Duration, head: usize) -> Result<Arc<Trunk>, Fault> {
     let stream = connect(address, limit).await?;
     let alive = TcpKeepalive::new().with_time(ALIVE_AFTER).with_interval(ALIVE_AFTER / 3).with_retries(3);
-    SockRef::from(&stream).set_tcp_keepalive(&alive).map_err(|_| NoConnection::Other)?;
+    SockRef::from(&stream).set_tcp_keepalive(&alive).map_err(|error| Fault::because(Cause::ConnectFailed, &error))?;
     let (sender, driver) = http2::Builder::new(TokioExecutor::new())
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
@@ -148,7 +143,7 @@ async fn begin(address: &str, limit: Duration, head: usize) -> Result<Arc<Trunk>
         .max_send_buf_size(head)
         .handshake(TokioIo::new(stream))
         .await
-        .map_err(|_| NoConnection::Nobody)?;
+        .map_err(|error| Fault::because(Cause::Refused, &error))?;
     let driver = Arc::new(Mutex::new(Some(driver)));
     let driven = Arc::clone(&driver);
     // Ends when the last sender is gone, or the app's end of it.

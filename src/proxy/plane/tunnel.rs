@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, ReadHalf, WriteHa
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::cause::Cause;
 use super::claim::UpgradedClaim;
 use super::pulse::Pulse;
 use super::record::Record;
@@ -87,6 +88,7 @@ impl Tunnel {
             tokio::select! {
                 () = &mut both => {}
                 () = &mut cut => {
+                    self.record.blame(Cause::Cut);
                     end.cancel();
                     let _ = timeout(2 * GOODBYE, both).await;
                 }
