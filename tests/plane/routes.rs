@@ -53,6 +53,7 @@ async fn a_stopped_app_says_so() {
     house.plane.set_route(serving);
     assert_eq!(house.get("app.test", "/version").await.text(), "1");
     let traffic = house.plane.traffic(&app());
-    assert_eq!((traffic.requests, traffic.failed, traffic.classes), (2, 1, [0, 1, 0, 0, 1]));
+    assert_eq!((traffic.requests, traffic.failed, traffic.classes), (2, 0, [0, 1, 0, 0, 1]));
+    assert_eq!(traffic.own, Some(1), "the page of a stopped app is no failure");
     assert_eq!(traffic.by_release, [(once::app::ReleaseNumber(1), 1, 0)]);
 }
