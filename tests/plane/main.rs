@@ -23,6 +23,7 @@ mod http2;
 mod limits;
 mod lives;
 mod logs;
+mod matrix;
 mod outages;
 mod packs;
 mod port_choice;

@@ -81,7 +81,7 @@ async fn head(stream: &mut (impl AsyncRead + Unpin)) {
 
 /// No two pieces of it are the same.
 fn bytes(count: usize) -> Vec<u8> {
-    (0_u32..).flat_map(|i| i.to_be_bytes()).take(count).collect()
+    (0_u32..).flat_map(u32::to_be_bytes).take(count).collect()
 }
 
 /// A server's binary message.
@@ -279,7 +279,7 @@ async fn a_websocket_over_http2_arrives_whole() {
     let upgrade =
         async { said(bed.asked().await, "HTTP/1.1 101 Hi\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n").await };
     let (answer, mut app) = tokio::join!(sender.send_request(ask), upgrade);
-    let mut client = TokioIo::new(hyper::upgrade::on(&mut answer.unwrap()).await.unwrap());
+    let mut client = TokioIo::new(hyper::upgrade::on(answer.unwrap()).await.unwrap());
     let message = message(&bytes(300_000));
     let (sent, seen) = tokio::join!(app.write_all(&message), slowly(&mut client, message.len()));
     sent.unwrap();

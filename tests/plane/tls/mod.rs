@@ -37,6 +37,11 @@ impl Authority {
         Self { root: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap() }
     }
 
+    /// What a client has to believe in.
+    pub fn pem(&self) -> String {
+        self.root.pem()
+    }
+
     pub fn issue(&self, names: &[&str]) -> CertificatePair {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let key = KeyPair::generate().unwrap();
