@@ -67,6 +67,8 @@ impl From<EngineError> for Problem {
                 p.causes.push(message.clone());
                 p.hint("is the name and tag spelled right, and was it pushed?")
             }
+            EngineError::NoCommand { .. } => Self { retryable: false, ..problem("no-command") }
+                .hint("its Dockerfile has to end with a `CMD` or an `ENTRYPOINT` that starts the app"),
             EngineError::RegistryUnreachable { message, .. } => {
                 let mut p = problem("registry-unreachable");
                 p.causes.push(message.clone());

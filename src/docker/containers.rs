@@ -81,6 +81,9 @@ impl Docker {
             Err(EngineError::Absent { .. }) => {
                 return Err(EngineError::Absent { what: format!("image {}", spec.image) });
             }
+            Err(EngineError::Failed { .. }) if self.has_nothing_to_run(spec).await => {
+                return Err(EngineError::NoCommand { image: spec.image.clone() });
+            }
             Err(other) => return Err(other),
         };
         for network in spec.networks.iter().skip(1) {
@@ -91,6 +94,21 @@ impl Docker {
             }
         }
         Ok(id)
+    }
+
+    /// The engine refuses such a container with a status that many refusals have. An image that cannot be looked at now
+    /// leaves the engine's own words.
+    async fn has_nothing_to_run(&self, spec: &ContainerSpec) -> bool {
+        let given = |words: &Option<Vec<String>>| words.as_ref().is_some_and(|words| !words.is_empty());
+        if given(&spec.command) || given(&spec.entrypoint) {
+            return false;
+        }
+        let call = Call::new("inspect", format!("image {}", spec.image));
+        let found = self.client.ask(call, self.client.api.inspect_image(&spec.image)).await;
+        found.is_ok_and(|image| {
+            let config = image.config.unwrap_or_default();
+            !given(&config.cmd) && !given(&config.entrypoint)
+        })
     }
 
     pub(super) async fn run(&self, id: &str) -> Result<()> {

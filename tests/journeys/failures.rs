@@ -133,3 +133,17 @@ fn where_the_container_of_what_served_is_gone_nothing_serves_and_all_say_so() {
     host.json(&["restart", "app"]).expect(0, "updated");
     assert_eq!(host.version(), "2");
 }
+
+/// The engine's answer is the same as to many a bad container, and its log says no more.
+#[test]
+fn an_image_without_a_command_says_so() {
+    let host = Host::new();
+    let tag = format!("{}-bare:1", host.namespace);
+    let made = format!("tar c -C / etc/hostname | docker import - {tag}");
+    assert!(std::process::Command::new("sh").args(["-c", &made]).status().unwrap().success());
+    host.adopt_image(&tag);
+    let said = host.once(&["deploy", &tag, "--name", "app", "--host", "app.localhost", "--pull", "never"]);
+    assert_eq!(said.code, 3, "{said:#?}");
+    assert!(said.stderr.contains("has no command, so there is nothing to run"), "{said:#?}");
+    assert!(said.stderr.contains("`CMD` or an `ENTRYPOINT`") && !said.stderr.contains("journalctl"), "{said:#?}");
+}

@@ -112,6 +112,12 @@ pub enum EngineError {
         /// The registry's words.
         message: String,
     },
+    /// Neither the image nor the container's settings say which program to run.
+    #[error("the image {image} has no command, so there is nothing to run")]
+    NoCommand {
+        /// Which.
+        image: String,
+    },
     /// The registry could not be asked.
     #[error("the registry of {image} does not answer")]
     RegistryUnreachable {
