@@ -71,7 +71,7 @@ impl Options {
                 "--seconds" => options.seconds = number()?.max(1),
                 "--pinned" => options.pinned = true,
                 name if SECTIONS.contains(&name) || TRAINING.contains(&name) || name == INSTRUCTIONS => {
-                    options.only.push(name.to_owned())
+                    options.only.push(name.to_owned());
                 }
                 _ => return Err(unknown()),
             }
