@@ -29,8 +29,11 @@ fn findings(host: &Host) -> (i32, Vec<Value>) {
     (said.code, ours)
 }
 
+/// In the order of their names: findings come look by look.
 fn kinds(found: &[Value]) -> Vec<&str> {
-    found.iter().map(|f| f["kind"].as_str().unwrap()).collect()
+    let mut kinds: Vec<&str> = found.iter().map(|f| f["kind"].as_str().unwrap()).collect();
+    kinds.sort_unstable();
+    kinds
 }
 
 /// What tells a container that was touched from one that was not.

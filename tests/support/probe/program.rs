@@ -26,6 +26,10 @@ fn main() {
             io::copy(&mut io::stdin(), &mut io::stdout()).unwrap();
             eprintln!("bye");
         }
+        "pour" => pour(rest[0].parse().unwrap(), rest.get(1).copied() == Some("both")),
+        "endless" => endless(),
+        "count" => count(),
+        "leave" => leave(rest[0].parse().unwrap()),
         "env" => println!("{}", std::env::var(rest[0]).unwrap_or_default()),
         "write" => std::fs::write(rest[0], rest[1]).unwrap(),
         "read" => print!("{}", std::fs::read_to_string(rest[0]).unwrap()),
@@ -59,6 +63,58 @@ fn say(words: &[&str]) {
             None => println!("{word}"),
         }
     }
+}
+
+/// Bytes without a pattern: each of the 256 values first, then sequences that a terminal obeys.
+fn sample(length: usize) -> Vec<u8> {
+    let mut bytes: Vec<u8> = (0..=255).collect();
+    bytes.extend(b"\x1b[31mred\x1b[0m\x1b]0;title\x07\x04\x04");
+    let mut state = 0x2545_F491_4F6C_DD1D_u64;
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend(state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+/// A sample on standard output; with `both` the same on standard error, by turns in pieces of odd sizes.
+fn pour(length: usize, both: bool) {
+    let bytes = sample(length);
+    let mut rest = bytes.as_slice();
+    for size in [1, 7, 8, 9, 4095, 4097, 32_768, 32_769, 100_003].into_iter().cycle() {
+        if rest.is_empty() {
+            break;
+        }
+        let (piece, after) = rest.split_at(size.min(rest.len()));
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(piece).unwrap();
+        stdout.flush().unwrap();
+        if both {
+            io::stderr().write_all(piece).unwrap();
+        }
+        rest = after;
+    }
+}
+
+fn endless() {
+    let bytes = sample(64 * 1024);
+    while io::stdout().write_all(&bytes).is_ok() {}
+}
+
+/// How many bytes standard input has, and whether they are a sample.
+fn count() {
+    let mut bytes = Vec::new();
+    io::stdin().read_to_end(&mut bytes).unwrap();
+    println!("{} {}", bytes.len(), bytes == sample(bytes.len()));
+}
+
+/// Ends at once without a look at standard input.
+fn leave(code: i32) {
+    println!("left");
+    exit(code);
 }
 
 fn tick() {
