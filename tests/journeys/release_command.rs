@@ -19,7 +19,7 @@ fn it_runs_before_the_switch_and_stops_a_deploy_that_it_fails() {
     let events = said.json();
     let ran = position(&events, "step-finished", "release-command").unwrap();
     assert!(ran < position(&events, "step-started", "start").unwrap(), "{events:#?}");
-    assert!(events[..ran].iter().any(|e| e["event"] == "log" && e.to_string().contains("complete -c once")));
+    assert!(events[..ran].iter().any(|e| e["event"] == "log" && e.to_string().contains("--command once")));
 
     // A settings change of no consequence to the container does not run it, a swap does.
     let said = host.json(&["set", "app", "--note", "hello"]);
