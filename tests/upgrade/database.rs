@@ -157,7 +157,7 @@ fn all_rows_of_a_database_come_along_and_never_two_run_on_one_directory() {
         more += 1;
         let runs = file(&container, "runs");
         let begun: Vec<&str> = runs.lines().collect();
-        let expected = |at: usize| if at % 2 == 0 { "begin " } else { "end " };
+        let expected = |at: usize| if at.is_multiple_of(2) { "begin " } else { "end " };
         assert!(
             begun.iter().enumerate().all(|(at, line)| line.starts_with(expected(at))),
             "{what}: two at a time: {runs}"
