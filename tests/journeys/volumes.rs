@@ -29,7 +29,8 @@ fn put(container: &str, directory: &str, files: &[(&str, &str)]) {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(if name.ends_with('/') { tar::EntryType::Directory } else { tar::EntryType::Regular });
         header.set_mode(if name.ends_with('/') { 0o755 } else { 0o644 });
-        (header.set_uid(1000), header.set_gid(1000));
+        header.set_uid(1000);
+        header.set_gid(1000);
         header.set_size(text.len() as u64);
         archive.append_data(&mut header, name, text.as_bytes()).unwrap();
     }
