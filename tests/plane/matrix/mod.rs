@@ -101,7 +101,7 @@ async fn each_combination_arrives_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "run by bin/suites matrix: it takes a quarter of an hour"]
+#[ignore = "run by bin/suites matrix: it takes minutes"]
 async fn ten_thousand_messages_arrive_whole() {
     let bed = Bed::new().await;
     let count = std::env::var("MATRIX_MESSAGES").map_or(10_000, |count| count.parse().unwrap());

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use once::app::{CertificatePair, CertificateSource, Secret};
 use once::proxy::plane::{PlaneOptions, Serving};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, ClientConfig, Error as TlsError, RootCertStore, SupportedProtocolVersion};
@@ -34,6 +34,8 @@ impl Authority {
     pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // OpenSSL takes a certificate for one that signs itself where its issuer has its name.
+        params.distinguished_name.push(DnType::CommonName, "an authority of tests");
         Self { root: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap() }
     }
 
