@@ -129,7 +129,7 @@ fn ghosts_strays_and_the_dead_are_told_apart() {
     create.push(&image);
     docker(&create);
     let (code, found) = findings(&host);
-    assert_eq!((code, kinds(&found)), (10, vec!["ghost", "down", "stray"]), "{found:#?}");
+    assert_eq!((code, kinds(&found)), (10, vec!["down", "ghost", "stray"]), "{found:#?}");
     host.once(&["doctor", "--fix"]);
     assert_eq!(findings(&host).1, Vec::<Value>::new());
     assert_eq!(host.inspect(&stray, "{{.Id}}"), "", "the stray is gone");
