@@ -21,6 +21,10 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 /// For those who made one too many to remove it.
 const SETTLED: Duration = Duration::from_secs(5);
 
+/// For a name to mean one network again. Longer than [`SETTLED`], since what a dead maker left is removed only after that,
+/// and each of the calls that do it may take seconds on a busy engine.
+const UNAMBIGUOUS: Duration = Duration::from_secs(30);
+
 impl Docker {
     pub(super) async fn network_or_new(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<()> {
         if !self.networks_named(name).await?.is_empty() {
@@ -119,7 +123,7 @@ pub(super) async fn unambiguous<T, F>(ask: impl Fn() -> F) -> std::result::Resul
 where
     F: Future<Output = std::result::Result<T, Error>>,
 {
-    let limit = Instant::now() + SETTLED;
+    let limit = Instant::now() + UNAMBIGUOUS;
     loop {
         match ask().await {
             Err(cause) if is_ambiguous(&cause) && Instant::now() < limit => sleep(BETWEEN_LOOKS).await,
