@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 
 use super::candidate::{Candidate, Wish};
 use super::context::Context;
-use super::healthy::probe_host;
+use super::healthy::{ended_for_good, probe_host};
 use crate::app::event::{Outcome, Step};
 use crate::app::ledger::{AppRecord, Phase, Transaction};
 use crate::app::problem::Problem;
@@ -95,8 +95,15 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// Waits until a release that served before answers again.
+    /// Waits until a release that served before answers again, as long as its container runs.
     pub(crate) async fn answers(&self, release: &Release) -> Result<(), Problem> {
+        tokio::select! {
+            answered = self.answered(release) => answered,
+            problem = ended_for_good(&*self.installation.engine, release) => Err(problem),
+        }
+    }
+
+    async fn answered(&self, release: &Release) -> Result<(), Problem> {
         let settings = &release.settings;
         let mut answers = self.proxy.probe(ProbeRequest {
             address: release.address(),

@@ -13,6 +13,7 @@ use crate::app::event::{Event, Outcome, Step};
 use crate::app::host::Hostname;
 use crate::app::problem::Problem;
 use crate::app::proxy::{ProbeAnswer, ProbeRequest};
+use crate::app::release::Release;
 use crate::app::settings::Settings;
 use crate::app::units::UrlPath;
 
@@ -197,6 +198,32 @@ async fn ended(engine: &dyn Engine, candidate: &Candidate) -> Problem {
             Ok(Some(detail)) => again += u32::from(detail.restarts > 0),
             Ok(None) => return Problem::new(Outcome::Failed, "container-gone", "somebody removed the new container"),
             Err(error) => return error.into(),
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Looks until a release that served before has ended and the engine does not start it again. Whether it answers is not
+/// for the engine to say, so nothing comes of a look that failed.
+pub(crate) async fn ended_for_good(engine: &dyn Engine, release: &Release) -> Problem {
+    let number = release.number;
+    loop {
+        match engine.container(&release.container).await {
+            Ok(Some(detail)) if !detail.running && !detail.restarting => {
+                let code = detail.exit_code.map_or_else(String::new, |code| format!(" with exit code {code}"));
+                let mut problem = Problem::new(
+                    Outcome::Failed,
+                    "exited",
+                    format!("the container of release {number} has ended{code}"),
+                );
+                problem.log = last_lines(engine, &release.container).await;
+                return problem;
+            }
+            Ok(None) => {
+                let message = format!("the container of release {number} is gone");
+                return Problem::new(Outcome::Failed, "container-gone", message);
+            }
+            Ok(Some(_)) | Err(_) => {}
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
