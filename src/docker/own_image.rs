@@ -24,6 +24,10 @@ const HASH_DIGITS: usize = 12;
 const PIECE: usize = 256 * 1024;
 const PIECES_AHEAD: usize = 4;
 
+/// How often an image is sent. When somebody removes another image of the same content while one is loaded, the engine
+/// takes the new one away with it (seen with Docker 20.10).
+const LOADS: usize = 3;
+
 impl Docker {
     pub(super) async fn binary_hash(&self) -> Result<String> {
         let mut hash = self.binary_digest().await?;
@@ -69,7 +73,17 @@ impl Docker {
             return Ok(());
         }
         let call = Call::new("load", format!("image {}", image.tag));
-        let (pieces, failure) = self.archive(image.clone(), ours);
+        for _ in 0..LOADS {
+            self.send_binary(image, ours, &call).await?;
+            if self.image_named(&image.tag).await?.is_some() {
+                return Ok(());
+            }
+        }
+        Err(EngineError::Failed { what: call.what(), message: "it took it, but has no such image".into() })
+    }
+
+    async fn send_binary(&self, image: &OwnImage, arch: &'static str, call: &Call) -> Result<()> {
+        let (pieces, failure) = self.archive(image.clone(), arch);
         let options = ImportImageOptionsBuilder::new().quiet(true).build();
         let mut answers = std::pin::pin!(self.client.api.import_image(options, bollard::body_try_stream(pieces), None));
         let loading = async {
@@ -83,11 +97,7 @@ impl Docker {
         if let Ok(Err(cause)) = failure.await {
             return Err(unreadable(&cause));
         }
-        loaded?;
-        match self.image_named(&image.tag).await? {
-            Some(_) => Ok(()),
-            None => Err(EngineError::Failed { what: call.what(), message: "it took it, but has no such image".into() }),
-        }
+        loaded
     }
 
     fn archive(
