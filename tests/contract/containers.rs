@@ -1,6 +1,7 @@
 //! Containers from creation to removal.
 
-use once::app::engine::{ContainerSpec, EngineError, Restart, Role};
+use futures_util::StreamExt;
+use once::app::engine::{ContainerSpec, EngineError, LogQuery, Restart, Role};
 use once::app::{AppId, Namespace, ReleaseNumber};
 
 use crate::ground::{GRACE, Ground};
@@ -111,7 +112,10 @@ pub async fn an_absent_container_cannot_be_started(on: Ground<'_>) {
 }
 
 pub async fn stop_ends_it(on: Ground<'_>) {
-    let id = on.started("a", "wait").await;
+    let id = on.started("a", "tick").await;
+    // The engine has started init, which may not listen for signals yet; when its child speaks it does.
+    let mut lines = on.engine.logs(&id, LogQuery { follow: true, tail: None, since: None });
+    lines.next().await.unwrap().unwrap();
     on.engine.stop(&id, GRACE).await.unwrap();
     let detail = on.engine.container(&id).await.unwrap().unwrap();
     assert_eq!((detail.running, detail.exit_code), (false, Some(143)), "SIGTERM reached it through init");
