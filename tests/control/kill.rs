@@ -91,7 +91,8 @@ async fn a_kill_loses_nothing_acknowledged() {
     }
     let dir = tempfile::tempdir().unwrap();
     let (mut sequences, mut served) = (Kept::new(), Kept::new());
-    bounded(async {
+    // Some forty starts of a process, each of which takes a second beside a load.
+    bounded_by(Duration::from_secs(180), async {
         let (mut round, mut acknowledged) = (0, 0);
         while round < ROUNDS || acknowledged < CHANGES {
             round += 1;

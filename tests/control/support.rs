@@ -264,5 +264,10 @@ pub async fn deploy(proxy: &dyn Proxy, app: &str, change: &str) -> u64 {
 
 /// Every test is bounded: a channel that hangs is a failure, not a wait.
 pub async fn bounded<T>(test: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(60), test).await.expect("within 60 s")
+    bounded_by(Duration::from_secs(60), test).await
+}
+
+/// The same, for what takes longer.
+pub async fn bounded_by<T>(limit: Duration, test: impl Future<Output = T>) -> T {
+    tokio::time::timeout(limit, test).await.unwrap_or_else(|_| panic!("not within {limit:?}"))
 }
