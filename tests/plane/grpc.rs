@@ -29,7 +29,7 @@ pub fn h2c(release: u64, address: SocketAddr) -> Route {
     Route { web, ..route(release, address) }
 }
 
-async fn connect<B>(address: SocketAddr) -> SendRequest<B>
+pub async fn connect<B>(address: SocketAddr) -> SendRequest<B>
 where
     B: Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static,
 {
@@ -39,7 +39,7 @@ where
     sender
 }
 
-fn call<B>(path: &str, body: B) -> Request<B> {
+pub fn call<B>(path: &str, body: B) -> Request<B> {
     call_of("http", path, body)
 }
 

@@ -13,6 +13,7 @@ mod causes;
 mod closed;
 mod crowds;
 mod drains;
+mod empty_frames;
 mod giants;
 mod go_ahead;
 mod grpc;

@@ -4,7 +4,7 @@
 //! The life of a request, file by file: `serve` accepts the connection on one of the `worker` threads, `connection`
 //! finds out what it speaks and watches over it (`pulse`, `socket`, `streams`), `exchange` looks its app up in the `table` and claims the serving `upstream` (`claim`), `headers` makes the head fit for
 //! the app, `forward` sends it over a connection of the `pool` (or `multiplex`
-//! over a `trunk` that many share, with a `spare` in case that it is turned away) and `body` streams the answer back. Connections that
+//! over a `trunk` that many share, less its `empty_frames`, with a `spare` in case that it is turned away) and `body` streams the answer back. Connections that
 //! change protocol go through `tunnel`. What happened is counted by
 //! `metrics` (with `answers`, `paths`, `minutes`, `visitors`) and told by the `access_log`, a line each.
 //!
@@ -28,6 +28,7 @@ mod connection;
 mod crowd;
 mod departure;
 mod drain;
+mod empty_frames;
 mod encoder;
 mod exchange;
 mod exposition;

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use super::body::RequestBody;
 use super::cause::{Cause, Fault};
 use super::clock;
+use super::empty_frames::WithoutEmptyFrames;
 use super::forward::connect;
 
 /// Requests that share a connection; apps may ask for fewer.
@@ -25,7 +26,7 @@ const CONNECTION_WINDOW: u32 = STREAM_WINDOW * SEATS as u32;
 /// Streams may be silent for hours, so it is asked underneath whether the other end still exists.
 const ALIVE_AFTER: Duration = Duration::from_secs(30);
 
-type Driver = http2::Connection<TokioIo<TcpStream>, RequestBody, TokioExecutor>;
+type Driver = http2::Connection<TokioIo<WithoutEmptyFrames<TcpStream>>, RequestBody, TokioExecutor>;
 
 /// One connection.
 struct Trunk {
@@ -141,7 +142,7 @@ async fn begin(address: &str, limit: Duration, head: usize) -> Result<Arc<Trunk>
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(u32::try_from(head).unwrap_or(u32::MAX))
         .max_send_buf_size(head)
-        .handshake(TokioIo::new(stream))
+        .handshake(TokioIo::new(WithoutEmptyFrames::new(stream)))
         .await
         .map_err(|error| Fault::because(Cause::Refused, &error))?;
     let driver = Arc::new(Mutex::new(Some(driver)));
