@@ -189,3 +189,21 @@ fn history_is_of_all_containers_that_are_kept() {
     assert!(said.stderr.contains("the container of release 1 of app is gone, and its log with it"), "{said:#?}");
     assert_eq!(words(&ask(&["--grep", "^Booting version [12]"])), begun[1..2]);
 }
+
+#[test]
+fn a_followed_log_goes_on_under_another_name() {
+    let host = Host::new();
+    let images = [host.image("1", &[]), host.image("2", &[])];
+    host.deploy(&images[0], &[]).expect(0, "created");
+    let mut log = Following::begin(&host, &["--json"]);
+    log.wait("Listening on", 1);
+    host.json(&["rename", "app", "store"]).expect(0, "updated");
+    host.json(&["rename", "--drop-alias", "app"]).expect(0, "updated");
+    host.json(&["deploy", &images[1], "--name", "store"]).expect(0, "updated");
+    log.wait("Booting version 2", 1);
+    assert_eq!(breaks(&log.objects()), [("swap".to_owned(), Value::from(1), Value::from(2))], "it was not removed");
+
+    host.json(&["remove", "store", "--data", "--yes"]).expect(0, "updated");
+    eventually("its end", LIMIT, || log.child.try_wait().unwrap());
+    assert_eq!(breaks(&log.objects())[1].0, "removed");
+}

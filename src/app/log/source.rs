@@ -8,7 +8,7 @@ use crate::app::engine::{ContainerDetail, Role};
 use crate::app::event::Outcome;
 use crate::app::installation::Installation;
 use crate::app::ledger::AppRecord;
-use crate::app::name::{AppName, ReleaseNumber};
+use crate::app::name::{AppId, AppName, ReleaseNumber};
 use crate::app::problem::Problem;
 use crate::app::proxy::Proxy;
 
@@ -58,11 +58,13 @@ impl Sight {
 pub(super) struct Looker {
     pub at: Installation,
     proxy: Option<Arc<dyn Proxy>>,
+    /// The app that was found first: its name may change meanwhile, and be another app's later.
+    app: Option<AppId>,
 }
 
 impl Looker {
     pub(super) fn new(at: Installation) -> Self {
-        Self { at, proxy: None }
+        Self { at, proxy: None, app: None }
     }
 
     /// # Errors
@@ -97,8 +99,20 @@ impl Looker {
             self.proxy = self.at.proxy().await?;
         }
         let Some(proxy) = &self.proxy else { return Ok(None) };
-        match proxy.record(app).await {
-            Ok(record) => Ok(record.filter(AppRecord::is_live)),
+        let found = match &self.app {
+            None => proxy.record(app).await,
+            Some(id) => match proxy.record(app).await {
+                Ok(record) if record.as_ref().is_some_and(|record| record.id == *id) => Ok(record),
+                Ok(_) => proxy.snapshot().await.map(|all| all.apps.into_iter().find(|record| record.id == *id)),
+                Err(error) => Err(error),
+            },
+        };
+        match found {
+            Ok(record) => {
+                let record = record.filter(AppRecord::is_live);
+                self.app = self.app.take().or_else(|| record.as_ref().map(|record| record.id.clone()));
+                Ok(record)
+            }
             Err(error) => {
                 self.proxy = None;
                 Err(error.into())
