@@ -26,7 +26,7 @@ use super::ledger::AppRecord;
 use super::name::AppName;
 use super::problem::Problem;
 use super::proxy::Proxy;
-use super::reconcile::{Sight, reconcile};
+use super::reconcile::{Sight, or_back, reconcile};
 use super::shape::{Owner, container_spec};
 
 /// Apps that are looked at closely at the same time: each costs the engine and the proxy a question.
@@ -193,7 +193,10 @@ async fn closely(
 async fn look_at(installation: &Installation, record: &AppRecord) -> Result<Vec<Finding>, Problem> {
     let Some(release) = record.serving_release() else { return Ok(Vec::new()) };
     let Some(container) = installation.engine.container(&release.container).await? else { return Ok(Vec::new()) };
-    let mut found: Vec<Finding> = looping(&record.name, &container, installation.clock.now()).into_iter().collect();
+    let mut found: Vec<Finding> = looping(&record.name, &container, installation.clock.now())
+        .map(|looping| or_back(looping, record))
+        .into_iter()
+        .collect();
     // What others made is as they made it.
     if !record.has_adopted(&release.container) {
         let owner = Owner::of(&installation.namespace, record);
@@ -226,7 +229,7 @@ fn looping(app: &AppName, container: &ContainerDetail, now: jiff::Timestamp) -> 
     );
     let why = "it ends by itself: visitors get errors each time, and the next end may be near";
     let found = Finding::problem(Kind::RestartLoop, &container.name, what, why).of(app);
-    Some(found.mend(format!("once logs {app}")).mend(format!("once rollback {app}")))
+    Some(found.mend(format!("once logs {app}")))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use super::engine::{Container, Role, Volume};
 use super::finding::{Finding, Fix, Kind};
 use super::inventory::{AppView, Inventory};
+use super::ledger::AppRecord;
 use super::name::{AppId, AppName, Namespace};
 use super::naming::names;
 use super::settings_label;
@@ -87,12 +88,11 @@ fn apps(sight: Sight<'_>) -> Vec<Finding> {
             }
             Some(container) if app.standing.state == AppState::Down && container.state == "restarting" => {
                 let what = format!("{name} ends as soon as it was started, again and again ({})", container.status);
-                found.push(
+                let looping =
                     Finding::problem(Kind::RestartLoop, &container.name, what, "visitors get errors most of the time")
                         .of(name)
-                        .mend(format!("once logs {name}"))
-                        .mend(format!("once rollback {name}")),
-                );
+                        .mend(format!("once logs {name}"));
+                found.push(or_back(looping, &app.record));
             }
             Some(container) if app.standing.state == AppState::Down => {
                 let what = format!("{name} should run, and its container is {}", container.state);
@@ -121,7 +121,12 @@ fn failing(app: &AppView) -> Option<Finding> {
         _ => (format!("{name} is failing: {reason}"), "visitors get errors"),
     };
     let found = Finding::problem(Kind::Failing, &container.name, what, why).of(name);
-    Some(found.mend(format!("once logs {name}")).mend(format!("once rollback {name}")))
+    Some(or_back(found.mend(format!("once logs {name}")), &app.record))
+}
+
+/// With a rollback as the last remedy, where there is a release to go back to.
+pub(super) fn or_back(found: Finding, record: &AppRecord) -> Finding {
+    if record.can_roll_back() { found.mend(format!("once rollback {}", record.name)) } else { found }
 }
 
 /// A canary that takes no requests: they go to the serving release.

@@ -229,6 +229,15 @@ impl AppRecord {
         self.serving.and_then(|n| self.release(n))
     }
 
+    /// Whether a rollback without a number finds a release that served before the serving one. Where older releases have
+    /// left the record for the history, there may be one.
+    #[must_use]
+    pub fn can_roll_back(&self) -> bool {
+        let before = |r: &Release| self.serving.is_none_or(|serving| r.number < serving);
+        let served = |r: &Release| matches!(r.status, ReleaseStatus::Replaced { .. }) && before(r);
+        self.releases.iter().any(served) || self.releases.first().is_some_and(|r| r.number.0 > 1)
+    }
+
     /// What holds: the serving release's settings, never what a failed attempt wanted.
     #[must_use]
     pub fn settings(&self) -> Option<&Settings> {

@@ -10,7 +10,7 @@ use crate::app::finding::Severity;
 use crate::app::inventory::AppView;
 use crate::app::name::ReleaseNumber;
 use crate::app::proxy::AppTraffic;
-use crate::app::release::Release;
+use crate::app::release::{Release, ReleaseStatus};
 use crate::app::select;
 use crate::app::standing::Standing;
 
@@ -90,6 +90,24 @@ fn each_misfit_has_its_own_word_and_remedy() {
         assert_eq!(findings[0].severity, Severity::Problem);
         assert!(!findings[0].mend.is_empty() && !findings[0].why.is_empty());
     }
+}
+
+#[test]
+fn a_rollback_is_advised_only_where_there_is_a_release_to_go_back_to() {
+    let mut shop = view("shop", &["a.example.com"]);
+    let reason = Some(Reason::Unhealthy);
+    shop.standing = Standing { state: AppState::Failing, reason };
+    let advice = |app: &AppView| found(std::slice::from_ref(app), &[], &[volume("shop")])[0].mend.clone();
+    assert_eq!(advice(&shop), ["once logs shop"]);
+
+    let first = &shop.record.releases[0];
+    let second = Release { number: ReleaseNumber(2), container: "once-shop-2".into(), ..first.clone() };
+    shop.record.releases[0].status = ReleaseStatus::Failed { why: "unhealthy".into() };
+    shop.record.releases.push(second);
+    shop.record.serving = Some(ReleaseNumber(2));
+    assert_eq!(advice(&shop), ["once logs shop"], "what failed never served");
+    shop.record.releases[0].status = ReleaseStatus::Replaced { at: Timestamp::UNIX_EPOCH };
+    assert_eq!(advice(&shop), ["once logs shop", "once rollback shop"]);
 }
 
 #[test]

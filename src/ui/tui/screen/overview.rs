@@ -50,16 +50,17 @@ fn wrong(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
                     lines.push((Role::Text, format!("  it exited with code {code}")));
                 }
             }
-            let advice = if app.record.serving.is_some() {
-                "  l shows its log · r restarts it · b rolls back"
-            } else {
-                "  n deploys it again, with another image or port"
+            let advice = match (app.record.serving.is_some(), app.record.can_roll_back()) {
+                (true, true) => "  l shows its log · r restarts it · b rolls back",
+                (true, false) => "  l shows its log · r restarts it",
+                (false, _) => "  n deploys it again, with another image or port",
             };
             lines.push((Role::Muted, advice.into()));
         }
         AppState::Failing => {
             lines.push((role, format!("{glyph} {reason}")));
-            lines.push((Role::Muted, "  l shows its log · b rolls back".into()));
+            let back = if app.record.can_roll_back() { " · b rolls back" } else { "" };
+            lines.push((Role::Muted, format!("  l shows its log{back}")));
         }
         AppState::Abandoned => {
             lines.push((role, format!("{glyph} {reason}")));
