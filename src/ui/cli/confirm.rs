@@ -24,8 +24,7 @@ pub(crate) fn confirm(out: &mut Output, yes: bool, consequence: &str, answer: &A
         return Ok(());
     }
     if !std::io::stdin().is_terminal() {
-        return Err(Problem::new(Outcome::Refused, "needs-yes", format!("{consequence}; nobody is there to agree"))
-            .hint("`--yes` agrees"));
+        return Err(unasked(consequence));
     }
     out.tell(consequence);
     out.ask(&match answer {
@@ -41,4 +40,24 @@ pub(crate) fn confirm(out: &mut Output, yes: bool, consequence: &str, answer: &A
             Answer::Word(word) => typed == *word,
         };
     if agreed { Ok(()) } else { Err(Problem::new(Outcome::Refused, "not-confirmed", "nothing was done, as you wish")) }
+}
+
+fn unasked(consequence: &str) -> Problem {
+    Problem::new(
+        Outcome::Refused,
+        "needs-yes",
+        format!("nothing was done, for nobody is there to agree to this: {consequence}"),
+    )
+    .hint("`--yes` agrees")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_done_is_not_told_as_done() {
+        let message = unasked("shop is no app any more").message;
+        assert_eq!(message, "nothing was done, for nobody is there to agree to this: shop is no app any more");
+    }
 }
