@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use once::app::proxy::{DrainLimits, ProbeAnswer, ProbeRequest};
 use once::app::{ReleaseNumber, Route, Upstream, Web};
 use once::demo::DemoMode;
-use once::proxy::plane::{Plane, PlaneOptions, Timeouts};
+use once::proxy::plane::{Limits, Plane, PlaneOptions, Timeouts};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::UnboundedReceiverStream;
@@ -273,6 +273,40 @@ async fn a_call_may_be_silent_for_longer_than_other_requests() {
     house.plane.set_route(limited);
     let late = client.send_request(call("/slow?ms=60000", Full::default())).await.unwrap();
     assert_eq!(late.status(), StatusCode::GATEWAY_TIMEOUT);
+}
+
+/// The least rate of a body is not for calls: a client that streams may have nothing to say for long.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_may_say_less_than_other_bodies_have_to() {
+    let demo = Demo::h2c("1").await;
+    let limits = Limits { body_grace: Duration::from_millis(100), ..Limits::default() };
+    let house = House::with(PlaneOptions { limits, ..PlaneOptions::default() });
+    house.plane.set_route(h2c(1, demo.address));
+    let mut client = connect(house.address).await;
+    let (plain, called) = (Request::post("http://app.test/upload"), call("/upload", ()).into_parts().0);
+    let slow = |head: http::request::Parts| {
+        let mut client = client.clone();
+        async move {
+            let (to, body) = channel();
+            let answer = tokio::spawn(async move { client.send_request(Request::from_parts(head, body)).await });
+            for _ in 0..2 {
+                // Longer than the grace, and the app waits for more all the while.
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                let _ = to.send(Ok(Frame::data(Bytes::from_static(b"x"))));
+            }
+            drop(to);
+            answer.await.unwrap().unwrap().status()
+        }
+    };
+    assert_eq!(slow(plain.body(()).unwrap().into_parts().0).await, StatusCode::REQUEST_TIMEOUT);
+    assert_eq!(slow(called).await, StatusCode::OK);
+    // Both ways at once: the client is heard after a silence in the middle of an answer.
+    let (to, body) = channel();
+    let mut from = client.send_request(call("/echo", body)).await.unwrap().into_body();
+    say("one", &to, &mut from).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    say("two", &to, &mut from).await;
+    assert_eq!(house.plane.traffic(&app()).failed, 0);
 }
 
 async fn probed(address: SocketAddr, path: &str, upstream: Upstream) -> ProbeAnswer {
