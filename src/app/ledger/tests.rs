@@ -8,6 +8,7 @@ use super::*;
 use crate::app::image::ResolvedImage;
 use crate::app::settings::Secret;
 use crate::app::units::Port;
+use crate::app::volumes::OwnedVolume;
 
 const EPOCH: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -503,4 +504,23 @@ fn a_record_of_the_version_before_counts_every_change() {
     ledger.apply(Transaction::ManualLock { app: id("shop"), lock: None }).unwrap();
     let record = ledger.get(&id("shop")).unwrap();
     assert_eq!((record.revision, record.last_change()), (old.revision + 1, old.revision));
+}
+
+#[test]
+fn what_an_app_is_no_longer_the_owner_of_is_taken_off_its_record_alone() {
+    let mut ledger = Ledger::from_records(vec![record("shop")]);
+    let owned = |name: &str| OwnedVolume { name: name.repeat(64), path: "/data".into(), release: ReleaseNumber(1) };
+    let volumes = |ledger: &Ledger| ledger.get(&id("shop")).map(|record| record.owned_volumes.clone());
+    ledger.apply(Transaction::Own { app: id("shop"), volumes: vec![owned("a"), owned("b")] }).unwrap();
+    let disown = Transaction::Disown { app: id("shop"), volumes: vec!["a".repeat(64), "c".repeat(64)] };
+    for _ in 0..2 {
+        ledger.apply(disown.clone()).unwrap();
+        assert_eq!(volumes(&ledger), Some(vec![owned("b")]));
+    }
+    // The container goes back to whoever had it once the app is put away.
+    ledger.apply(Transaction::Remove { app: id("shop"), at: EPOCH }).unwrap();
+    ledger.apply(Transaction::Disown { app: id("shop"), volumes: vec!["b".repeat(64)] }).unwrap();
+    assert_eq!(volumes(&ledger), Some(vec![]));
+    let stranger = Transaction::Disown { app: id("blog"), volumes: vec![] };
+    assert!(matches!(ledger.apply(stranger), Err(Refusal::Absent { app }) if app == id("blog")));
 }
