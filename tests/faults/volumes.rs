@@ -296,3 +296,22 @@ async fn a_volume_of_the_engine_that_has_the_name_is_told() {
     let said = remarks(&done(&bed, with_name("shop", "shop:2", true)).await).join("\n");
     assert!(!said.contains("docker:pages"), "said once: {said}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_refuses_a_volume_of_another_app_as_the_deploy_does() {
+    for volume in ["steps-shop", "steps-shop-pages", "steps-shop_data-bd4741"] {
+        let bed = bed(&["/data"]).await;
+        let labels =
+            [("schema", "1"), ("namespace", "steps"), ("role", "data"), ("app", "blog"), ("id", "of-the-blog")];
+        let labels = labels.map(|(key, value)| (format!("once.{key}"), value.to_owned())).into();
+        bed.installation.engine.ensure_volume(volume, &labels).await.unwrap();
+        bed.engine.put_file(volume, "/rows", "of the blog");
+        for dry_run in [true, false] {
+            let refused = ends(&bed, with_name("shop", "shop:1", dry_run)).await.0.problem.unwrap();
+            assert_eq!((refused.code.as_str(), refused.outcome), ("volume-of-another-app", Outcome::Refused));
+            assert!(refused.message.contains(volume), "{volume}: {refused:?}");
+            assert_eq!(removed(&bed).await, None, "{volume}: it is refused before anything is begun");
+        }
+        assert_eq!(bed.engine.file(volume, "/rows").as_deref(), Some("of the blog"));
+    }
+}

@@ -15,7 +15,7 @@ use crate::app::release::{Release, ReleaseStatus};
 use crate::app::resolve::{self, Resolved};
 use crate::app::settings::{MountSource, Settings};
 use crate::app::shape;
-use crate::app::volumes::{DeclaredVolumes, is_anonymous};
+use crate::app::volumes::DeclaredVolumes;
 
 /// What a new release is to be.
 #[derive(Clone)]
@@ -145,18 +145,9 @@ impl Context<'_> {
     ) -> Result<(), Problem> {
         let owner = self.owner(record);
         let engine = &*self.installation.engine;
-        // An anonymous one is there, for it was found there; and one of that name is never made.
-        let declared = declared.values().filter(|name| !is_anonymous(name)).cloned();
-        for name in shape::volume_names(owner, settings).into_iter().chain(declared) {
+        for name in data::to_make(owner, settings, declared) {
             if let Some(volume) = engine.volume(&name).await? {
-                let theirs = volume.identity.as_ref().and_then(|i| i.id.as_ref());
-                if theirs.is_some_and(|id| *id != record.id) {
-                    let message = format!("the volume {name} holds the data of another app");
-                    return Err(Problem::new(Outcome::Refused, "volume-of-another-app", message)
-                        .hint("give the app another name with `--name`")
-                        .hint("`once doctor` tells whose it is; `once adopt` takes an app back whose record was lost")
-                        .hint(format!("`docker volume inspect {name}` shows its labels")));
-                }
+                data::of_another_app(&volume, &record.id)?;
                 continue;
             }
             // Noted before it is asked for: an answer that gets lost may have been a yes.

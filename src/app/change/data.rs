@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use super::candidate::Wish;
 use super::context::Context;
-use crate::app::engine::{ContainerDetail, Engine, Image};
+use crate::app::engine::{ContainerDetail, Engine, Image, Volume};
 use crate::app::event::Outcome;
 use crate::app::installation::Installation;
 use crate::app::ledger::{AppRecord, Transaction};
-use crate::app::name::{AppName, Namespace, ReleaseNumber};
+use crate::app::name::{AppId, AppName, Namespace, ReleaseNumber};
 use crate::app::plan;
 use crate::app::problem::Problem;
 use crate::app::release::{Release, ReleaseStatus};
 use crate::app::settings::{MountSource, Settings, Swap};
-use crate::app::volumes::{self, DeclaredVolumes, OwnedVolume};
+use crate::app::shape::{self, Owner};
+use crate::app::volumes::{self, DeclaredVolumes, OwnedVolume, is_anonymous};
 
 /// Which volume a release has at each path that its image declares and its settings mount nothing on: the one that the
 /// app had there before, whoever made it, else one that `name` is part of. `record`: `None` where there is no app yet.
@@ -63,6 +64,48 @@ pub(super) async fn planned(
         Some(image) => declared(installation, record, name, settings, image).await,
         None => Ok(DeclaredVolumes::new()),
     }
+}
+
+/// Refuses settings and declared paths whose volumes hold the data of another app. `record`: `None` where there is no app
+/// of that name yet, so that whatever carries an app's label is another's.
+pub(super) async fn check_owner(
+    installation: &Installation,
+    record: Option<&AppRecord>,
+    name: &AppName,
+    settings: &Settings,
+    declared: &DeclaredVolumes,
+) -> Result<(), Problem> {
+    let nobody = AppId(String::new());
+    let id = record.map_or(&nobody, |record| &record.id);
+    let volumes = record.map_or(name, AppRecord::volumes_of);
+    let owner = Owner { namespace: &installation.namespace, app: name, id, volumes };
+    for name in to_make(owner, settings, declared) {
+        if let Some(volume) = installation.engine.volume(&name).await? {
+            of_another_app(&volume, id)?;
+        }
+    }
+    Ok(())
+}
+
+/// The volumes that a release has to find, or to make. One without a name is there, for it was found there; and one of that
+/// name is never made.
+pub(super) fn to_make(owner: Owner<'_>, settings: &Settings, declared: &DeclaredVolumes) -> Vec<String> {
+    let declared = declared.values().filter(|name| !is_anonymous(name)).cloned();
+    shape::volume_names(owner, settings).into_iter().chain(declared).collect()
+}
+
+/// Refuses a volume that carries the label of another app than this one.
+pub(super) fn of_another_app(volume: &Volume, app: &AppId) -> Result<(), Problem> {
+    let theirs = volume.identity.as_ref().and_then(|i| i.id.as_ref());
+    if theirs.is_none_or(|id| id == app) {
+        return Ok(());
+    }
+    let name = &volume.name;
+    let message = format!("the volume {name} holds the data of another app");
+    Err(Problem::new(Outcome::Refused, "volume-of-another-app", message)
+        .hint("give the app another name with `--name`")
+        .hint("`once doctor` tells whose it is; `once adopt` takes an app back whose record was lost")
+        .hint(format!("`docker volume inspect {name}` shows its labels")))
 }
 
 /// A remark for each volume that is asked for by a name which a volume of the engine has already, and that would be made.

@@ -171,6 +171,7 @@ async fn decide(
         view = compare(&settings);
         if view.action >= Action::Swap {
             view.remarks.extend(volumes::remarks(&settings, &declared, serving));
+            data::check_owner(site.installation, known, site.name, &settings, &declared).await?;
         }
     }
     let namespace = &site.installation.namespace;

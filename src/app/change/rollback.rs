@@ -94,6 +94,7 @@ async fn decide(context: &Context<'_>, record: &AppRecord, release: &Release) ->
     let image = context.installation.engine.image(&resolved.image.id).await?;
     let (name, known) = (record.volumes_of(), Some(record));
     let declared = data::planned(context.installation, known, name, &settings, image.as_ref()).await?;
+    data::check_owner(context.installation, known, name, &settings, &declared).await?;
     settings.swap = volumes::swap(&settings, &declared);
     let wished = Wished { settings: &settings, image: &resolved.image, port: release.port, force: true };
     let current = record.serving_release().map(|r| Current { release: r, generated: &record.generated, intact: true });
