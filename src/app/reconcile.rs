@@ -11,6 +11,7 @@ use super::settings_label;
 use super::shape::has_data;
 use super::standing::{AppState, Reason};
 use super::takeover::proxy_of_tool;
+use super::volumes;
 
 /// From so many containers without a record on, it is the record that is missing, not the containers that are too many.
 const MASS: usize = 3;
@@ -36,6 +37,7 @@ pub struct Sight<'a> {
 pub fn reconcile(sight: Sight<'_>) -> Vec<Finding> {
     let mut found = apps(sight);
     found.extend(lost_volumes(sight));
+    found.extend(lost_declared(sight));
     found.extend(unowned(sight));
     found.extend(set_aside(sight));
     found.extend(values_in_labels(sight));
@@ -162,6 +164,26 @@ fn lost_volumes(sight: Sight<'_>) -> Vec<Finding> {
             Finding::problem(Kind::LostVolume, volume, what, why).of(name).mend("docker volume ls")
         })
         .collect()
+}
+
+/// Volumes of the serving release for paths that its image declares. Only those that we made are among the volumes that
+/// are looked at: one without a name, and one that was taken over, carry no label of the namespace.
+fn lost_declared(sight: Sight<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for app in &sight.inventory.apps {
+        let (record, name) = (&app.record, &app.record.name);
+        let declared = record.serving_release().into_iter().flat_map(|release| &release.declared_volumes);
+        for (path, volume) in declared {
+            let ours = *volume == volumes::name(sight.namespace, record.volumes_of(), path);
+            if !ours || sight.volumes.iter().any(|there| there.name == *volume) {
+                continue;
+            }
+            let what = format!("the volume {volume}, in which {name} keeps {path}, is not there");
+            let why = "what the app kept there is gone, and the next release begins with an empty volume";
+            found.push(Finding::problem(Kind::LostVolume, volume, what, why).of(name).mend("docker volume ls"));
+        }
+    }
+    found
 }
 
 /// Containers of ours that no release needs.

@@ -119,10 +119,18 @@ pub(crate) fn swap(settings: &Settings, declared: &DeclaredVolumes) -> Swap {
     }
 }
 
-/// What a plan says of these volumes, in sentences. `before`: what held; `None`: a new app.
+/// What a plan says of these volumes, in sentences. `before`: what held; `None`: a new app. `gone`: by their path, what is
+/// said of volumes that were there and are no more.
 #[must_use]
-pub(crate) fn remarks(settings: &Settings, declared: &DeclaredVolumes, before: Option<&Release>) -> Vec<String> {
-    let mut said: Vec<String> = declared.iter().map(|(path, volume)| kept(path, volume, before)).collect();
+pub(crate) fn remarks(
+    settings: &Settings,
+    declared: &DeclaredVolumes,
+    before: Option<&Release>,
+    gone: &BTreeMap<String, String>,
+) -> Vec<String> {
+    let said =
+        |(path, volume): (&String, &String)| gone.get(path).cloned().unwrap_or_else(|| kept(path, volume, before));
+    let mut said: Vec<String> = declared.iter().map(said).collect();
     if shares(settings, declared) {
         said.push(match (swap(settings, declared), settings.overlap_chosen) {
             (Swap::Overlap, _) => {

@@ -69,6 +69,10 @@ fn took_turns(told: &Told) -> bool {
     told.events.iter().any(|e| matches!(e.event, Event::StepStarted { step: Step::Hold, .. }))
 }
 
+fn said_gone(told: &Told) -> bool {
+    told.events.iter().any(|e| matches!(&e.event, Event::Warning { code, .. } if code == "volume-gone"))
+}
+
 async fn removed(bed: &Bed) -> Option<AppRecord> {
     bed.service.record(&name()).await.unwrap()
 }
@@ -314,4 +318,25 @@ async fn a_plan_refuses_a_volume_of_another_app_as_the_deploy_does() {
         }
         assert_eq!(bed.engine.file(volume, "/rows").as_deref(), Some("of the blog"));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_that_is_gone_is_said_before_an_empty_one_takes_its_place() {
+    let bed = bed(&["/data"]).await;
+    let told = done(&bed, bed.wish("shop:1", None)).await;
+    assert!(!said_gone(&told), "a first deploy makes it");
+    let volume = mounted(&bed).await["/data"].clone();
+    let told = done(&bed, bed.wish("shop:2", None)).await;
+    assert!(!said_gone(&told), "it is there");
+    let engine = &bed.installation.engine;
+    for name in bed.engine.running().into_keys().filter(|name| name.starts_with("steps-shop-")) {
+        engine.remove(&name).await.unwrap();
+    }
+    engine.remove_volume(&volume).await.unwrap();
+    let told = done(&bed, bed.wish("shop:3", None)).await;
+    let said = remarks(&told).join("\n");
+    assert!(said.contains(&format!("the volume {volume} is not on the engine")), "{said}");
+    assert!(!said.contains(&format!("/data is kept in the volume {volume}")), "{said}");
+    assert!(said_gone(&told), "{told:?}");
+    assert_eq!(mounted(&bed).await["/data"], volume);
 }

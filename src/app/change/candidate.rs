@@ -145,6 +145,9 @@ impl Context<'_> {
     ) -> Result<(), Problem> {
         let owner = self.owner(record);
         let engine = &*self.installation.engine;
+        for text in data::gone(engine, Some(record), declared).await?.into_values() {
+            self.journal.warn("volume-gone", text);
+        }
         for name in data::to_make(owner, settings, declared) {
             if let Some(volume) = engine.volume(&name).await? {
                 data::of_another_app(&volume, &record.id)?;

@@ -108,6 +108,28 @@ pub(super) fn of_another_app(volume: &Volume, app: &AppId) -> Result<(), Problem
         .hint(format!("`docker volume inspect {name}` shows its labels")))
 }
 
+/// What is said of each declared path whose volume an earlier release had and the engine has no more.
+pub(super) async fn gone(
+    engine: &dyn Engine,
+    record: Option<&AppRecord>,
+    declared: &DeclaredVolumes,
+) -> Result<BTreeMap<String, String>, Problem> {
+    let mut said = BTreeMap::new();
+    for (path, volume) in declared {
+        let had = |release: &Release| {
+            !matches!(release.status, ReleaseStatus::Failed { .. })
+                && release.declared_volumes.values().any(|name| name == volume)
+        };
+        if record.is_some_and(|r| r.releases.iter().any(had)) && engine.volume(volume).await?.is_none() {
+            let text = format!(
+                "the volume {volume} is not on the engine any more, and what {path} held is gone with it: an empty one is made"
+            );
+            said.insert(path.clone(), text);
+        }
+    }
+    Ok(said)
+}
+
 /// A remark for each volume that is asked for by a name which a volume of the engine has already, and that would be made.
 pub(super) async fn namesakes(
     engine: &dyn Engine,

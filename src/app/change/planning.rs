@@ -170,7 +170,8 @@ async fn decide(
         settings.swap = volumes::swap(&settings, &declared);
         view = compare(&settings);
         if view.action >= Action::Swap {
-            view.remarks.extend(volumes::remarks(&settings, &declared, serving));
+            let gone = data::gone(engine, known, &declared).await?;
+            view.remarks.extend(volumes::remarks(&settings, &declared, serving, &gone));
             data::check_owner(site.installation, known, site.name, &settings, &declared).await?;
         }
     }

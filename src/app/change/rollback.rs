@@ -95,6 +95,7 @@ async fn decide(context: &Context<'_>, record: &AppRecord, release: &Release) ->
     let (name, known) = (record.volumes_of(), Some(record));
     let declared = data::planned(context.installation, known, name, &settings, image.as_ref()).await?;
     data::check_owner(context.installation, known, name, &settings, &declared).await?;
+    let gone = data::gone(&*context.installation.engine, known, &declared).await?;
     settings.swap = volumes::swap(&settings, &declared);
     let wished = Wished { settings: &settings, image: &resolved.image, port: release.port, force: true };
     let current = record.serving_release().map(|r| Current { release: r, generated: &record.generated, intact: true });
@@ -108,6 +109,6 @@ async fn decide(context: &Context<'_>, record: &AppRecord, release: &Release) ->
         kept.push_str(", and what release commands have done to it (migrations) is not undone");
     }
     view.remarks.push(kept);
-    view.remarks.extend(volumes::remarks(&settings, &declared, record.serving_release()));
+    view.remarks.extend(volumes::remarks(&settings, &declared, record.serving_release(), &gone));
     Ok(Decided { view, settings, resolved })
 }

@@ -137,6 +137,23 @@ fn a_lost_volume_is_found_by_its_labels_not_its_name() {
 }
 
 #[test]
+fn a_volume_of_a_declared_path_that_is_gone_is_named_with_its_path() {
+    let mut shop = view("shop", &["a.example.com"]);
+    let (name, nameless) = ("once-shop_data-bd4741".to_owned(), "0a".repeat(32));
+    assert_eq!(name, super::super::volumes::name(&Namespace::default(), &"shop".parse().unwrap(), "/data"));
+    let declared =
+        [("/data".to_owned(), name.clone()), ("/db".to_owned(), nameless), ("/x".to_owned(), "x".to_owned())];
+    shop.record.releases[0].declared_volumes = declared.into();
+    let there = Volume { name: name.clone(), ..volume("shop") };
+    let running = [container("shop", 1, true)];
+    assert_eq!(found(std::slice::from_ref(&shop), &running, &[volume("shop"), there]), []);
+    let findings = found(&[shop], &running, &[volume("shop")]);
+    assert_eq!(kinds(&findings), [(Kind::LostVolume, name.as_str())]);
+    assert!(findings[0].what.contains("/data") && findings[0].what.contains("shop"), "{findings:#?}");
+    assert_eq!(findings[0].fix, None, "an empty one in its place would hide that it is gone");
+}
+
+#[test]
 fn many_orphans_at_once_are_called_lost_state_and_a_few_are_not() {
     let orphans: Vec<Container> = ["a", "b", "c"].iter().map(|app| container(app, 1, true)).collect();
     assert_eq!(found(&[], &orphans[..2], &[]).iter().filter(|f| f.kind == Kind::LostState).count(), 0);
