@@ -50,7 +50,7 @@ pub struct EngineInfo {
     pub address: String,
     /// Whether it runs on this machine, so its files and `/proc` can be read here.
     pub local: bool,
-    /// Its clock, when it was asked first.
+    /// Its clock; at most a second has passed since it was read, and the time the answer took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Timestamp>,
 }

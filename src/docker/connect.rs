@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use bollard::API_DEFAULT_VERSION;
 use tokio::sync::OnceCell;
@@ -23,7 +24,8 @@ pub struct Docker {
     pub(super) client: Client,
     pub(super) environment: Environment,
     pub(super) on_this_machine: bool,
-    pub(super) info: OnceCell<EngineInfo>,
+    /// What the engine said of itself first, and when.
+    pub(super) info: OnceCell<(EngineInfo, Instant)>,
     pub(super) binary: PathBuf,
     pub(super) own_hash: OnceCell<String>,
     pub(super) cgroups: Mutex<Cgroups>,

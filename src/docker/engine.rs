@@ -18,11 +18,19 @@ use crate::app::engine::{
 };
 use crate::app::{ImageRef, Machine, Namespace};
 
+/// For so long the clock of an answer passes for the engine's own; a command that asks twice then asks once.
+const FRESH: Duration = Duration::from_secs(1);
+
 type Result<T> = std::result::Result<T, EngineError>;
 
 impl Docker {
+    /// What does not change while we are connected: its clock is that of the first answer.
     pub(super) async fn about(&self) -> Result<&EngineInfo> {
-        self.info.get_or_try_init(|| self.ask_about()).await
+        self.first_answer().await.map(|(info, _)| info)
+    }
+
+    async fn first_answer(&self) -> Result<&(EngineInfo, Instant)> {
+        self.info.get_or_try_init(async || Ok((self.ask_about().await?, Instant::now()))).await
     }
 
     async fn ask_about(&self) -> Result<EngineInfo> {
@@ -58,7 +66,8 @@ impl Docker {
 #[async_trait]
 impl Engine for Docker {
     async fn info(&self) -> Result<EngineInfo> {
-        self.about().await.cloned()
+        let (info, asked) = self.first_answer().await?;
+        if asked.elapsed() < FRESH { Ok(info.clone()) } else { self.ask_about().await }
     }
 
     async fn containers(&self, namespace: &Namespace) -> Result<Vec<Container>> {

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::support::bed::{self, Bed};
-use crate::support::{bounded, free_port};
+use crate::support::{bounded, eventually, free_port};
 
 async fn refusal(address: &str) -> EngineError {
     bounded(Docker::connect(Some(address))).await.err().unwrap()
@@ -201,4 +201,13 @@ async fn namespaces_with_apps_are_counted() {
         assert!(found.contains(&(bed.namespace.clone(), 2)), "{found:?}");
     })
     .await;
+}
+
+/// A console that lives for days compares it with its own clock.
+#[tokio::test]
+async fn the_clock_of_the_engine_is_asked_for_anew() {
+    let docker = Docker::connect(None).await.unwrap();
+    let first = docker.info().await.unwrap().time.unwrap();
+    let later = || async { docker.info().await.unwrap().time.filter(|time| *time > first) };
+    eventually("a later time", later).await;
 }
