@@ -4,7 +4,7 @@ use crate::app::event::Outcome;
 use crate::app::{OpId, Problem};
 
 use super::super::console::ConsoleOptions;
-use super::super::model::View;
+use super::super::model::{Model, Stage, View};
 use super::super::msg::{Effect, Msg};
 use super::super::sample::{self, feed, select};
 use super::super::snapshots::press;
@@ -53,4 +53,22 @@ fn a_cancel_before_the_switch_asks_and_then_asks_the_change() {
     select(&mut m, "shop");
     let effects = press(&mut m, "enter c right enter");
     assert_eq!(effects, [Effect::Cancel(OpId("f00d".into()))]);
+}
+
+#[test]
+fn what_was_typed_for_a_change_is_kept_until_the_change_has_ended() {
+    let mut m = host();
+    select(&mut m, "books");
+    press(&mut m, "e x ^s");
+    let Some(Stage::Planning(op)) = m.form.as_ref().map(|form| form.stage.clone()) else { panic!("{}", shown(&m)) };
+    for envelope in sample::planned(&op, sample::plan()) {
+        feed(&mut m, Msg::Progress(Box::new(envelope)));
+    }
+    press(&mut m, "enter");
+    let View::Deploy(op) = m.view.clone() else { panic!("{}", shown(&m)) };
+    let typed = |m: &Model| m.form.as_ref().unwrap().rows[0].value.value().to_owned();
+    let before = typed(&m);
+    press(&mut m, "e");
+    assert_eq!((&m.view, typed(&m)), (&View::Deploy(op), before), "{}", shown(&m));
+    assert!(shown(&m).contains("under way"), "{}", shown(&m));
 }

@@ -348,6 +348,10 @@ pub(super) fn in_deploy(m: &mut Model, op: &OpId, cmd: Cmd) -> Option<Vec<Effect
             }
             notice(m, "it has no container with a log yet");
         }
+        // Another form would take the place of what was typed for it, which is wanted if it fails.
+        Cmd::Edit if watched.is_active() && watched.ask.is_some() => {
+            notice(m, "it is still under way: c cancels it, and e edits it if it fails");
+        }
         Cmd::Edit => return Some(edit_again(m, &watched)),
         _ => return None,
     }
