@@ -1,4 +1,4 @@
-//! The time of day and randomness of this machine: what [`app`](crate::app)'s ports stand for outside of tests.
+//! The time of day and randomness of this machine: what [`app`](once_app)'s ports stand for outside of tests.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use p256::elliptic_curve::sec1::ToSec1Point as _;
 use p256::{NonZeroScalar, PublicKey};
 
-use crate::app::ledger::Generated;
-use crate::app::{Clock, Entropy, Secret};
+use once_app::ledger::Generated;
+use once_app::{Clock, Entropy, Secret};
 
 /// The system's clock.
 pub(crate) struct SystemClock;

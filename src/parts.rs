@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::app::PROXY_METRICS;
-use crate::demo::app::DemoConfig;
-use crate::demo::load::{LoadOptions, Mix};
-use crate::demo::{app, load};
-use crate::proxy::acme::IssuerOptions;
-use crate::proxy::binaries::Binaries;
-use crate::proxy::ctl;
-use crate::proxy::parent::{Line, TAKE_OVER};
-use crate::proxy::plane::{AccessLog, PlaneOptions};
-use crate::proxy::supervisor::{Supervised, inherited_listeners, listen, supervise};
-use crate::proxy::worker::{self, SOCKET, WorkerOptions};
-use crate::ui::cli::{DemoLoadArgs, Part};
+use once_app::PROXY_METRICS;
+use once_cli::{DemoLoadArgs, Part};
+use once_demo::app::DemoConfig;
+use once_demo::load::{LoadOptions, Mix};
+use once_demo::{app, load};
+use once_proxy::acme::IssuerOptions;
+use once_proxy::binaries::Binaries;
+use once_proxy::ctl;
+use once_proxy::parent::{Line, TAKE_OVER};
+use once_proxy::plane::{AccessLog, PlaneOptions};
+use once_proxy::supervisor::{Supervised, inherited_listeners, listen, supervise};
+use once_proxy::worker::{self, SOCKET, WorkerOptions};
 
 /// How long a worker may finish what is under way when the proxy's container is stopped; the engine waits 15 s.
 const GRACE: Duration = Duration::from_secs(12);

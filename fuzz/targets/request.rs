@@ -1,3 +1,5 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| once::fuzzing::run("request", input));
+use once_proxy::fuzzing::TARGETS;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| once_fuzzing::run(TARGETS, "request", input));

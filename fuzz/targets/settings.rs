@@ -1,3 +1,5 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| once::fuzzing::run("settings", input));
+use once_app::fuzzing::TARGETS;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| once_fuzzing::run(TARGETS, "settings", input));

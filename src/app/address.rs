@@ -26,7 +26,7 @@ pub fn address(settings: &Settings, certificates: &[CertificateView], ports: Pro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::{CertificateFacts, CertificateSource, Draft};
+    use crate::{CertificateFacts, CertificateSource, Draft};
 
     fn at(day: &str) -> Timestamp {
         format!("{day}T00:00:00Z").parse().unwrap()

@@ -184,7 +184,7 @@ impl Fix {
 
 impl Finding {
     /// The order in which findings are shown.
-    pub(crate) fn worst_first(&self, other: &Self) -> std::cmp::Ordering {
+    pub fn worst_first(&self, other: &Self) -> std::cmp::Ordering {
         (self.severity, self.kind, &self.subject).cmp(&(other.severity, other.kind, &other.subject))
     }
 

@@ -1,4 +1,4 @@
-//! What holds for whatever is typed as a setting; see [`crate::fuzzing`].
+//! What holds for whatever is typed as a setting; see `once-fuzzing`.
 
 // What does not hold panics.
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -13,6 +13,20 @@ use super::{
     AppName, AskUrl, ByteSize, CanaryRule, Cidr, Cpus, Draft, EnvKey, FieldPath, Hostname, ImageRef, MaxAge, Namespace,
     Port, ProxyConfig, ProxyDraft, ProxyField, RateLimit, Settings, Share, Span, Switch, Tls, UrlPath, UserName,
 };
+use once_fuzzing::Target;
+
+/// The fuzz targets of this crate.
+pub const TARGETS: &[Target] = &[(
+    "settings",
+    &[
+        (b'q', "quantity", quantity),
+        (b'n', "name", name),
+        (b'i', "image", image),
+        (b'r', "rule", rule),
+        (b'd', "draft", draft),
+        (b'p', "proxy-draft", proxy_draft),
+    ],
+)];
 
 /// A value that was read is written so that it is read as the same, on one line.
 fn stays<T: FromStr + Display + PartialEq + Debug>(text: &str) -> Option<T> {
@@ -145,4 +159,12 @@ pub(crate) fn proxy_draft(bytes: &[u8]) {
     let config = draft.merge(&ProxyConfig::default());
     let json = serde_json::to_string(&config).unwrap();
     assert_eq!(serde_json::from_str::<ProxyConfig>(&json).ok().as_ref(), Some(&config), "{json}");
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn kept_inputs_hold() {
+        once_fuzzing::replay(super::TARGETS);
+    }
 }

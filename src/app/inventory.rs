@@ -189,9 +189,9 @@ impl Inventory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::engine::sample::of_release;
-    use crate::app::proxy::ProxyInfo;
-    use crate::app::select::tests::app;
+    use crate::engine::sample::of_release;
+    use crate::proxy::ProxyInfo;
+    use crate::select::tests::app;
 
     fn snapshot(apps: Vec<AppRecord>) -> Snapshot {
         Snapshot {
@@ -216,7 +216,7 @@ mod tests {
     fn a_container_that_others_removed_is_not_kept_unless_the_list_is_old() {
         let mut record = app("shop", "acme/shop:1", &["shop.example.com"], false);
         let mut older = record.releases[0].clone();
-        (older.number, older.container) = (crate::app::ReleaseNumber(0), "once-shop-0".into());
+        (older.number, older.container) = (crate::ReleaseNumber(0), "once-shop-0".into());
         older.status = ReleaseStatus::Replaced { at: Timestamp::UNIX_EPOCH };
         record.releases.insert(0, older);
         let (all, seen) = ([of_release("shop", 0), of_release("shop", 1)], snapshot(vec![record]));

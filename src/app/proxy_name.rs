@@ -124,8 +124,8 @@ impl Installation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::engine::Identity;
-    use crate::app::engine::sample::of_others;
+    use crate::engine::Identity;
+    use crate::engine::sample::of_others;
 
     fn proxy(name: &str, namespace: &str) -> Container {
         let namespace = namespace.parse().unwrap();

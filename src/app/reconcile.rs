@@ -321,4 +321,4 @@ fn foreign(sight: Sight<'_>) -> Vec<Finding> {
 }
 
 #[cfg(test)]
-pub(in crate::app) mod tests;
+pub(crate) mod tests;

@@ -136,7 +136,7 @@ fn live(records: &[AppRecord]) -> impl Iterator<Item = &AppRecord> {
 }
 
 #[cfg(test)]
-pub(in crate::app) mod tests {
+pub(crate) mod tests {
     use jiff::Timestamp;
 
     use super::super::image::ResolvedImage;
@@ -147,7 +147,7 @@ pub(in crate::app) mod tests {
     use super::super::units::Port;
     use super::*;
 
-    pub(in crate::app) fn app(name: &str, image: &str, hosts: &[&str], removed: bool) -> AppRecord {
+    pub(crate) fn app(name: &str, image: &str, hosts: &[&str], removed: bool) -> AppRecord {
         let generated = Generated {
             secret_key_base: Secret::new("k".into()),
             vapid_public_key: String::new(),
@@ -179,7 +179,7 @@ pub(in crate::app) mod tests {
         record
     }
 
-    pub(in crate::app) fn host_records() -> Vec<AppRecord> {
+    pub(crate) fn host_records() -> Vec<AppRecord> {
         vec![
             app("shop", "acme/shop:1", &["shop.example.com", "www.example.com"], false),
             app("blog", "acme/press:1", &["blog.example.com"], false),

@@ -245,9 +245,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::app::draft::Draft;
-    use crate::app::field::{Cost, Field, FieldPath};
-    use crate::app::settings::Secret;
+    use crate::draft::Draft;
+    use crate::field::{Cost, Field, FieldPath};
+    use crate::settings::Secret;
 
     fn spec(settings: &Settings) -> ContainerSpec {
         let (namespace, app, id) = (Namespace::default(), "shop".parse().unwrap(), AppId("id".into()));

@@ -227,7 +227,7 @@ mod tests {
         assert_eq!(serde_json::from_str::<ReleaseTraffic>(old).unwrap().own, None);
         let old = r#"{"requests":9,"classes":[0,9,0,0,0],"failed":0,"rate":0,"bytes_in":0,"bytes_out":0,"in_flight":[],
             "held":0,"per_second":[],"errors_per_second":[],"by_release":[],"slowest_ms":0}"#;
-        let old: crate::app::proxy::AppTraffic = serde_json::from_str(old).unwrap();
+        let old: crate::proxy::AppTraffic = serde_json::from_str(old).unwrap();
         assert_eq!((old.own, old.recent), (None, None));
     }
 }

@@ -368,7 +368,7 @@ mod tests {
         ] {
             assert_eq!(in_words(Duration::from_secs(seconds)), words);
         }
-        let late = crate::app::engine::EngineError::TimedOut { what: "answer".into(), after: Duration::from_secs(110) };
+        let late = crate::engine::EngineError::TimedOut { what: "answer".into(), after: Duration::from_secs(110) };
         assert_eq!(late.to_string(), "the engine did not answer within 1 min 50 s");
     }
 

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::environment::Environment;
-use crate::app::Port;
-use crate::app::engine::EngineError;
+use once_app::Port;
+use once_app::engine::EngineError;
 
 const DEFAULT: &str = "unix:///var/run/docker.sock";
 

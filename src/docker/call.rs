@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error;
-use crate::app::engine::EngineError;
+use once_app::engine::EngineError;
 
 /// For questions: an engine that holds 200 containers on a busy host answers in well under a second.
 pub(super) const ANSWER: Duration = Duration::from_secs(30);

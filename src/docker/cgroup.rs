@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::app::engine::Usage;
+use once_app::engine::Usage;
 
 /// Reads and remembers, as a share needs two readings.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use super::cgroup::Cgroups;
 use super::environment::Environment;
 use super::host::Processor;
 use super::ssh;
-use crate::app::engine::{EngineError, EngineInfo};
+use once_app::engine::{EngineError, EngineInfo};
 
 /// Docker 20.10.
 const OLDEST: (usize, usize) = (1, 41);

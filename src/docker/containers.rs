@@ -17,8 +17,8 @@ use super::connect::Docker;
 use super::error::taken_port;
 use super::networks::unambiguous;
 use super::{inspect, labels, spec};
-use crate::app::Namespace;
-use crate::app::engine::{Container, ContainerDetail, ContainerSpec, EngineError, Role};
+use once_app::Namespace;
+use once_app::engine::{Container, ContainerDetail, ContainerSpec, EngineError, Role};
 
 type Result<T> = std::result::Result<T, EngineError>;
 

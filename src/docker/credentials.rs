@@ -16,8 +16,8 @@ use tokio::process::Command;
 
 use super::connect::Docker;
 use super::environment::{Environment, SudoCaller};
-use crate::app::ImageRef;
-use crate::app::engine::EngineError;
+use once_app::ImageRef;
+use once_app::engine::EngineError;
 
 /// The key that Docker's own registry has had since before there were others.
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";

@@ -10,7 +10,7 @@ use bollard::query_parameters::{ListContainersOptionsBuilder, ListImagesOptionsB
 
 use super::call::Call;
 use super::connect::Docker;
-use crate::app::engine::{EngineError, Stored};
+use once_app::engine::{EngineError, Stored};
 
 type Result<T> = std::result::Result<T, EngineError>;
 

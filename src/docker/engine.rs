@@ -12,11 +12,11 @@ use super::connect::Docker;
 use super::host::FIRST_SAMPLE;
 use super::own_image::go_arch;
 use super::{events, labels, logs, stats};
-use crate::app::engine::{
+use once_app::engine::{
     Container, ContainerDetail, ContainerSpec, Engine, EngineError, EngineEvent, EngineInfo, ExecSession, ExecSpec,
     HostUsage, Image, LogLine, LogQuery, Origin, OwnImage, PullProgress, Restart, Stored, Usage, Volume,
 };
-use crate::app::{ImageRef, Machine, Namespace};
+use once_app::{ImageRef, Machine, Namespace};
 
 /// For so long the clock of an answer passes for the engine's own; a command that asks twice then asks once.
 const FRESH: Duration = Duration::from_secs(1);

@@ -7,7 +7,7 @@ use std::io;
 use bollard::errors::Error;
 
 use super::call::{Call, HEAD};
-use crate::app::engine::EngineError;
+use once_app::engine::EngineError;
 
 pub(super) fn explain(address: &str, call: &Call, cause: Error) -> EngineError {
     match cause {

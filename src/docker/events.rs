@@ -9,8 +9,8 @@ use futures_util::{StreamExt, future};
 
 use super::call::{Call, Client};
 use super::labels;
-use crate::app::Namespace;
-use crate::app::engine::{EngineError, EngineEvent};
+use once_app::Namespace;
+use once_app::engine::{EngineError, EngineEvent};
 
 pub(super) fn of_containers(
     client: Client,

@@ -13,7 +13,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::call::{Call, Client, required};
 use super::connect::Docker;
-use crate::app::engine::{EngineError, ExecInput, ExecOutput, ExecSession, ExecSpec};
+use once_app::engine::{EngineError, ExecInput, ExecOutput, ExecSession, ExecSpec};
 
 type Result<T> = std::result::Result<T, EngineError>;
 

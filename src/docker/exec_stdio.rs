@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::call::Call;
 use super::connect::Docker;
 use super::exec::Attached;
-use crate::app::engine::{EngineError, ExecSpec};
+use once_app::engine::{EngineError, ExecSpec};
 
 /// Enough for a reason, too little for a flood.
 const KEPT_STDERR: usize = 4096;

@@ -1,4 +1,4 @@
-//! What holds for whatever an engine, its files and its user say; see [`crate::fuzzing`].
+//! What holds for whatever an engine, its files and its user say; see `once-fuzzing`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -9,6 +9,21 @@ use super::address::{self, Transport};
 use super::logs::Joiner;
 use super::progress::Layers;
 use super::{cgroup, credentials, error, host, labels};
+use once_fuzzing::Target;
+
+/// The fuzz targets of this crate.
+pub const TARGETS: &[Target] = &[(
+    "engine",
+    &[
+        (b'l', "log", log),
+        (b'a', "address", address),
+        (b'c', "login", login),
+        (b'b', "label", label),
+        (b'k', "kernel", kernel),
+        (b'p', "pull", pull),
+        (b't', "taken", taken),
+    ],
+)];
 
 /// Lines are the same however the engine cuts them into frames.
 pub(crate) fn log(bytes: &[u8]) {
@@ -115,5 +130,13 @@ pub(crate) fn taken(bytes: &[u8]) {
         let taken = error::taken_port(&text, published);
         assert!(taken.is_none_or(|port| published.contains(&port)));
         assert!(error::taken_port(&format!("{text} address already in use"), &[8080]).is_some());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn kept_inputs_hold() {
+        once_fuzzing::replay(super::TARGETS);
     }
 }

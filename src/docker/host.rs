@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::connect::Docker;
-use crate::app::engine::HostUsage;
+use once_app::engine::HostUsage;
 
 /// Long enough for several of the kernel's ticks of 10 ms.
 pub(super) const FIRST_SAMPLE: Duration = Duration::from_millis(100);

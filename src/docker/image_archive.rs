@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tar::{EntryType, Header};
 
 use super::address::hex;
-use crate::app::engine::OwnImage;
+use once_app::engine::OwnImage;
 
 /// The unit of the tar format.
 const BLOCK: u64 = 512;

@@ -8,8 +8,8 @@ use bollard::query_parameters::RemoveImageOptions;
 use super::call::{Call, optional, required};
 use super::connect::Docker;
 use super::registry_error;
-use crate::app::ImageRef;
-use crate::app::engine::{EngineError, Image};
+use once_app::ImageRef;
+use once_app::engine::{EngineError, Image};
 
 type Result<T> = std::result::Result<T, EngineError>;
 

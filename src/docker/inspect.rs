@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::call::{Call, required};
 use super::labels;
-use crate::app::engine::{Container, ContainerDetail, EngineError, Restart};
+use once_app::engine::{Container, ContainerDetail, EngineError, Restart};
 
 pub(super) fn listed(summary: ContainerSummary, call: &Call) -> Result<Container, EngineError> {
     let labels: BTreeMap<_, _> = summary.labels.unwrap_or_default().into_iter().collect();

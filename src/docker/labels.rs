@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::app::engine::{Identity, Role};
-use crate::app::{AppId, AppName, Namespace, ReleaseNumber};
+use once_app::engine::{Identity, Role};
+use once_app::{AppId, AppName, Namespace, ReleaseNumber};
 
 /// The version of this set of labels.
 pub const SCHEMA: &str = "once.schema";

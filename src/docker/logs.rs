@@ -10,7 +10,7 @@ use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
 use super::call::{Call, Client};
-use crate::app::engine::{EngineError, LogLine, LogQuery};
+use once_app::engine::{EngineError, LogLine, LogQuery};
 
 /// A container that never ends its line must not fill our memory.
 const LONGEST_LINE: usize = 1024 * 1024;

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::connect::Docker;
 use super::disk;
-use crate::app::{Machine, Socket};
+use once_app::{Machine, Socket};
 
 /// The kernel's number for a TCP socket that listens.
 const LISTENING: &str = "0A";

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::call::{Call, optional};
 use super::connect::Docker;
-use crate::app::engine::EngineError;
+use once_app::engine::EngineError;
 
 type Result<T> = std::result::Result<T, EngineError>;
 

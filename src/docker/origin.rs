@@ -15,8 +15,8 @@ use sha2::Digest as _;
 use super::call::{Call, optional, required};
 use super::connect::Docker;
 use super::inspect;
-use crate::app::MountSource;
-use crate::app::engine::{EngineError, Origin, Restart};
+use once_app::MountSource;
+use once_app::engine::{EngineError, Origin, Restart};
 
 type Result<T> = std::result::Result<T, EngineError>;
 

@@ -13,7 +13,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::call::{Call, DEED};
 use super::connect::Docker;
 use super::image_archive::{self, Archive};
-use crate::app::engine::{EngineError, OwnImage};
+use once_app::engine::{EngineError, OwnImage};
 
 type Result<T> = std::result::Result<T, EngineError>;
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bollard::models::CreateImageInfo;
 
-use crate::app::engine::PullProgress;
+use once_app::engine::PullProgress;
 
 #[derive(Debug, Default)]
 pub(super) struct Layers(HashMap<String, Layer>);

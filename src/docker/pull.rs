@@ -10,8 +10,8 @@ use super::call::{Call, HEAD};
 use super::connect::Docker;
 use super::progress::Layers;
 use super::registry_error;
-use crate::app::ImageRef;
-use crate::app::engine::{EngineError, PullProgress};
+use once_app::ImageRef;
+use once_app::engine::{EngineError, PullProgress};
 
 type Result<T> = std::result::Result<T, EngineError>;
 

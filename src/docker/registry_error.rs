@@ -5,7 +5,7 @@ use bollard::errors::Error;
 
 use super::call::{Call, Client};
 use super::error::disk_full;
-use crate::app::engine::EngineError;
+use once_app::engine::EngineError;
 
 pub(super) fn explain(client: &Client, call: &Call, image: &str, login: Option<String>, cause: Error) -> EngineError {
     let (status, message) = match cause {

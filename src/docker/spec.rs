@@ -7,7 +7,7 @@ use bollard::models::{
     PortBinding, RestartPolicy, RestartPolicyNameEnum,
 };
 
-use crate::app::engine::{ContainerSpec, MountSpec, Restart};
+use once_app::engine::{ContainerSpec, MountSpec, Restart};
 
 const LOG_FILES: u32 = 3;
 

@@ -18,7 +18,7 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use super::address::SshTarget;
 use super::environment::Environment;
-use crate::app::engine::EngineError;
+use once_app::engine::EngineError;
 
 /// What ssh said last, for the error that follows.
 #[derive(Debug, Clone, Default)]
@@ -197,7 +197,7 @@ mod tests {
         let refused = ["ssh: connect to host web-1 port 22: Connection refused"];
         assert!(matches!(said(&refused), EngineError::Unreachable { .. }));
         assert!(matches!(said(&[]), EngineError::Unreachable { .. }));
-        let problem = crate::app::Problem::from(said(&changed));
+        let problem = once_app::Problem::from(said(&changed));
         assert!(!problem.retryable && problem.hints.iter().any(|h| h.contains("ssh-keygen -R web-1")), "{problem:?}");
         assert!(!problem.hints.iter().any(|hint| hint.contains("once setup")), "{problem:?}");
     }

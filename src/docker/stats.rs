@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::call::{Call, Client};
 use super::inspect::instant;
-use crate::app::engine::{EngineError, Usage};
+use once_app::engine::{EngineError, Usage};
 
 pub(super) fn usages(client: Client, container: &str) -> BoxStream<'static, Result<Usage, EngineError>> {
     let call = Call::new("measure", format!("container {container}"));

@@ -8,8 +8,8 @@ use bollard::query_parameters::{ListVolumesOptionsBuilder, RemoveVolumeOptions};
 use super::call::{Call, optional};
 use super::connect::Docker;
 use super::labels;
-use crate::app::Namespace;
-use crate::app::engine::{EngineError, Volume};
+use once_app::Namespace;
+use once_app::engine::{EngineError, Volume};
 
 type Result<T> = std::result::Result<T, EngineError>;
 

@@ -1,4 +1,4 @@
-//! What holds for whatever comes over the proxy's inner lines and out of its files; see [`crate::fuzzing`].
+//! What holds for whatever comes over the proxy's inner lines and out of its files; see `once-fuzzing`.
 
 // What does not hold panics.
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -9,12 +9,53 @@ use super::control::wire;
 use super::parent::{Order, Report};
 use super::scrape;
 use super::tls::fuzzing as tls;
-use crate::app::proxy::ProxyError;
+use once_app::proxy::ProxyError;
 
 pub(crate) use super::acme::fuzzing::{answer, schedule};
 pub(crate) use super::plane::fuzzing as plane;
 pub(crate) use super::store::fuzzing::{configuration, record, unknown};
+use once_fuzzing::Target;
 pub(crate) use tls::pair;
+
+/// The fuzz targets of this crate.
+pub const TARGETS: &[Target] = &[
+    ("request", &[(b'r', "request", plane::request)]),
+    (
+        "heads",
+        &[
+            (b'h', "hop", plane::hop),
+            (b'f', "forwarded", plane::forwarded),
+            (b'e', "coding", plane::coding),
+            (b'p', "page", plane::page),
+            (b'c', "cookie", plane::cookie),
+            (b'a', "authorization", plane::authorization),
+            (b'l', "log", plane::log),
+        ],
+    ),
+    (
+        "addresses",
+        &[
+            (b'p', "proxy-protocol", plane::proxy_protocol),
+            (b'a', "authority", plane::authority),
+            (b'x', "prefix", plane::prefix),
+            (b'w', "frames", plane::frames),
+        ],
+    ),
+    (
+        "state",
+        &[
+            (b'r', "record", record),
+            (b'c', "configuration", configuration),
+            (b'u', "unknown", unknown),
+            (b's', "schedule", schedule),
+            (b'a', "answer", answer),
+            (b't', "pair", pair),
+            (b'w', "word", word),
+            (b'f', "frame", frame),
+            (b'g', "gateway", gateway),
+        ],
+    ),
+];
 
 /// A word on the line between supervisor and worker is said again as it was heard.
 pub(crate) fn word(bytes: &[u8]) {
@@ -39,5 +80,13 @@ pub(crate) fn gateway(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     if let Some(gateway) = scrape::gateway(&text) {
         assert!(text.contains("00000000") && !gateway.is_unspecified());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn kept_inputs_hold() {
+        once_fuzzing::replay(super::TARGETS);
     }
 }

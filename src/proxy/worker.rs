@@ -21,7 +21,7 @@ use super::plane::{Plane, PlaneOptions, Serving};
 use super::scrape;
 use super::service::{HandOver, Service};
 use super::store::StoreError;
-use crate::app::proxy::ProxyError;
+use once_app::proxy::ProxyError;
 
 /// The control socket's name in the state directory.
 pub const SOCKET: &str = "control.sock";
@@ -49,7 +49,7 @@ pub struct WorkerOptions {
     pub line: Option<Line>,
     /// Whether another worker serves and is to be relieved.
     pub relieves: bool,
-    /// The port for Prometheus, open while [`ProxyConfig::metrics_port`](crate::app::ProxyConfig::metrics_port) is set.
+    /// The port for Prometheus, open while [`ProxyConfig::metrics_port`](once_app::ProxyConfig::metrics_port) is set.
     pub metrics: u16,
 }
 

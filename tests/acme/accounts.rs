@@ -1,6 +1,6 @@
 //! Who asks: accounts that are bound, forgotten or closed.
 
-use once::app::{Acme, Certified};
+use once_app::{Acme, Certified};
 
 use super::house::{HERE, House, bounded, secret};
 use crate::support::pebble::Wish;

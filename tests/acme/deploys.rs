@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
-use once::app::event::{Event, Finished, Outcome, Step};
-use once::app::proxy::{AppTraffic, DrainLimits, DrainProgress, ProbeAnswer, ProbeRequest, Proxy};
-use once::app::traffic::TrafficReport;
-use once::app::{
+use once_app::event::{Event, Finished, Outcome, Step};
+use once_app::proxy::{AppTraffic, DrainLimits, DrainProgress, ProbeAnswer, ProbeRequest, Proxy};
+use once_app::traffic::TrafficReport;
+use once_app::{
     Acme, Action, AppId, Ask, Deploy, Draft, Installation, IssuingState, PlanView, ProxyConfig, ProxyDraft,
     ReleaseNumber, Route,
 };
-use once::proxy::acme::IssuerOptions;
-use once::proxy::plane::Plane;
-use once::proxy::service::{Routes, Service};
-use once::proxy::tls::Certificates;
+use once_proxy::acme::IssuerOptions;
+use once_proxy::plane::Plane;
+use once_proxy::service::{Routes, Service};
+use once_proxy::tls::Certificates;
 use tempfile::TempDir;
 use tokio_util::sync::{CancellationToken, DropGuard};
 

@@ -2,8 +2,8 @@
 
 use std::net::{SocketAddr, TcpListener};
 
-use once::proxy::plane::{Plane, PlaneOptions};
-use once::proxy::tls::Certificates;
+use once_proxy::plane::{Plane, PlaneOptions};
+use once_proxy::tls::Certificates;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Both ports, on one address.

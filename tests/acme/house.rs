@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use once::app::{Acme, CertificateFailure, Certified, Clock, Hostname, Issuing, Secret};
-use once::proxy::acme::{Issuer, IssuerOptions};
-use once::proxy::tls::Certificates;
+use once_app::{Acme, CertificateFailure, Certified, Clock, Hostname, Issuing, Secret};
+use once_proxy::acme::{Issuer, IssuerOptions};
+use once_proxy::tls::Certificates;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;

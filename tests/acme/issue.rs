@@ -1,6 +1,6 @@
 //! Getting certificates, and getting them anew.
 
-use once::app::{Certified, IssuingState};
+use once_app::{Certified, IssuingState};
 
 use super::front::{Front, stranger};
 use super::house::{ELSEWHERE, HERE, House, bounded, mode, until};

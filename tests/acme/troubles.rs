@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use once::app::{Certified, IssuingState};
+use once_app::{Certified, IssuingState};
 
 use super::gate::problem;
 use super::house::{HERE, House, bounded, until};
@@ -62,10 +62,10 @@ async fn too_many_is_obeyed_over_a_restart_and_by_those_who_ask_in_person() {
     bounded(async {
         let mut house = House::new().await;
         let gate = house.gate().await;
-        let config = once::app::Acme {
+        let config = once_app::Acme {
             directory: Some(gate.directory()),
             root: Some(gate.root.clone()),
-            ..once::app::Acme::default()
+            ..once_app::Acme::default()
         };
         house.zone.point("shop.once.test", HERE);
         gate.say(|path| {

@@ -4,8 +4,8 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use once::app::{AppId, ReleaseNumber, Route, RouteState, Target, UrlPath};
-use once::proxy::plane::{Plane, PlaneOptions, Serving};
+use once_app::{AppId, ReleaseNumber, Route, RouteState, Target, UrlPath};
+use once_proxy::plane::{Plane, PlaneOptions, Serving};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;

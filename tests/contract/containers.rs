@@ -1,8 +1,8 @@
 //! Containers from creation to removal.
 
 use futures_util::StreamExt;
-use once::app::engine::{ContainerSpec, EngineError, LogQuery, Restart, Role};
-use once::app::{AppId, Namespace, ReleaseNumber};
+use once_app::engine::{ContainerSpec, EngineError, LogQuery, Restart, Role};
+use once_app::{AppId, Namespace, ReleaseNumber};
 
 use crate::ground::{GRACE, Ground};
 use crate::support::{eventually, free_port};

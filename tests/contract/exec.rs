@@ -1,6 +1,6 @@
 //! Commands in containers.
 
-use once::app::engine::{EngineError, ExecOutput, ExecSession, ExecSpec};
+use once_app::engine::{EngineError, ExecOutput, ExecSession, ExecSpec};
 
 use crate::ground::{GRACE, Ground};
 use crate::support::bed;

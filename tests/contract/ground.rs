@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use once::app::Namespace;
-use once::app::engine::{ContainerSpec, Engine, ExecOutput, ExecSpec};
+use once_app::Namespace;
+use once_app::engine::{ContainerSpec, Engine, ExecOutput, ExecSpec};
 
 use crate::support::bed::{self, Bed};
 use crate::support::bounded;

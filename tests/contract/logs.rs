@@ -2,7 +2,7 @@
 
 use futures_util::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
-use once::app::engine::{EngineError, LogLine, LogQuery};
+use once_app::engine::{EngineError, LogLine, LogQuery};
 
 use crate::ground::{GRACE, Ground};
 

@@ -1,6 +1,6 @@
 //! Networks.
 
-use once::app::engine::{ContainerSpec, EngineError};
+use once_app::engine::{ContainerSpec, EngineError};
 
 use crate::ground::Ground;
 

@@ -1,7 +1,7 @@
 //! What goes on by itself: events and figures.
 
 use futures_util::StreamExt;
-use once::app::engine::ContainerSpec;
+use once_app::engine::ContainerSpec;
 
 use crate::ground::{GRACE, Ground};
 use crate::support::eventually;

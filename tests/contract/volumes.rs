@@ -1,7 +1,7 @@
 //! Volumes.
 
-use once::app::engine::{ContainerSpec, EngineError, MountSpec, OwnImage, Role};
-use once::app::is_anonymous;
+use once_app::engine::{ContainerSpec, EngineError, MountSpec, OwnImage, Role};
+use once_app::is_anonymous;
 
 use crate::ground::Ground;
 use crate::support::bed;

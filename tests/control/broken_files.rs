@@ -5,11 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use once::app::ledger::SCHEMA;
-use once::app::proxy::{Proxy, ProxyInfo};
-use once::app::{ProxyConfig, ProxyDraft, ProxyField};
-use once::proxy::service::Service;
-use once::proxy::store::{Store, StoreError};
+use once_app::ledger::SCHEMA;
+use once_app::proxy::{Proxy, ProxyInfo};
+use once_app::{ProxyConfig, ProxyDraft, ProxyField};
+use once_proxy::service::Service;
+use once_proxy::store::{Store, StoreError};
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -148,7 +148,7 @@ async fn killed_between_write_and_rename_leaves_the_old_record() {
 #[tokio::test]
 async fn a_torn_audit_log_loses_its_last_line_only() {
     let dir = written().await;
-    let entry = |n: u32| once::app::proxy::Activity {
+    let entry = |n: u32| once_app::proxy::Activity {
         at: jiff::Timestamp::UNIX_EPOCH,
         by: by("ann"),
         app: None,
@@ -183,7 +183,7 @@ async fn the_audit_log_is_bounded() {
     fs::write(dir.path().join("activity.jsonl"), &full).unwrap();
     fs::write(dir.path().join("activity.1.jsonl"), "an older generation\n").unwrap();
     let mut store = Store::open(dir.path()).unwrap().store;
-    let newest: once::app::proxy::Activity = serde_json::from_str(&line(10_000)).unwrap();
+    let newest: once_app::proxy::Activity = serde_json::from_str(&line(10_000)).unwrap();
     store.append_activity(&newest).unwrap();
     assert_eq!(fs::read_to_string(dir.path().join("activity.1.jsonl")).unwrap(), full, "one generation back");
     assert_eq!(fs::read_to_string(dir.path().join("activity.jsonl")).unwrap(), line(10_000));
@@ -194,7 +194,7 @@ async fn the_audit_log_is_bounded() {
 #[tokio::test]
 async fn events_outlive_a_restart_and_two_hundred_changes_are_kept() {
     use futures_util::TryStreamExt;
-    use once::app::event::{Envelope, Event};
+    use once_app::event::{Envelope, Event};
     let dir = tempfile::tempdir().unwrap();
     let event = |n: u32, seq: u64| Envelope {
         event: Event::Log { line: format!("line {seq}") },

@@ -5,10 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use once::app::proxy::Proxy;
-use once::app::{CertificateFailure, CertificateFlaw, CertificatePair, CertificateSource, Hostname, Secret};
-use once::proxy::service::Service;
-use once::proxy::tls::{Certificates, InstallError};
+use once_app::proxy::Proxy;
+use once_app::{CertificateFailure, CertificateFlaw, CertificatePair, CertificateSource, Hostname, Secret};
+use once_proxy::service::Service;
+use once_proxy::tls::{Certificates, InstallError};
 
 use crate::support::FakeRoutes;
 

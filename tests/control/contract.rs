@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use jiff::Timestamp;
-use once::app::event::{Envelope, Event, Finished, Outcome};
-use once::app::ledger::{AppRecord, ManualLock, Refusal, RunState, Transaction};
-use once::app::proxy::{Activity, DrainLimits, LeaseEnd, ProbeAnswer, ProbeRequest, ProxyError};
-use once::app::{MASK, ReleaseNumber, UrlPath};
+use once_app::event::{Envelope, Event, Finished, Outcome};
+use once_app::ledger::{AppRecord, ManualLock, Refusal, RunState, Transaction};
+use once_app::proxy::{Activity, DrainLimits, LeaseEnd, ProbeAnswer, ProbeRequest, ProxyError};
+use once_app::{MASK, ReleaseNumber, UrlPath};
 
 use crate::support::*;
 
@@ -61,7 +61,7 @@ async fn remembers_a_deploy(rig: Rig) {
     assert_eq!(record.generated.secret_key_base.expose(), SECRETS[0]);
     assert_eq!(rig.routes.target("shop"), Some(2));
     let info = rig.other.info().await.unwrap();
-    assert_eq!((info.protocol, info.instance.len()), (once::proxy::control::PROTOCOL, 32));
+    assert_eq!((info.protocol, info.instance.len()), (once_proxy::control::PROTOCOL, 32));
     assert!(info.memory > 0);
 }
 
@@ -295,7 +295,7 @@ async fn drives_the_data_plane(rig: Rig) {
         host: "shop.example.com".parse().unwrap(),
         timeout_ms: 100,
         other_ports: vec![3000],
-        upstream: once::app::Upstream::default(),
+        upstream: once_app::Upstream::default(),
     };
     let answers: Vec<_> = rig.proxy.probe(request).try_collect().await.unwrap();
     assert_eq!(answers[1], ProbeAnswer::Refused { open_ports: vec![3000] });

@@ -5,11 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use once::app::ReleaseNumber;
-use once::app::ledger::Transaction;
-use once::app::proxy::Proxy;
-use once::proxy::service::Service;
-use once::proxy::store::StoreError;
+use once_app::ReleaseNumber;
+use once_app::ledger::Transaction;
+use once_app::proxy::Proxy;
+use once_proxy::service::Service;
+use once_proxy::store::StoreError;
 use serde_json::{Value, json};
 
 use crate::support::*;

@@ -6,10 +6,10 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use once::app::ledger::Transaction;
-use once::app::proxy::{Proxy, ProxyError};
-use once::proxy::client::Client;
-use once::proxy::service::Service;
+use once_app::ledger::Transaction;
+use once_app::proxy::{Proxy, ProxyError};
+use once_proxy::client::Client;
+use once_proxy::service::Service;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;

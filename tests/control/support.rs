@@ -8,15 +8,15 @@ use std::time::Duration;
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
-use once::app::ledger::{AppRecord, Claim, Generated, RunState, Transaction};
-use once::app::proxy::{AppTraffic, DrainLimits, DrainProgress, Lease, LockRequest, ProbeAnswer, ProbeRequest, Proxy};
-use once::app::{
+use once_app::ledger::{AppRecord, Claim, Generated, RunState, Transaction};
+use once_app::proxy::{AppTraffic, DrainLimits, DrainProgress, Lease, LockRequest, ProbeAnswer, ProbeRequest, Proxy};
+use once_app::{
     AppId, AppName, Caller, EnvValue, OpId, Port, ProxyConfig, Release, ReleaseNumber, ReleaseStatus, ResolvedImage,
     Route, Secret, Settings, Swap,
 };
-use once::proxy::client::Client;
-use once::proxy::control::Server;
-use once::proxy::service::{Routes, Service};
+use once_proxy::client::Client;
+use once_proxy::control::Server;
+use once_proxy::service::{Routes, Service};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -101,8 +101,8 @@ impl Routes for FakeRoutes {
         AppTraffic { requests: app.0.len() as u64, p50_ms: Some(1.5), ..AppTraffic::default() }
     }
 
-    fn traffic_report(&self, _: &AppId) -> once::app::traffic::TrafficReport {
-        once::app::traffic::TrafficReport::default()
+    fn traffic_report(&self, _: &AppId) -> once_app::traffic::TrafficReport {
+        once_app::traffic::TrafficReport::default()
     }
 
     fn traffic_all(&self) -> Vec<(AppId, AppTraffic)> {
@@ -178,7 +178,7 @@ pub fn settings(host: &str) -> Settings {
     let mut settings = Settings::new("acme/shop:1".parse().unwrap(), host.parse().unwrap());
     settings.env.insert("TOKEN".parse().unwrap(), EnvValue::secret(SECRETS[2]));
     settings.env.insert("COLOR".parse().unwrap(), EnvValue::plain("blue"));
-    settings.smtp = Some(once::app::Smtp {
+    settings.smtp = Some(once_app::Smtp {
         server: "mail.example.com".to_owned(),
         port: Port::HTTP,
         username: None,

@@ -1,9 +1,9 @@
 //! The web hook: a real listener hears what is done, signed; one that is not there fails nothing.
 
 use hmac::{Hmac, KeyInit, Mac};
-use once::app::proxy::{Activity, Proxy};
-use once::app::{ProxyDraft, ProxyField};
-use once::proxy::service::Service;
+use once_app::proxy::{Activity, Proxy};
+use once_app::{ProxyDraft, ProxyField};
+use once_proxy::service::Service;
 use serde_json::Value;
 use sha2::Sha256;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -10,13 +10,13 @@ use http_body_util::{BodyExt, Full};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use once::app::ledger::{RunState, Transaction};
-use once::app::proxy::{DrainLimits, ProbeAnswer, ProbeRequest, Proxy};
-use once::app::{Port, ReleaseNumber, UrlPath};
-use once::proxy::acme::IssuerOptions;
-use once::proxy::client::Client;
-use once::proxy::plane::PlaneOptions;
-use once::proxy::worker::{SOCKET, WorkerOptions, serve};
+use once_app::ledger::{RunState, Transaction};
+use once_app::proxy::{DrainLimits, ProbeAnswer, ProbeRequest, Proxy};
+use once_app::{Port, ReleaseNumber, UrlPath};
+use once_proxy::acme::IssuerOptions;
+use once_proxy::client::Client;
+use once_proxy::plane::PlaneOptions;
+use once_proxy::worker::{SOCKET, WorkerOptions, serve};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -92,7 +92,7 @@ async fn deploy_to(client: &Client, change: &str, address: SocketAddr) -> u64 {
         host: "shop.example.com".parse().unwrap(),
         timeout_ms: 10_000,
         other_ports: Vec::new(),
-        upstream: once::app::Upstream::default(),
+        upstream: once_app::Upstream::default(),
     };
     let answers: Vec<_> = client.probe(probe).try_collect().await.unwrap();
     assert!(matches!(answers.last(), Some(ProbeAnswer::Healthy { status: 200, .. })), "{answers:?}");

@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use once::app::engine::{ContainerSpec, Engine, EngineError};
-use once::docker::{Docker, Environment};
+use once_app::engine::{ContainerSpec, Engine, EngineError};
+use once_docker::{Docker, Environment};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
 

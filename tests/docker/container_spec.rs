@@ -2,8 +2,8 @@
 
 use bollard::models::{ContainerInspectResponse, NetworkConnectRequest, NetworkCreateRequest};
 use bollard::query_parameters::InspectContainerOptions;
-use once::app::engine::{ContainerSpec, Engine, EngineError, ExecOutput, ExecSpec, MountSpec, Restart};
-use once::docker::Docker;
+use once_app::engine::{ContainerSpec, Engine, EngineError, ExecOutput, ExecSpec, MountSpec, Restart};
+use once_docker::Docker;
 
 use crate::support::bed::{self, Bed};
 use crate::support::{bounded, free_port};
@@ -79,7 +79,7 @@ async fn a_read_only_root_is_one_and_volumes_are_not() {
 #[tokio::test]
 async fn the_user_is_the_one_asked_for_and_owns_the_images_directories() {
     with(async |bed, docker, spec| {
-        let image = once::app::engine::OwnImage { user: Some(65532), ..bed::own_image(&bed.namespace, "user") };
+        let image = once_app::engine::OwnImage { user: Some(65532), ..bed::own_image(&bed.namespace, "user") };
         docker.load_own(&image).await.unwrap();
         let id = started(docker, &ContainerSpec { image: image.tag, ..spec.clone() }).await;
         let (status, _) = said(docker, &id, "read /proc/self/status").await;

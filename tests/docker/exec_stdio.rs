@@ -1,7 +1,7 @@
 //! A command's standard input and output as one stream.
 
-use once::app::engine::{Engine, EngineError};
-use once::docker::Docker;
+use once_app::engine::{Engine, EngineError};
+use once_docker::Docker;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::bed::{self, Bed};

@@ -1,8 +1,8 @@
 //! Images made of this binary.
 
 use futures_util::StreamExt;
-use once::app::engine::{ContainerSpec, Engine, EngineError, LogQuery};
-use once::docker::Docker;
+use once_app::engine::{ContainerSpec, Engine, EngineError, LogQuery};
+use once_docker::Docker;
 
 use crate::support::bed::{self, Bed};
 use crate::support::bounded;

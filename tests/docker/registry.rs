@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use futures_util::TryStreamExt;
-use once::app::ImageRef;
-use once::app::engine::{Engine, EngineError, OwnImage, PullProgress};
-use once::docker::{Docker, Environment};
+use once_app::ImageRef;
+use once_app::engine::{Engine, EngineError, OwnImage, PullProgress};
+use once_docker::{Docker, Environment};
 
 use crate::registry_server::{Registry, StallingWay};
 use crate::support::bed::{self, Bed};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use once::app::event::{Event, Outcome, Step};
-use once::app::proxy::Proxy;
-use once::app::{Ask, Deploy, Draft, ReleaseNumber, ReleaseStatus, Selector, Swap};
+use once_app::event::{Event, Outcome, Step};
+use once_app::proxy::Proxy;
+use once_app::{Ask, Deploy, Draft, ReleaseNumber, ReleaseStatus, Selector, Swap};
 
 use crate::steps::{Bed, Change, SECRETS, faults_everywhere, name};
 use crate::support::fake_engine::When;

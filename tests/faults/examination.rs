@@ -4,8 +4,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use once::app::engine::EngineInfo;
-use once::app::{Finding, Hostname, Kind, Looks, Lookup, Problem, Resolver, Seen, Severity, examine};
+use once_app::engine::EngineInfo;
+use once_app::{Finding, Hostname, Kind, Looks, Lookup, Problem, Resolver, Seen, Severity, examine};
 
 use crate::steps::{Bed, Change};
 use crate::support::fake_engine::{Fault, When, Which};

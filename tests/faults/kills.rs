@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use once::demo::load::Mix;
+use once_demo::load::Mix;
 
 use crate::doomed::{Dice, Doomed, tidied};
 use crate::host::{Host, Said, pause};

@@ -3,7 +3,7 @@
 
 use std::time::SystemTime;
 
-use once::demo::load::Mix;
+use once_demo::load::Mix;
 
 use crate::host::{Host, docker};
 use crate::support::newer::newer;

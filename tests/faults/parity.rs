@@ -1,7 +1,7 @@
 //! What a plan says is what the deploy does: wrong and right deploys go through both, and both say the same.
 
-use once::app::event::{Event, Outcome};
-use once::app::{Action, Ask, Deploy, Draft, PlanView};
+use once_app::event::{Event, Outcome};
+use once_app::{Action, Ask, Deploy, Draft, PlanView};
 
 use crate::steps::{Bed, Change, Told, name};
 

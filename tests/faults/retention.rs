@@ -1,8 +1,8 @@
 //! Images beyond the kept ones: they go where the registry can give them again, and come again by their digest.
 
-use once::app::event::Outcome;
-use once::app::proxy::Proxy as _;
-use once::app::{Ask, Deploy, Draft, ReleaseNumber, Selector};
+use once_app::event::Outcome;
+use once_app::proxy::Proxy as _;
+use once_app::{Ask, Deploy, Draft, ReleaseNumber, Selector};
 
 use crate::steps::{Bed, Change, name};
 

@@ -3,11 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use once::app::event::{Event, Outcome};
-use once::app::proxy::Proxy as _;
-use once::app::{
-    Action, Ask, Deploy, Draft, Finding, Fix, Notice, Selector, Severity, Sight, Span, observe, reconcile,
-};
+use once_app::event::{Event, Outcome};
+use once_app::proxy::Proxy as _;
+use once_app::{Action, Ask, Deploy, Draft, Finding, Fix, Notice, Selector, Severity, Sight, Span, observe, reconcile};
 
 use crate::doomed::Dice;
 use crate::steps::{Bed, Change, Told, name};

@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
-use once::app::event::{Event, Outcome};
-use once::app::ledger::{AppRecord, Transaction};
-use once::app::proxy::{AppTraffic, DrainLimits, DrainProgress, ProbeAnswer, ProbeRequest, Proxy, ProxyError};
-use once::app::traffic::ReleaseTraffic;
-use once::app::{
+use once_app::event::{Event, Outcome};
+use once_app::ledger::{AppRecord, Transaction};
+use once_app::proxy::{AppTraffic, DrainLimits, DrainProgress, ProbeAnswer, ProbeRequest, Proxy, ProxyError};
+use once_app::traffic::ReleaseTraffic;
+use once_app::{
     AppId, AppName, Ask, Caller, Deploy, Draft, EnvValue, Installation, ProxyConfig, ReleaseNumber, ReleaseStatus,
     Route, Selector, Span, Swap,
 };
-use once::proxy::service::{Routes, Service};
+use once_proxy::service::{Routes, Service};
 use tempfile::TempDir;
 
 use crate::support::fake_engine::{FakeEngine, Fault, Health, When, Which};
@@ -102,8 +102,8 @@ impl Routes for Plane {
         AppTraffic { releases: vec![seen], ..AppTraffic::default() }
     }
 
-    fn traffic_report(&self, _: &AppId) -> once::app::traffic::TrafficReport {
-        once::app::traffic::TrafficReport::default()
+    fn traffic_report(&self, _: &AppId) -> once_app::traffic::TrafficReport {
+        once_app::traffic::TrafficReport::default()
     }
 
     fn traffic_all(&self) -> Vec<(AppId, AppTraffic)> {

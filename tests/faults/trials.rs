@@ -1,6 +1,6 @@
 //! kill -9 of the command while a release is tried out: in its watch, and as a canary.
 
-use once::demo::load::Mix;
+use once_demo::load::Mix;
 
 use crate::doomed::{Doomed, tidied};
 use crate::host::Host;

@@ -5,9 +5,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use once::app::proxy::{Proxy as _, ProxyError};
-use once::demo::load::Mix;
-use once::proxy::client::Client;
+use once_app::proxy::{Proxy as _, ProxyError};
+use once_demo::load::Mix;
+use once_proxy::client::Client;
 use rustix::process::Signal;
 use serde_json::Value;
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use once::app::event::{Event, Finished, Outcome, Step};
-use once::app::ledger::AppRecord;
-use once::app::proxy::Proxy as _;
-use once::app::{Ask, Deploy, Draft, ReleaseNumber, Selector, Swap, is_anonymous};
+use once_app::event::{Event, Finished, Outcome, Step};
+use once_app::ledger::AppRecord;
+use once_app::proxy::Proxy as _;
+use once_app::{Ask, Deploy, Draft, ReleaseNumber, Selector, Swap, is_anonymous};
 
 use crate::steps::{Bed, Change, name};
 use crate::support::fake_engine::{Fault, Health, Script, When, Which};

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use once::demo::load::Mix;
+use once_demo::load::Mix;
 use serde_json::Value;
 
 use crate::host::{Host, docker, eventually, run};

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use once::demo::load::Mix;
+use once_demo::load::Mix;
 
 use crate::host::Host;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use once::demo::load::Mix;
+use once_demo::load::Mix;
 
 use crate::host::{Host, eventually};
 

@@ -1,6 +1,6 @@
 //! Many at once: one waits, or is told; the app serves all the while.
 
-use once::demo::load::Mix;
+use once_demo::load::Mix;
 use serde_json::Value;
 
 use crate::host::{Begun, Host};

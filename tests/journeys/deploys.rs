@@ -1,6 +1,6 @@
 //! The main job: make, leave alone, change as little as it takes.
 
-use once::demo::load::Mix;
+use once_demo::load::Mix;
 
 use crate::host::Host;
 

@@ -1,6 +1,6 @@
 //! Failure is safe: what served before serves on, the cause is named, nothing is left behind.
 
-use once::demo::load::Mix;
+use once_demo::load::Mix;
 use serde_json::Value;
 
 use crate::host::{Host, docker};

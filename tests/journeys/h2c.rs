@@ -1,6 +1,6 @@
 //! An app that speaks HTTP/2 with prior knowledge and nothing else, as gRPC servers do.
 
-use once::demo::load::Mix;
+use once_demo::load::Mix;
 
 use crate::host::Host;
 

@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use once::demo::load::{LoadOptions, LoadReport, Mix};
+use once_demo::load::{LoadOptions, LoadReport, Mix};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -145,7 +145,7 @@ impl Host {
         let token = stop.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(once::demo::load::run(options, token))
+            runtime.block_on(once_demo::load::run(options, token))
         });
         Load { stop, thread: Some(thread) }
     }

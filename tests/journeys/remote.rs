@@ -19,7 +19,7 @@ fn a_remote_engine() {
     once(&["deploy", &image, "--name", "app", "--host", "app.localhost"]).expect(0, "created");
     assert_eq!(host.version(), "1");
     once(&["deploy", &image, "--name", "app"]).expect(0, "unchanged");
-    let load = host.load(6, once::demo::load::Mix::ALL);
+    let load = host.load(6, once_demo::load::Mix::ALL);
     once(&["deploy", &image, "--name", "app", "-e", "DEMO_VERSION=2", "--drain-timeout", "3"]).expect(0, "updated");
     let report = load.stop();
     assert_eq!(report.failed, 0, "{report:?}");

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use once::demo::load::Mix;
+use once_demo::load::Mix;
 use serde_json::Value;
 
 use crate::host::{Host, docker, eventually};

@@ -1,6 +1,6 @@
 //! The watch after a switch: a release that turns out bad gives way again by itself.
 
-use once::demo::load::Mix;
+use once_demo::load::Mix;
 
 use crate::host::{Host, Said};
 

@@ -1,6 +1,6 @@
-//! Holds the house to its plan: which room may know which, which crate is at home where, how long a file may grow and
-//! that nothing unfinished stays. Reads the source as tokens, so a path deep inside a function or a macro counts as
-//! much as a `use` at the top, and a word in a comment or a text does not.
+//! Holds the source to what Cargo cannot hold: which crate may use which, that `app` does no input or output, how long a
+//! file may grow, and that nothing unfinished stays. Reads the source as tokens, so a path deep inside a function or a
+//! macro counts as much as a `use` at the top, and a word in a comment or a text does not.
 //!
 //! `scan` finds paths, `rules` judges them, `selftest` shows that each rule can say no.
 
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use rules::{House, Violation};
 
-/// The folders the rules look at; only `src` has rooms, in the others nothing unfinished may stay.
+/// The folders the rules look at; in all of them nothing unfinished may stay.
 const FOLDERS: [&str; 3] = ["src", "tests", "benches"];
 
 #[test]
@@ -45,16 +45,66 @@ fn every_file_keeps_to_the_plan() {
     );
 }
 
-/// Names under which the crates of `[dependencies]` and `[dev-dependencies]` can be written in code.
+/// Names under which the crates of the workspace can be written in code.
 fn dependencies(root: &Path) -> BTreeSet<String> {
-    let manifest: toml::Table = toml::from_str(&fs::read_to_string(root.join("Cargo.toml")).unwrap()).unwrap();
-    let names = ["dependencies", "dev-dependencies"]
-        .iter()
-        .filter_map(|section| manifest.get(*section)?.as_table())
-        .flat_map(|table| table.keys().map(|name| name.replace('-', "_")))
-        .collect::<BTreeSet<_>>();
+    let workspace = &manifest(&root.join("Cargo.toml"))["workspace"];
+    let names: BTreeSet<String> =
+        workspace["dependencies"].as_table().unwrap().keys().map(|name| name.replace('-', "_")).collect();
     assert!(names.contains("bollard") && names.contains("ratatui"), "the manifest was read wrongly: {names:?}");
     names
+}
+
+fn manifest(path: &Path) -> toml::Table {
+    let text = fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    toml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// Which of our crates a crate may use, tests of its own included. Only `once`, the binary, knows all.
+const ARROWS: [(&str, &[&str]); 9] = [
+    ("app", &[]),
+    ("docker", &["app"]),
+    ("proxy", &["app"]),
+    ("demo", &[]),
+    ("ui/text", &["app"]),
+    ("ui/job", &["app"]),
+    ("ui/cli", &["app", "text", "job"]),
+    ("ui/tui", &["app", "text", "job"]),
+    ("fuzzing", &[]),
+];
+
+/// Crates that only one of ours may use: what an engine, a terminal, a request or an argument is.
+const HOMES: [(&str, &[&str]); 8] = [
+    ("bollard", &["docker"]),
+    ("ratatui", &["ui/tui"]),
+    ("tui-input", &["ui/tui"]),
+    ("crossterm", &["ui/tui", "ui/cli"]),
+    ("hyper", &["proxy", "demo"]),
+    ("h2", &["proxy"]),
+    ("clap", &["ui/cli"]),
+    ("clap_complete", &["ui/cli"]),
+];
+
+#[test]
+fn crates_keep_to_their_arrows() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let members = manifest(&root.join("Cargo.toml"))["workspace"]["members"].as_array().unwrap().len();
+    // The root itself, and the bench.
+    assert_eq!(members, ARROWS.len() + 2, "a crate has no arrows");
+    for (krate, may) in ARROWS {
+        let manifest = manifest(&root.join("src").join(krate).join("Cargo.toml"));
+        for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
+            let Some(table) = manifest.get(section).and_then(toml::Value::as_table) else { continue };
+            for name in table.keys() {
+                if let Some(ours) = name.strip_prefix("once-") {
+                    let kept = ours == "fuzzing" && section == "dev-dependencies";
+                    assert!(kept || may.contains(&ours), "src/{krate} may not use {name}");
+                }
+                if let Some((_, homes)) = HOMES.iter().find(|(foreign, _)| foreign == name) {
+                    assert!(homes.contains(&krate), "{name} is not at home in src/{krate}");
+                }
+            }
+        }
+    }
 }
 
 fn collect(folder: &Path, found: &mut Vec<PathBuf>) {

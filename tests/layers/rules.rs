@@ -5,26 +5,6 @@ use std::fmt;
 
 use super::scan::{Found, Mark, Scan, scan};
 
-/// Which rooms a room may know beside itself.
-const ARROWS: [(&str, &[&str]); 5] =
-    [("app", &[]), ("docker", &["app"]), ("proxy", &["app"]), ("ui", &["app"]), ("demo", &[])];
-
-/// Where a crate may be named. Everything below one of the places counts.
-const HOMES: [(&str, &[&str]); 10] = [
-    ("bollard", &["src/docker/"]),
-    ("ratatui", &["src/ui/tui/"]),
-    ("tui_input", &["src/ui/tui/"]),
-    ("crossterm", &["src/ui/"]),
-    ("hyper", &["src/proxy/", "src/demo/"]),
-    // Only to read its errors: hyper tells what became of a stream by them.
-    ("h2", &["src/proxy/"]),
-    // bollard takes a transport of our own as hyper-util's client.
-    ("hyper_util", &["src/proxy/", "src/demo/", "src/docker/ssh.rs"]),
-    ("clap", &["src/ui/cli/"]),
-    ("clap_complete", &["src/ui/cli/"]),
-    ("color_eyre", &["src/main.rs"]),
-];
-
 /// The crates `app` may use, with the modules of them where not all are meant.
 const APP_CRATES: [(&str, &[&str]); 11] = [
     ("serde", &[]),
@@ -73,10 +53,6 @@ pub struct Violation {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
-    Arrow,
-    Root,
-    Room,
-    Home,
     AppCrate,
     Length,
     Unfinished,
@@ -89,19 +65,13 @@ pub enum Rule {
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rule = match self.rule {
-            Rule::Arrow => "a room may know only itself and those its arrows point to (ui, docker, proxy → app)",
-            Rule::Root => "only lib.rs and main.rs may take names from the crate's root, or all of it",
-            Rule::Room => {
-                "code lives in src/{app,docker,proxy,ui,demo}; main.rs, lib.rs, wire.rs, parts.rs, entropy.rs and fuzzing.rs put it together"
-            }
-            Rule::Home => "this crate is named only in its own room",
             Rule::AppCrate => {
                 "app is pure: it has a short list of crates, the outside world comes in through its ports"
             }
             Rule::Length => "the file is too long; which second reason to change has moved in?",
             Rule::Unfinished => "nothing unfinished stays; what is missing is said in README.md",
             Rule::Ignored => "a test that does not run proves nothing",
-            Rule::Foreign => "files are reached as modules, so that their room is known",
+            Rule::Foreign => "files are reached as modules or crates",
             Rule::Released => {
                 "somebody else takes a port that was chosen and released; `tests/support/ports.rs` keeps it until the end"
             }
@@ -147,12 +117,8 @@ impl House {
             if !all_test {
                 violations.extend(length(file, text, scan));
             }
-            if room(file).is_none() && !is_root(file) {
-                violations.push(broken(file, 1, "no room's file".to_owned(), Rule::Room));
-                continue;
-            }
             for path in &scan.paths {
-                violations.extend(self.judge_path(file, &module, all_test, path));
+                violations.extend(self.judge_path(file, all_test, path));
             }
         }
         violations.sort_by(|a, b| (&a.file, a.line, a.rule).cmp(&(&b.file, b.line, b.rule)));
@@ -160,75 +126,32 @@ impl House {
         violations
     }
 
-    fn judge_path(&self, file: &str, module: &[String], all_test: bool, path: &Found) -> Option<Violation> {
-        let written = path.segments.join("::");
-        let says = |rule| Some(broken(file, path.line, written.clone(), rule));
-        match resolve(module, path) {
-            Place::Inside(segments) => {
-                let own = room(file)?;
-                match segments.first().map(String::as_str) {
-                    Some(first) if first == own => None,
-                    Some(first) if ARROWS.iter().any(|(name, _)| *name == first) => {
-                        let known =
-                            ARROWS.iter().find(|(name, _)| *name == own).is_some_and(|(_, to)| to.contains(&first));
-                        if known { None } else { says(Rule::Arrow) }
-                    }
-                    _ => says(Rule::Root),
-                }
-            }
-            Place::Outside(krate) => {
-                if let Some((_, homes)) = HOMES.iter().find(|(name, _)| *name == krate) {
-                    return if homes.iter().any(|home| file.starts_with(home)) { None } else { says(Rule::Home) };
-                }
-                if room(file) != Some("app") || path.test || all_test {
-                    return None;
-                }
-                let rest = path.segments.get(1).map_or("", String::as_str);
-                if APP_EXCEPTIONS.iter().any(|(name, crates)| *name == file && crates.contains(&krate.as_str())) {
-                    return None;
-                }
-                let allowed = match APP_CRATES.iter().find(|(name, _)| *name == krate) {
-                    Some((_, [])) => true,
-                    Some((_, modules)) => modules.contains(&rest),
-                    None if krate == "std" => !matches!(rest, "fs" | "process" | "env" | "os" | "thread"),
-                    None => !self.dependencies.contains(&krate),
-                };
-                if allowed { None } else { says(Rule::AppCrate) }
-            }
+    /// Holds `app` to its crates; what else one of ours may use stands in its `Cargo.toml`.
+    fn judge_path(&self, file: &str, all_test: bool, path: &Found) -> Option<Violation> {
+        let first = path.segments.first()?.as_str();
+        let ours = matches!(first, "crate" | "self" | "super") && !path.leading;
+        if !file.starts_with("src/app/") || ours || path.test || all_test {
+            return None;
         }
+        let rest = path.segments.get(1).map_or("", String::as_str);
+        if APP_EXCEPTIONS.iter().any(|(name, crates)| *name == file && crates.contains(&first)) {
+            return None;
+        }
+        let allowed = match APP_CRATES.iter().find(|(name, _)| *name == first) {
+            Some((_, [])) => true,
+            Some((_, modules)) => modules.contains(&rest),
+            None if first == "std" => !matches!(rest, "fs" | "process" | "env" | "os" | "thread"),
+            None => !self.dependencies.contains(first),
+        };
+        (!allowed).then(|| broken(file, path.line, path.segments.join("::"), Rule::AppCrate))
     }
 }
 
-/// What a path leads to.
-enum Place {
-    /// Our own crate; the segments from its root.
-    Inside(Vec<String>),
-    /// Another crate, or a name of this file.
-    Outside(String),
-}
-
-fn resolve(module: &[String], path: &Found) -> Place {
-    let mut at: Vec<String> = module.iter().chain(&path.within).cloned().collect();
-    let mut rest = path.segments.as_slice();
-    match rest.first().map(String::as_str) {
-        Some("crate" | "once") => return Place::Inside(rest[1..].to_vec()),
-        Some("self") if !path.leading => rest = &rest[1..],
-        Some("super") => {}
-        first => return Place::Outside(first.unwrap_or_default().to_owned()),
-    }
-    while rest.first().is_some_and(|s| s == "super") {
-        at.pop();
-        rest = &rest[1..];
-    }
-    at.extend_from_slice(rest);
-    Place::Inside(at)
-}
-
-/// The module a file is, from the crate's root.
+/// The module a file is, from `src`.
 fn module(file: &str) -> Vec<String> {
     let mut parts: Vec<String> =
         file.trim_start_matches("src/").trim_end_matches(".rs").split('/').map(str::to_owned).collect();
-    if is_root(file) || parts.last().is_some_and(|last| last == "mod") {
+    if parts.last().is_some_and(|last| last == "mod" || last == "lib") {
         parts.pop();
     }
     parts
@@ -238,21 +161,12 @@ fn child(module: &[String], name: &str) -> Vec<String> {
     module.iter().cloned().chain([name.to_owned()]).collect()
 }
 
-fn is_root(file: &str) -> bool {
-    matches!(file, "src/lib.rs" | "src/main.rs" | "src/wire.rs" | "src/parts.rs" | "src/entropy.rs" | "src/fuzzing.rs")
-}
-
-fn room(file: &str) -> Option<&'static str> {
-    let (folder, _) = file.strip_prefix("src/")?.split_once('/')?;
-    ARROWS.iter().map(|(name, _)| *name).find(|name| *name == folder)
-}
-
 fn judge_mark(file: &str, line: usize, mark: &Mark) -> Option<Violation> {
     match mark {
         Mark::Unfinished(what) => Some(broken(file, line, (*what).to_owned(), Rule::Unfinished)),
         Mark::Ignored => Some(broken(file, line, "#[ignore]".to_owned(), Rule::Ignored)),
         Mark::Released => Some(broken(file, line, "bind(…:0).local_addr()".to_owned(), Rule::Released)),
-        // Tests have no rooms, and share their fakes this way.
+        // Tests share their fakes this way.
         Mark::Foreign(what) => file.starts_with("src/").then(|| broken(file, line, (*what).to_owned(), Rule::Foreign)),
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use futures_util::StreamExt;
-use once::app::proxy::DrainLimits;
-use once::app::traffic::Compared;
-use once::app::{CanaryRoute, ReleaseNumber, Route};
+use once_app::proxy::DrainLimits;
+use once_app::traffic::Compared;
+use once_app::{CanaryRoute, ReleaseNumber, Route};
 
 use crate::support::{Demo, House, Reply, app, request, route, until};
 

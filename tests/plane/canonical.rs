@@ -1,6 +1,6 @@
 //! The canonical host, and the default app.
 
-use once::app::Route;
+use once_app::Route;
 
 use crate::support::{Demo, House, request, route_of};
 
@@ -80,7 +80,7 @@ async fn a_redirect_is_counted_and_logged_as_the_apps() {
     leads(&house, "GET", "www.shop.test", "/x").await;
     let line = house.lines(1).await.remove(0);
     assert_eq!((&line["status"], &line["service"]), (&301.into(), &"shop".into()), "{line}");
-    assert_eq!(house.plane.traffic(&once::app::AppId("shop".into())).classes[2], 1);
+    assert_eq!(house.plane.traffic(&once_app::AppId("shop".into())).classes[2], 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use once::app::{Notice, Route, RouteState};
-use once::proxy::plane::PlaneOptions;
+use once_app::{Notice, Route, RouteState};
+use once_proxy::plane::PlaneOptions;
 use tokio::io::AsyncWriteExt;
 
 use crate::support::{Demo, House, app, request, route, until};

@@ -1,8 +1,8 @@
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use once::app::ReleaseNumber;
-use once::app::proxy::{DrainLimits, DrainProgress};
+use once_app::ReleaseNumber;
+use once_app::proxy::{DrainLimits, DrainProgress};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

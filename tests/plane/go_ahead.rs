@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use once::proxy::plane::{Limits, PlaneOptions, Timeouts};
+use once_proxy::plane::{Limits, PlaneOptions, Timeouts};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use once::app::proxy::{ProbeAnswer, ProbeRequest};
-use once::app::{ByteSize, Route, Secret, Web};
+use once_app::proxy::{ProbeAnswer, ProbeRequest};
+use once_app::{ByteSize, Route, Secret, Web};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -226,7 +226,7 @@ async fn health_checks_of_the_proxy_need_no_password() {
         host: "app.test".parse().unwrap(),
         timeout_ms: 30_000,
         other_ports: Vec::new(),
-        upstream: once::app::Upstream::default(),
+        upstream: once_app::Upstream::default(),
     };
     use futures_util::StreamExt;
     let answers: Vec<ProbeAnswer> = house.plane.probe(probe).collect().await;

@@ -2,9 +2,9 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use once::app::proxy::DrainLimits;
-use once::app::{AppId, ReleaseNumber};
-use once::proxy::plane::PlaneOptions;
+use once_app::proxy::DrainLimits;
+use once_app::{AppId, ReleaseNumber};
+use once_proxy::plane::PlaneOptions;
 use tokio::io::AsyncWriteExt;
 
 use crate::support::{Demo, House, app, route, route_of, until};
@@ -48,7 +48,7 @@ async fn resumed_requests_go_on_to_the_same_release() {
     };
     let (reply, ()) = tokio::join!(house.get("app.test", "/version"), resume);
     assert_eq!(reply.text(), "1");
-    assert!(!house.plane.hold(&once::app::AppId("other".into()), LONG));
+    assert!(!house.plane.hold(&once_app::AppId("other".into()), LONG));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
-use once::demo::DemoMode;
-use once::proxy::plane::{PlaneOptions, Timeouts};
+use once_demo::DemoMode;
+use once_proxy::plane::{PlaneOptions, Timeouts};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

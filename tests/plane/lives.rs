@@ -3,8 +3,8 @@
 use std::net::TcpListener as StdListener;
 use std::time::{Duration, Instant};
 
-use once::demo::{LoadOptions, Mix, load};
-use once::proxy::plane::{PlaneOptions, Timeouts};
+use once_demo::{LoadOptions, Mix, load};
+use once_proxy::plane::{PlaneOptions, Timeouts};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::support::{Demo, House, app, impatient, route, route_of, until};
 
 /// One plane after the other on the same socket, as when the proxy is upgraded: nobody notices.
-async fn change_planes(mix: Mix, lame_duck: Duration) -> once::demo::LoadReport {
+async fn change_planes(mix: Mix, lame_duck: Duration) -> once_demo::LoadReport {
     let demo = Demo::start("1").await;
     let socket = StdListener::bind("127.0.0.1:0").unwrap();
     let timeouts = Timeouts { lame_duck, ..Timeouts::default() };

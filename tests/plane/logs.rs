@@ -1,4 +1,4 @@
-use once::demo::DemoMode;
+use once_demo::DemoMode;
 
 use crate::support::{Demo, House, raw, request, route};
 

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use once::app::ReleaseNumber;
-use once::app::proxy::DrainLimits;
-use once::demo::DemoMode;
-use once::proxy::plane::{PlaneOptions, Timeouts};
+use once_app::ReleaseNumber;
+use once_app::proxy::DrainLimits;
+use once_demo::DemoMode;
+use once_proxy::plane::{PlaneOptions, Timeouts};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZstdDecoder};
-use once::app::{Route, Web};
+use once_app::{Route, Web};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 

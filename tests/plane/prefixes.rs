@@ -144,7 +144,7 @@ async fn a_held_request_goes_to_the_next_app_with_the_address_it_came_with() {
     let mut route = route_of("first", "shop.test", Some("/api"), 1, &first.to_string());
     route.web.strip_prefix = true;
     house.plane.set_route(route);
-    let first = once::app::AppId("first".into());
+    let first = once_app::AppId("first".into());
     assert!(house.plane.hold(&first, crate::support::PATIENCE));
     let change = async {
         crate::support::until("held", || house.plane.traffic(&first).held == 1).await;

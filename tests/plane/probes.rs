@@ -2,10 +2,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use once::app::proxy::{ProbeAnswer, ProbeRequest};
-use once::app::{Upstream, UrlPath};
-use once::demo::DemoMode;
-use once::proxy::plane::{Plane, PlaneOptions};
+use once_app::proxy::{ProbeAnswer, ProbeRequest};
+use once_app::{Upstream, UrlPath};
+use once_demo::DemoMode;
+use once_proxy::plane::{Plane, PlaneOptions};
 use tokio::net::TcpListener;
 
 use crate::heads::canned;
@@ -72,8 +72,8 @@ async fn tries_at_once_and_then_less_and_less_often() {
     let start_later = async {
         tokio::time::sleep(Duration::from_millis(600)).await;
         let listener = TcpListener::bind(address).await.unwrap();
-        let config = once::demo::DemoConfig { version: "1".into(), ..once::demo::DemoConfig::default() };
-        tokio::time::timeout(Duration::from_secs(5), once::demo::app::serve(listener, config, std::future::pending()))
+        let config = once_demo::DemoConfig { version: "1".into(), ..once_demo::DemoConfig::default() };
+        tokio::time::timeout(Duration::from_secs(5), once_demo::app::serve(listener, config, std::future::pending()))
             .await
     };
     let text = address.to_string();

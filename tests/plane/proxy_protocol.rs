@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use once::app::ProxyField;
-use once::proxy::plane::{PlaneOptions, Timeouts};
+use once_app::ProxyField;
+use once_proxy::plane::{PlaneOptions, Timeouts};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -1,6 +1,6 @@
 //! Requests no browser sends.
 
-use once::app::ReleaseNumber;
+use once_app::ReleaseNumber;
 
 use crate::heads::canned;
 use crate::support::{House, raw, route};

@@ -1,4 +1,4 @@
-use once::app::RouteState;
+use once_app::RouteState;
 
 use crate::support::{Demo, House, app, route, route_of};
 
@@ -22,7 +22,7 @@ async fn requests_find_their_app_by_host_and_path() {
         let reply = house.get(host, target).await;
         assert_eq!((reply.status, reply.header("x-version")), (200, Some(version)), "{host}{target}");
     }
-    house.plane.remove_route(&once::app::AppId("two".into()));
+    house.plane.remove_route(&once_app::AppId("two".into()));
     assert_eq!(house.get("one.test", "/version").await.text(), "one");
     house.plane.publish(vec![]);
     assert_eq!(house.get("one.test", "/up").await.status, 421);
@@ -46,7 +46,7 @@ async fn a_stopped_app_says_so() {
     let demo = Demo::start("1").await;
     let house = House::new();
     let serving = route(1, demo.address);
-    house.plane.set_route(once::app::Route { state: RouteState::Stopped, ..serving.clone() });
+    house.plane.set_route(once_app::Route { state: RouteState::Stopped, ..serving.clone() });
     let reply = house.get("app.test", "/").await;
     assert_eq!((reply.status, reply.header("retry-after")), (503, Some("60")));
     assert!(reply.text().contains("stopped"));
@@ -55,5 +55,5 @@ async fn a_stopped_app_says_so() {
     let traffic = house.plane.traffic(&app());
     assert_eq!((traffic.requests, traffic.failed, traffic.classes), (2, 0, [0, 1, 0, 0, 1]));
     assert_eq!(traffic.own, Some(1), "the page of a stopped app is no failure");
-    assert_eq!(traffic.by_release, [(once::app::ReleaseNumber(1), 1, 0)]);
+    assert_eq!(traffic.by_release, [(once_app::ReleaseNumber(1), 1, 0)]);
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use once::app::proxy::AppTraffic;
-use once::app::traffic::Recent;
-use once::app::{Notice, ReleaseNumber, Route, RouteState, Span, Web};
+use once_app::proxy::AppTraffic;
+use once_app::traffic::Recent;
+use once_app::{Notice, ReleaseNumber, Route, RouteState, Span, Web};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::heads::canned;
@@ -145,7 +145,7 @@ async fn a_snapshot_of_many_apps_stays_small() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_that_nobody_knows_has_an_empty_report() {
     let house = House::new();
-    assert_eq!(house.plane.traffic_report(&app()), once::app::traffic::TrafficReport::default());
+    assert_eq!(house.plane.traffic_report(&app()), once_app::traffic::TrafficReport::default());
 }
 
 #[tokio::test(flavor = "multi_thread")]

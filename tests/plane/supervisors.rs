@@ -6,9 +6,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use once::proxy::binaries::Binaries;
-use once::proxy::plane::{Plane, PlaneOptions, Timeouts};
-use once::proxy::supervisor::{Supervised, inherited_listeners, listen, supervise};
+use once_proxy::binaries::Binaries;
+use once_proxy::plane::{Plane, PlaneOptions, Timeouts};
+use once_proxy::supervisor::{Supervised, inherited_listeners, listen, supervise};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio_util::sync::CancellationToken;
 

@@ -4,10 +4,10 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use once::app::{AppId, ReleaseNumber, Route, RouteState, Target, Tls, UrlPath, Web};
-use once::demo::app::serve;
-use once::demo::{DemoConfig, DemoMode};
-use once::proxy::plane::{AccessLog, Plane, PlaneOptions, Serving, Timeouts};
+use once_app::{AppId, ReleaseNumber, Route, RouteState, Target, Tls, UrlPath, Web};
+use once_demo::app::serve;
+use once_demo::{DemoConfig, DemoMode};
+use once_proxy::plane::{AccessLog, Plane, PlaneOptions, Serving, Timeouts};
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use once::app::ReleaseNumber;
-use once::app::proxy::DrainLimits;
-use once::demo::{LoadOptions, LoadReport, Mix, load};
-use once::proxy::plane::{PlaneOptions, Timeouts};
+use once_app::ReleaseNumber;
+use once_app::proxy::DrainLimits;
+use once_demo::{LoadOptions, LoadReport, Mix, load};
+use once_proxy::plane::{PlaneOptions, Timeouts};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
 
-use once::proxy::plane::{Plane, PlaneOptions, Serving};
+use once_proxy::plane::{Plane, PlaneOptions, Serving};
 use rustix::thread::{CpuSet, sched_getaffinity};
 use tokio_util::sync::CancellationToken;
 

@@ -1,6 +1,6 @@
 //! What is believed about the client, and of whom.
 
-use once::app::{ProxyConfig, ProxyDraft, ProxyField};
+use once_app::{ProxyConfig, ProxyDraft, ProxyField};
 use serde_json::Value;
 
 use crate::support::{Demo, House, request, route};

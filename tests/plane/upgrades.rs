@@ -1,8 +1,8 @@
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
-use once::app::ReleaseNumber;
-use once::app::proxy::DrainLimits;
+use once_app::ReleaseNumber;
+use once_app::proxy::DrainLimits;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use once::demo::load::Mix;
+use once_demo::load::Mix;
 use portable_pty::ExitStatus;
 
 use super::host::{Host, Said, run};

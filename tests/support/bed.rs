@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bollard::query_parameters as query;
-use once::app::Namespace;
-use once::app::engine::{ContainerSpec, Engine, OwnImage, Restart};
-use once::docker::{Docker, labels};
+use once_app::Namespace;
+use once_app::engine::{ContainerSpec, Engine, OwnImage, Restart};
+use once_docker::{Docker, labels};
 
 use super::probe;
 

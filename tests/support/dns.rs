@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use once::proxy::acme::Names;
+use once_proxy::acme::Names;
 use tokio::net::UdpSocket;
 use tokio_util::task::AbortOnDropHandle;
 

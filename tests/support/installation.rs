@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use once::app::event::{Envelope, Finished};
-use once::app::ledger::Generated;
-use once::app::proxy::{Proxy, ProxyError};
-use once::app::{Ask, Caller, Clock, Entropy, Installation, Job, NoHooks, OpId, ProxyLink, Secret};
-use once::proxy::service::Service;
+use once_app::event::{Envelope, Finished};
+use once_app::ledger::Generated;
+use once_app::proxy::{Proxy, ProxyError};
+use once_app::{Ask, Caller, Clock, Entropy, Installation, Job, NoHooks, OpId, ProxyLink, Secret};
+use once_proxy::service::Service;
 use tokio_util::sync::CancellationToken;
 
 use super::fake_engine::FakeEngine;
@@ -98,7 +98,7 @@ impl Asker {
         let events = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&events);
         let sink = Arc::new(move |event: &Envelope| seen.lock().unwrap().push(event.clone()));
-        let run = once::app::run(job, installation, sink, CancellationToken::new());
+        let run = once_app::run(job, installation, sink, CancellationToken::new());
         let finished = tokio::time::timeout(life, run).await.ok();
         let events = std::mem::take(&mut *events.lock().unwrap());
         Told { finished, events }

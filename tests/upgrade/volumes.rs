@@ -14,7 +14,7 @@ fn kept_containers_are_gone_back_to_and_requests_are_answered_all_the_way() {
     let kept = on.host.inspect(&format!("{}-app-1", on.host.namespace), "{{.Id}}");
     put(&on.serving("app"), "/storage/bytes", &bytes(1));
 
-    let load = on.host.load(2, once::demo::load::Mix::ALL);
+    let load = on.host.load(2, once_demo::load::Mix::ALL);
     on.host.json(&["rollback", "app", "1"]).expect(0, "updated");
     assert_eq!((on.version("app"), on.host.inspect(&on.serving("app"), "{{.Id}}")), ((200, "1".to_owned()), kept));
     on.host.json(&["deploy", &image, "--name", "app", "-e", "DEMO_VERSION=4"]).expect(0, "updated");

@@ -2,18 +2,18 @@
 
 use super::context::Context;
 use super::takeover;
-use crate::app::engine::{Container, Role, Volume};
-use crate::app::event::{Event, Outcome, Step};
-use crate::app::installation::Installation;
-use crate::app::job::{AdoptWish, Ask};
-use crate::app::journal::Journal;
-use crate::app::ledger::{AppRecord, Transaction};
-use crate::app::name::AppName;
-use crate::app::naming::{names, volume_name};
-use crate::app::problem::Problem;
-use crate::app::rebuild::{Rebuilt, Remains, rebuild};
-use crate::app::settings_label;
-use crate::app::takeover::{Adoptable, adoptable};
+use crate::engine::{Container, Role, Volume};
+use crate::event::{Event, Outcome, Step};
+use crate::installation::Installation;
+use crate::job::{AdoptWish, Ask};
+use crate::journal::Journal;
+use crate::ledger::{AppRecord, Transaction};
+use crate::name::AppName;
+use crate::naming::{names, volume_name};
+use crate::problem::Problem;
+use crate::rebuild::{Rebuilt, Remains, rebuild};
+use crate::settings_label;
+use crate::takeover::{Adoptable, adoptable};
 
 /// The app a container belongs to: by the note of its names, else by the labels of its newest container; or by what is
 /// read off one of others.

@@ -2,15 +2,15 @@
 
 use super::certify::certifiable;
 use super::planning::Decided;
-use crate::app::event::{Event, Step};
-use crate::app::job::Deploy;
-use crate::app::journal::Journal;
-use crate::app::ledger::AppRecord;
-use crate::app::plan::Action;
-use crate::app::problem::Problem;
-use crate::app::proxy::Proxy;
-use crate::app::settings::{Settings, Swap};
-use crate::app::untold::Untold;
+use crate::event::{Event, Step};
+use crate::job::Deploy;
+use crate::journal::Journal;
+use crate::ledger::AppRecord;
+use crate::plan::Action;
+use crate::problem::Problem;
+use crate::proxy::Proxy;
+use crate::settings::{Settings, Swap};
+use crate::untold::Untold;
 
 /// What a swap is for: it decides about its steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,14 +4,14 @@ use super::candidate::{Candidate, Wish};
 use super::context::Context;
 use super::planning::Decided;
 use super::traffic::Teller;
-use crate::app::canary::{Canary, CanaryRule};
-use crate::app::event::{Outcome, Step};
-use crate::app::job::Deploy;
-use crate::app::ledger::{AppRecord, Transaction};
-use crate::app::plan::Action;
-use crate::app::problem::Problem;
-use crate::app::release::Release;
-use crate::app::settings::Swap;
+use crate::canary::{Canary, CanaryRule};
+use crate::event::{Outcome, Step};
+use crate::job::Deploy;
+use crate::ledger::{AppRecord, Transaction};
+use crate::plan::Action;
+use crate::problem::Problem;
+use crate::release::Release;
+use crate::settings::Swap;
 
 /// Whether an app can have a canary with these settings at all; asked before anything is made.
 pub(crate) fn guard(record: Option<&AppRecord>, decided: &Decided) -> Result<(), Problem> {

@@ -3,19 +3,19 @@
 use super::context::Context;
 use super::data;
 use super::preflight::{platform, preflight};
-use crate::app::canary::CanaryRule;
-use crate::app::engine::EngineError;
-use crate::app::event::{Event, Outcome, Step};
-use crate::app::guard;
-use crate::app::job::Ask;
-use crate::app::ledger::{AppRecord, Claim, RunState, Transaction};
-use crate::app::name::ReleaseNumber;
-use crate::app::problem::Problem;
-use crate::app::release::{Release, ReleaseStatus};
-use crate::app::resolve::{self, Resolved};
-use crate::app::settings::{MountSource, Settings};
-use crate::app::shape;
-use crate::app::volumes::DeclaredVolumes;
+use crate::canary::CanaryRule;
+use crate::engine::EngineError;
+use crate::event::{Event, Outcome, Step};
+use crate::guard;
+use crate::job::Ask;
+use crate::ledger::{AppRecord, Claim, RunState, Transaction};
+use crate::name::ReleaseNumber;
+use crate::problem::Problem;
+use crate::release::{Release, ReleaseStatus};
+use crate::resolve::{self, Resolved};
+use crate::settings::{MountSource, Settings};
+use crate::shape;
+use crate::volumes::DeclaredVolumes;
 
 /// What a new release is to be.
 #[derive(Clone)]

@@ -9,15 +9,15 @@ use jiff::Timestamp;
 use super::certify::day;
 use super::context::Context;
 use super::planning::Decided;
-use crate::app::certificate::{self, CertificateFacts, CertificateOffer, CertificateSource, CertificateView};
-use crate::app::host::Hostname;
-use crate::app::issuing::{Certified, CertifyAnswer, CertifyAsk, CertifyRequest};
-use crate::app::job::Deploy;
-use crate::app::journal::Journal;
-use crate::app::plan::{Change, PlanView};
-use crate::app::problem::Problem;
-use crate::app::proxy::{Proxy, ProxyError};
-use crate::app::settings::{Settings, Tls};
+use crate::certificate::{self, CertificateFacts, CertificateOffer, CertificateSource, CertificateView};
+use crate::host::Hostname;
+use crate::issuing::{Certified, CertifyAnswer, CertifyAsk, CertifyRequest};
+use crate::job::Deploy;
+use crate::journal::Journal;
+use crate::plan::{Change, PlanView};
+use crate::problem::Problem;
+use crate::proxy::{Proxy, ProxyError};
+use crate::settings::{Settings, Tls};
 
 /// Who renews by hand wants to know so much earlier.
 const SOON: Duration = Duration::from_hours(14 * 24);

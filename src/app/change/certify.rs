@@ -7,15 +7,15 @@ use futures_util::StreamExt;
 use jiff::Timestamp;
 
 use super::context::Context;
-use crate::app::event::{Event, Outcome, Step};
-use crate::app::host::Hostname;
-use crate::app::installation::Installation;
-use crate::app::issuing::{Certified, CertifyAsk, CertifyRequest, NoCertificate};
-use crate::app::job::{Ask, Deploy};
-use crate::app::journal::Journal;
-use crate::app::problem::Problem;
-use crate::app::proxy::{Proxy, ProxyError};
-use crate::app::settings::{Settings, Tls};
+use crate::event::{Event, Outcome, Step};
+use crate::host::Hostname;
+use crate::installation::Installation;
+use crate::issuing::{Certified, CertifyAsk, CertifyRequest, NoCertificate};
+use crate::job::{Ask, Deploy};
+use crate::journal::Journal;
+use crate::problem::Problem;
+use crate::proxy::{Proxy, ProxyError};
+use crate::settings::{Settings, Tls};
 
 /// The names an authority is asked for, as far as that can be told without asking it. The steps of a change are
 /// planned by it.
@@ -230,7 +230,7 @@ async fn warning(
 }
 
 /// The engine's host for `curl`, where its address tells it.
-fn address(info: &crate::app::engine::EngineInfo) -> String {
+fn address(info: &crate::engine::EngineInfo) -> String {
     if info.local {
         return "127.0.0.1".to_owned();
     }

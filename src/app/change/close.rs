@@ -2,11 +2,11 @@
 
 use super::context::Context;
 use super::operate::serving;
-use crate::app::event::Outcome;
-use crate::app::ledger::{RunState, Transaction};
-use crate::app::problem::Problem;
-use crate::app::route::Notice;
-use crate::app::units::Span;
+use crate::event::Outcome;
+use crate::ledger::{RunState, Transaction};
+use crate::problem::Problem;
+use crate::route::Notice;
+use crate::units::Span;
 
 /// A 503 page, or an end to it.
 pub(crate) async fn maintain(context: &mut Context<'_>, notice: Option<&Notice>) -> Result<Outcome, Problem> {
@@ -51,12 +51,12 @@ async fn put(context: &mut Context<'_>, state: RunState) -> Result<Outcome, Prob
     Ok(Outcome::Updated)
 }
 
-fn stopped(name: &crate::app::name::AppName) -> Problem {
+fn stopped(name: &crate::name::AppName) -> Problem {
     Problem::rejected("app-stopped", format!("{name} is stopped"))
         .hint(format!("`once start {name}` lets it serve again"))
 }
 
-fn maintained(name: &crate::app::name::AppName) -> Problem {
+fn maintained(name: &crate::name::AppName) -> Problem {
     Problem::rejected("app-maintained", format!("{name} is under maintenance"))
         .hint(format!("`once maintenance {name} --off` ends it"))
 }

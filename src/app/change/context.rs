@@ -8,18 +8,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::perform::Report;
 use super::run::Stop;
-use crate::app::address::address;
-use crate::app::certificate::CertificateOffer;
-use crate::app::engine::Container;
-use crate::app::event::{Event, Outcome, Step, Visitors};
-use crate::app::installation::Installation;
-use crate::app::job::Job;
-use crate::app::journal::Journal;
-use crate::app::ledger::{AppRecord, Applied, Transaction};
-use crate::app::name::AppName;
-use crate::app::problem::Problem;
-use crate::app::proxy::{Lease, LeaseEnd, Proxy, ProxyError};
-use crate::app::shape::Owner;
+use crate::address::address;
+use crate::certificate::CertificateOffer;
+use crate::engine::Container;
+use crate::event::{Event, Outcome, Step, Visitors};
+use crate::installation::Installation;
+use crate::job::Job;
+use crate::journal::Journal;
+use crate::ledger::{AppRecord, Applied, Transaction};
+use crate::name::AppName;
+use crate::problem::Problem;
+use crate::proxy::{Lease, LeaseEnd, Proxy, ProxyError};
+use crate::shape::Owner;
 
 /// How long a change whose connection broke tries to get its lock back: longer than a lost lease lives.
 const REGAIN: Duration = Duration::from_secs(40);

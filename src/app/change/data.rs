@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use super::candidate::Wish;
 use super::context::Context;
-use crate::app::engine::{ContainerDetail, Engine, Image, Volume};
-use crate::app::event::Outcome;
-use crate::app::installation::Installation;
-use crate::app::ledger::{AppRecord, Transaction};
-use crate::app::name::{AppId, AppName, Namespace, ReleaseNumber};
-use crate::app::plan;
-use crate::app::problem::Problem;
-use crate::app::release::{Release, ReleaseStatus};
-use crate::app::settings::{MountSource, Settings, Swap};
-use crate::app::shape::{self, Owner};
-use crate::app::volumes::{self, DeclaredVolumes, OwnedVolume, is_anonymous};
+use crate::engine::{ContainerDetail, Engine, Image, Volume};
+use crate::event::Outcome;
+use crate::installation::Installation;
+use crate::ledger::{AppRecord, Transaction};
+use crate::name::{AppId, AppName, Namespace, ReleaseNumber};
+use crate::plan;
+use crate::problem::Problem;
+use crate::release::{Release, ReleaseStatus};
+use crate::settings::{MountSource, Settings, Swap};
+use crate::shape::{self, Owner};
+use crate::volumes::{self, DeclaredVolumes, OwnedVolume, is_anonymous};
 
 /// Which volume a release has at each path that its image declares and its settings mount nothing on: the one that the
 /// app had there before, whoever made it, else one that `name` is part of. `record`: `None` where there is no app yet.

@@ -4,17 +4,17 @@
 use std::sync::Arc;
 
 use super::context::Context;
-use crate::app::engine::{ContainerDetail, Engine, Role, Volume};
-use crate::app::event::{Event, Outcome, Step};
-use crate::app::installation::Installation;
-use crate::app::journal::Journal;
-use crate::app::ledger::{AppRecord, Transaction};
-use crate::app::name::AppName;
-use crate::app::plan::{Action, PlanView};
-use crate::app::problem::Problem;
-use crate::app::release::Release;
-use crate::app::settings::Swap;
-use crate::app::volumes;
+use crate::engine::{ContainerDetail, Engine, Role, Volume};
+use crate::event::{Event, Outcome, Step};
+use crate::installation::Installation;
+use crate::journal::Journal;
+use crate::ledger::{AppRecord, Transaction};
+use crate::name::AppName;
+use crate::plan::{Action, PlanView};
+use crate::problem::Problem;
+use crate::release::Release;
+use crate::settings::Swap;
+use crate::volumes;
 
 /// What there is to go back to.
 struct Way<'a> {

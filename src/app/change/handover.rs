@@ -8,11 +8,11 @@ use futures_util::StreamExt;
 use super::candidate::{Candidate, Wish};
 use super::context::Context;
 use super::healthy::{ended_for_good, probe_host};
-use crate::app::event::{Outcome, Step};
-use crate::app::ledger::{AppRecord, Phase, Transaction};
-use crate::app::problem::Problem;
-use crate::app::proxy::{DrainLimits, ProbeAnswer, ProbeRequest};
-use crate::app::release::Release;
+use crate::event::{Outcome, Step};
+use crate::ledger::{AppRecord, Phase, Transaction};
+use crate::problem::Problem;
+use crate::proxy::{DrainLimits, ProbeAnswer, ProbeRequest};
+use crate::release::Release;
 
 /// A release that served before gets at least this long to answer again: giving up on it would leave nothing.
 const RETURN: Duration = Duration::from_secs(30);

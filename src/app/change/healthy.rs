@@ -8,14 +8,14 @@ use futures_util::StreamExt;
 use super::candidate::Candidate;
 use super::context::Context;
 use super::log_hints;
-use crate::app::engine::{ContainerDetail, Engine, LogQuery};
-use crate::app::event::{Event, Outcome, Step};
-use crate::app::host::Hostname;
-use crate::app::problem::Problem;
-use crate::app::proxy::{ProbeAnswer, ProbeRequest};
-use crate::app::release::Release;
-use crate::app::settings::Settings;
-use crate::app::units::UrlPath;
+use crate::engine::{ContainerDetail, Engine, LogQuery};
+use crate::event::{Event, Outcome, Step};
+use crate::host::Hostname;
+use crate::problem::Problem;
+use crate::proxy::{ProbeAnswer, ProbeRequest};
+use crate::release::Release;
+use crate::settings::Settings;
+use crate::units::UrlPath;
 
 /// Lines of a failed candidate's log that go into the error.
 const LOG_LINES: usize = 25;

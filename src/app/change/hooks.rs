@@ -4,14 +4,14 @@ use std::sync::Mutex;
 
 use super::context::Context;
 use super::planning::Decided;
-use crate::app::canary::Canary;
-use crate::app::event::{Event, Outcome};
-use crate::app::hook::Hook;
-use crate::app::image::ResolvedImage;
-use crate::app::ledger::AppRecord;
-use crate::app::plan::Action;
-use crate::app::problem::Problem;
-use crate::app::settings::Settings;
+use crate::canary::Canary;
+use crate::event::{Event, Outcome};
+use crate::hook::Hook;
+use crate::image::ResolvedImage;
+use crate::ledger::AppRecord;
+use crate::plan::Action;
+use crate::problem::Problem;
+use crate::settings::Settings;
 
 /// Lines of a failed hook that go with the answer.
 const LINES: usize = 25;

@@ -1,10 +1,10 @@
 //! Whoever died, at whatever moment: the next command, under the lock, finds the intent and puts things in order.
 
 use super::context::Context;
-use crate::app::event::{Event, Outcome};
-use crate::app::ledger::{AppRecord, Intent, Phase, Transaction};
-use crate::app::problem::Problem;
-use crate::app::settings::Swap;
+use crate::event::{Event, Outcome};
+use crate::ledger::{AppRecord, Intent, Phase, Transaction};
+use crate::problem::Problem;
+use crate::settings::Swap;
 
 impl Context<'_> {
     /// Finishes or undoes a change whose holder died.

@@ -1,14 +1,14 @@
 //! Start, stop, remove.
 
 use super::context::Context;
-use crate::app::engine::{EngineError, Role, Volume};
-use crate::app::event::{Outcome, Step, Visitors};
-use crate::app::job::Selector;
-use crate::app::ledger::{AppRecord, RunState, Transaction};
-use crate::app::name::AppName;
-use crate::app::problem::Problem;
-use crate::app::release::ReleaseStatus;
-use crate::app::select::existing;
+use crate::engine::{EngineError, Role, Volume};
+use crate::event::{Outcome, Step, Visitors};
+use crate::job::Selector;
+use crate::ledger::{AppRecord, RunState, Transaction};
+use crate::name::AppName;
+use crate::problem::Problem;
+use crate::release::ReleaseStatus;
+use crate::select::existing;
 
 /// Serves again. An app that runs already is left alone.
 pub(crate) async fn start(context: &mut Context<'_>) -> Result<Outcome, Problem> {
@@ -151,7 +151,7 @@ pub(crate) fn removable(records: &[AppRecord], selector: &Selector) -> Result<Ap
     })
 }
 
-pub(super) async fn serving(context: &Context<'_>) -> Result<(AppRecord, crate::app::release::Release), Problem> {
+pub(super) async fn serving(context: &Context<'_>) -> Result<(AppRecord, crate::release::Release), Problem> {
     let record = context
         .record()
         .await?

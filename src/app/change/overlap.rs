@@ -4,13 +4,13 @@ use super::candidate::{Candidate, Made, Wish};
 use super::context::Context;
 use super::traffic::Teller;
 use super::watch::{Baseline, is_watched};
-use crate::app::event::{Outcome, Step};
-use crate::app::ledger::{AppRecord, RunState, Transaction};
-use crate::app::name::ReleaseNumber;
-use crate::app::problem::Problem;
-use crate::app::proxy::ProxyError;
-use crate::app::release::Release;
-use crate::app::settings::Swap;
+use crate::event::{Outcome, Step};
+use crate::ledger::{AppRecord, RunState, Transaction};
+use crate::name::ReleaseNumber;
+use crate::problem::Problem;
+use crate::proxy::ProxyError;
+use crate::release::Release;
+use crate::settings::Swap;
 
 impl Context<'_> {
     /// Replaces the serving release, makes the first one, or a canary. On an error nothing has changed but a burnt

@@ -2,7 +2,7 @@
 
 use super::candidate::Made;
 use super::context::Context;
-use crate::app::engine::{ContainerSpec, Engine, EngineError, MountSpec};
+use crate::engine::{ContainerSpec, Engine, EngineError, MountSpec};
 
 /// A list of users has a hundred bytes each.
 const LIST_MOST: usize = 1 << 20;

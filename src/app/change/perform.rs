@@ -12,18 +12,18 @@ use super::context::Context;
 use super::planning::{Decided, Planned, Site, plan_deploy};
 use super::run::Stop;
 use super::{adopt, close, give_back, operate, rename, rollback};
-use crate::app::canary::CanaryView;
-use crate::app::event::{Outcome, Visitors};
-use crate::app::installation::Installation;
-use crate::app::job::{Ask, Deploy, Job};
-use crate::app::journal::Journal;
-use crate::app::ledger::{AppRecord, RunState, Transaction};
-use crate::app::name::{AppId, ReleaseNumber};
-use crate::app::plan::Action;
-use crate::app::problem::Problem;
-use crate::app::proxy::Proxy;
-use crate::app::select::{existing, target};
-use crate::app::settings::Settings;
+use crate::canary::CanaryView;
+use crate::event::{Outcome, Visitors};
+use crate::installation::Installation;
+use crate::job::{Ask, Deploy, Job};
+use crate::journal::Journal;
+use crate::ledger::{AppRecord, RunState, Transaction};
+use crate::name::{AppId, ReleaseNumber};
+use crate::plan::Action;
+use crate::problem::Problem;
+use crate::proxy::Proxy;
+use crate::select::{existing, target};
+use crate::settings::Settings;
 
 /// What becomes known on the way, for the outcome.
 #[derive(Debug, Default)]

@@ -1,9 +1,9 @@
 //! What would fail once a container is made or started, looked for before anything is made: by a plan and by the change.
 
-use crate::app::engine::{Engine, EngineInfo};
-use crate::app::event::Outcome;
-use crate::app::problem::Problem;
-use crate::app::settings::{MountSource, Settings};
+use crate::engine::{Engine, EngineInfo};
+use crate::event::Outcome;
+use crate::problem::Problem;
+use crate::settings::{MountSource, Settings};
 
 /// A swap needs room for a container layer and its log; below this the engine itself gets into trouble.
 const DISK_RESERVE: u64 = 128 << 20;

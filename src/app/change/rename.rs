@@ -1,16 +1,16 @@
 //! Another name for an app: its identity, its containers, its data and its history stay as they are.
 
 use super::context::Context;
-use crate::app::engine::EngineError;
-use crate::app::event::{Event, Outcome, Step};
-use crate::app::field::Cost;
-use crate::app::job::Ask;
-use crate::app::journal::Journal;
-use crate::app::ledger::{AppRecord, Transaction};
-use crate::app::name::{AppName, Namespace};
-use crate::app::naming::{note, notes};
-use crate::app::plan::{Action, Change, PlanView};
-use crate::app::problem::Problem;
+use crate::engine::EngineError;
+use crate::event::{Event, Outcome, Step};
+use crate::field::Cost;
+use crate::job::Ask;
+use crate::journal::Journal;
+use crate::ledger::{AppRecord, Transaction};
+use crate::name::{AppName, Namespace};
+use crate::naming::{note, notes};
+use crate::plan::{Action, Change, PlanView};
+use crate::problem::Problem;
 
 /// What an app is to be called.
 #[derive(Debug, PartialEq, Eq)]

@@ -3,12 +3,12 @@
 
 use super::candidate::Candidate;
 use super::context::Context;
-use crate::app::event::Step;
-use crate::app::ledger::{AppRecord, RunState, Transaction};
-use crate::app::name::ReleaseNumber;
-use crate::app::problem::Problem;
-use crate::app::release::Release;
-use crate::app::resolve::is_in_registry;
+use crate::event::Step;
+use crate::ledger::{AppRecord, RunState, Transaction};
+use crate::name::ReleaseNumber;
+use crate::problem::Problem;
+use crate::release::Release;
+use crate::resolve::is_in_registry;
 
 /// How many images beyond the kept ones are looked at: those that this change made too many, and a few that an earlier
 /// one could not remove.

@@ -5,15 +5,15 @@ use super::candidate::Wish;
 use super::context::Context;
 use super::data;
 use super::planning::Decided;
-use crate::app::draft::Draft;
-use crate::app::event::Outcome;
-use crate::app::ledger::{AppRecord, Transaction};
-use crate::app::name::ReleaseNumber;
-use crate::app::plan::{Current, Wished, plan};
-use crate::app::problem::Problem;
-use crate::app::release::{Release, ReleaseStatus};
-use crate::app::resolve::pinned;
-use crate::app::volumes;
+use crate::draft::Draft;
+use crate::event::Outcome;
+use crate::ledger::{AppRecord, Transaction};
+use crate::name::ReleaseNumber;
+use crate::plan::{Current, Wished, plan};
+use crate::problem::Problem;
+use crate::release::{Release, ReleaseStatus};
+use crate::resolve::pinned;
+use crate::volumes;
 
 /// Goes back to a release, or to the one that served before.
 pub(crate) async fn rollback(context: &mut Context<'_>, to: Option<ReleaseNumber>) -> Result<Outcome, Problem> {

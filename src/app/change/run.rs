@@ -8,12 +8,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::perform::{Report, perform};
 use super::served;
-use crate::app::event::{Envelope, Event, Finished, Outcome};
-use crate::app::installation::Installation;
-use crate::app::job::{Ask, Job};
-use crate::app::journal::{EventSink, Journal};
-use crate::app::problem::Problem;
-use crate::app::proxy::{Activity, Proxy};
+use crate::event::{Envelope, Event, Finished, Outcome};
+use crate::installation::Installation;
+use crate::job::{Ask, Job};
+use crate::journal::{EventSink, Journal};
+use crate::problem::Problem;
+use crate::proxy::{Activity, Proxy};
 
 /// How long publishing may hold up the end of a change whose proxy has gone away.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(5);

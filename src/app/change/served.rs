@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::perform::Report;
-use crate::app::event::Visitors;
-use crate::app::installation::Installation;
-use crate::app::ledger::AppRecord;
-use crate::app::name::{AppName, ReleaseNumber};
-use crate::app::problem::Problem;
-use crate::app::proxy::Proxy;
+use crate::event::Visitors;
+use crate::installation::Installation;
+use crate::ledger::AppRecord;
+use crate::name::{AppName, ReleaseNumber};
+use crate::problem::Problem;
+use crate::proxy::Proxy;
 
 /// How long this may hold up the end of a change.
 const PATIENCE: Duration = Duration::from_secs(5);

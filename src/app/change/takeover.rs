@@ -6,24 +6,24 @@ use futures_util::StreamExt as _;
 use super::candidate::Made;
 use super::context::Context;
 use super::healthy::probe_host;
-use crate::app::engine::{EngineError, Restart};
-use crate::app::event::{Event, Outcome, Step};
-use crate::app::guard::{self, Newcomer};
-use crate::app::image::ResolvedImage;
-use crate::app::installation::Installation;
-use crate::app::job::AdoptWish;
-use crate::app::journal::Journal;
-use crate::app::ledger::{AppRecord, Claim, Ledger, Transaction};
-use crate::app::name::{AppId, AppName, OpId, ReleaseNumber};
-use crate::app::plan::{Action, Wished, plan};
-use crate::app::problem::Problem;
-use crate::app::proxy::{ProbeAnswer, ProbeRequest, ProxyError};
-use crate::app::rebuild::digest_of;
-use crate::app::release::{Caller, Release, ReleaseStatus};
-use crate::app::settings::MountSource;
-use crate::app::takeover::{self, ONCE_DATA, Sighting, Takeover, kamal};
-use crate::app::units::{Port, UrlPath};
-use crate::app::volumes::{DeclaredVolumes, OwnedVolume, is_anonymous};
+use crate::engine::{EngineError, Restart};
+use crate::event::{Event, Outcome, Step};
+use crate::guard::{self, Newcomer};
+use crate::image::ResolvedImage;
+use crate::installation::Installation;
+use crate::job::AdoptWish;
+use crate::journal::Journal;
+use crate::ledger::{AppRecord, Claim, Ledger, Transaction};
+use crate::name::{AppId, AppName, OpId, ReleaseNumber};
+use crate::plan::{Action, Wished, plan};
+use crate::problem::Problem;
+use crate::proxy::{ProbeAnswer, ProbeRequest, ProxyError};
+use crate::rebuild::digest_of;
+use crate::release::{Caller, Release, ReleaseStatus};
+use crate::settings::MountSource;
+use crate::takeover::{self, ONCE_DATA, Sighting, Takeover, kamal};
+use crate::units::{Port, UrlPath};
+use crate::volumes::{DeclaredVolumes, OwnedVolume, is_anonymous};
 
 /// How long what runs already may take to answer on each path that is tried.
 const ANSWER_MS: u64 = 5_000;
@@ -57,7 +57,7 @@ pub(super) async fn look(
         Problem::rejected("image-gone", message).hint("the next deploy could not go on from it")
     })?;
     let data = match origin.mounts.get(ONCE_DATA) {
-        Some(crate::app::settings::MountSource::External { name }) => engine.volume(name).await?,
+        Some(crate::settings::MountSource::External { name }) => engine.volume(name).await?,
         _ => None,
     };
     let mut siblings = Vec::new();

@@ -4,11 +4,11 @@ use futures_util::StreamExt;
 
 use super::candidate::{Candidate, Wish};
 use super::context::Context;
-use crate::app::engine::{LogQuery, Restart};
-use crate::app::event::{Event, Outcome, Step};
-use crate::app::ledger::AppRecord;
-use crate::app::problem::Problem;
-use crate::app::shape;
+use crate::engine::{LogQuery, Restart};
+use crate::event::{Event, Outcome, Step};
+use crate::ledger::AppRecord;
+use crate::problem::Problem;
+use crate::shape;
 
 impl Context<'_> {
     /// Runs the release command, where there is one. A failure stops the deploy.

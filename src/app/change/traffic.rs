@@ -4,10 +4,10 @@ use std::convert::Infallible;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::app::event::{Event, TrafficView};
-use crate::app::journal::Journal;
-use crate::app::name::{AppId, ReleaseNumber};
-use crate::app::proxy::{AppTraffic, Proxy};
+use crate::event::{Event, TrafficView};
+use crate::journal::Journal;
+use crate::name::{AppId, ReleaseNumber};
+use crate::proxy::{AppTraffic, Proxy};
 
 /// One column of the drawing.
 const EVERY: Duration = Duration::from_millis(500);

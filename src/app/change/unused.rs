@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::context::Context;
-use crate::app::engine::{ContainerSpec, EngineError, MountSpec, Restart};
-use crate::app::ledger::AppRecord;
-use crate::app::problem::Problem;
-use crate::app::release::Release;
-use crate::app::shape;
+use crate::engine::{ContainerSpec, EngineError, MountSpec, Restart};
+use crate::ledger::AppRecord;
+use crate::problem::Problem;
+use crate::release::Release;
+use crate::shape;
 
 /// More than this is data, whatever it is, bytes.
 const MOST: usize = 16 << 20;

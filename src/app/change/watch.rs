@@ -7,14 +7,14 @@ use futures_util::StreamExt;
 use super::candidate::Candidate;
 use super::context::Context;
 use super::healthy::{last_lines, probe_host};
-use crate::app::event::{Outcome, Step};
-use crate::app::ledger::{AppRecord, Transaction};
-use crate::app::name::ReleaseNumber;
-use crate::app::problem::Problem;
-use crate::app::proxy::{AppTraffic, ProbeAnswer, ProbeRequest, Proxy};
-use crate::app::release::Release;
-use crate::app::settings::Swap;
-use crate::app::watch::{Sample, is_worse};
+use crate::event::{Outcome, Step};
+use crate::ledger::{AppRecord, Transaction};
+use crate::name::ReleaseNumber;
+use crate::problem::Problem;
+use crate::proxy::{AppTraffic, ProbeAnswer, ProbeRequest, Proxy};
+use crate::release::Release;
+use crate::settings::Swap;
+use crate::watch::{Sample, is_worse};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(1);

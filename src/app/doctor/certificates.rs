@@ -2,13 +2,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::app::certificate::{CertificateFacts, CertificateSource, CertificateView, served};
-use crate::app::finding::{Finding, Kind};
-use crate::app::host::Hostname;
-use crate::app::inventory::Inventory;
-use crate::app::issuing::IssuingState;
-use crate::app::name::AppName;
-use crate::app::settings::{Settings, Tls};
+use crate::certificate::{CertificateFacts, CertificateSource, CertificateView, served};
+use crate::finding::{Finding, Kind};
+use crate::host::Hostname;
+use crate::inventory::Inventory;
+use crate::issuing::IssuingState;
+use crate::name::AppName;
+use crate::settings::{Settings, Tls};
 
 /// With less than this left somebody has to do something: authorities give 90 days and more, and renewal begins when a
 /// third of it is left; one's own has to be made by hand.
@@ -157,8 +157,8 @@ fn day(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::finding::Severity;
-    use crate::app::{CertificateFailure, Draft, Issuing};
+    use crate::finding::Severity;
+    use crate::{CertificateFailure, Draft, Issuing};
 
     const HOST: &str = "shop.example.com";
 

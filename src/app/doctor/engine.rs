@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use crate::app::engine::{Container, EngineInfo};
-use crate::app::finding::{Finding, Kind};
-use crate::app::inventory::Inventory;
-use crate::app::problem::Problem;
+use crate::engine::{Container, EngineInfo};
+use crate::finding::{Finding, Kind};
+use crate::inventory::Inventory;
+use crate::problem::Problem;
 
 /// The oldest engine that is tested.
 const OLDEST_ENGINE: (u32, u32) = (20, 10);

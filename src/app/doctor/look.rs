@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::app::finding::Finding;
-use crate::app::problem::Problem;
+use crate::finding::Finding;
+use crate::problem::Problem;
 
 /// How an examination is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-use crate::app::engine::{Container, EngineInfo, HostUsage, Role, Usage};
-use crate::app::finding::{Finding, Kind};
-use crate::app::units::ByteSize;
+use crate::engine::{Container, EngineInfo, HostUsage, Role, Usage};
+use crate::finding::{Finding, Kind};
+use crate::units::ByteSize;
 
 /// Share of memory in use.
 const MEMORY_FULL: f64 = 0.95;

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use async_trait::async_trait;
 
-use crate::app::engine::EngineInfo;
-use crate::app::finding::{Finding, Kind};
-use crate::app::host::Hostname;
-use crate::app::inventory::Inventory;
+use crate::engine::EngineInfo;
+use crate::finding::{Finding, Kind};
+use crate::host::Hostname;
+use crate::inventory::Inventory;
 
 /// What a hostname leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]

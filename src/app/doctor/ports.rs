@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use super::machine::Socket;
-use crate::app::engine::{Container, Role};
-use crate::app::finding::{Finding, Kind};
-use crate::app::installation::{HTTP_PORT, HTTPS_PORT, ProxyPorts};
-use crate::app::name::Namespace;
-use crate::app::takeover::proxy_of_tool;
+use crate::engine::{Container, Role};
+use crate::finding::{Finding, Kind};
+use crate::installation::{HTTP_PORT, HTTPS_PORT, ProxyPorts};
+use crate::name::Namespace;
+use crate::takeover::proxy_of_tool;
 
 /// What is to be said of the usual ports, and of those the proxy has or is to get.
 pub(super) fn ports(
@@ -100,8 +100,8 @@ fn leave(container: Option<&Container>, socket: Option<&Socket>, port: u16, prox
 mod tests {
     use super::super::tests::container;
     use super::*;
-    use crate::app::engine::Identity;
-    use crate::app::finding::Severity;
+    use crate::engine::Identity;
+    use crate::finding::Severity;
 
     const USUAL: ProxyPorts = ProxyPorts { http: 80, https: Some(443), metrics: None };
 

@@ -15,7 +15,7 @@ use super::settings::{
     Swap, Tls,
 };
 use super::units::{ByteSize, Cpus, Port, Span, UrlPath};
-pub(crate) use text::within_bounds;
+pub use text::within_bounds;
 use text::{bounded, cpus, line, memory, missing, parse, positive, word, wrong};
 pub use web::WebDraft;
 

@@ -1,8 +1,8 @@
 //! Text into single values, with a sentence about what is wrong with it.
 
 use super::FieldError;
-use crate::app::field::Field;
-use crate::app::units::{ByteSize, Cpus, Span};
+use crate::field::Field;
+use crate::units::{ByteSize, Cpus, Span};
 
 pub(super) fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(field: Field, text: &str) -> Result<T, FieldError> {
     text.parse().map_err(|reason: T::Err| wrong(field, text, reason.to_string()))
@@ -17,7 +17,7 @@ pub(super) fn positive(field: Field, text: &str) -> Result<Span, FieldError> {
 pub const LONGEST_VALUE: usize = 64 << 10;
 
 /// Whether a value is short enough.
-pub(crate) fn within_bounds(text: &str) -> Result<(), String> {
+pub fn within_bounds(text: &str) -> Result<(), String> {
     match text.len() {
         0..=LONGEST_VALUE => Ok(()),
         length => Err(format!("it has {length} bytes; at most {LONGEST_VALUE} are taken")),

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::text::{missing, parse, positive, wrong};
 use super::{FieldError, put, put_some, retain};
-use crate::app::field::{Field, FieldPath};
-use crate::app::host::Hostname;
-use crate::app::settings::{AskUrl, Cidr, MaxAge, RateLimit, Secret, Settings, Switch, Upstream, UserName, Web};
-use crate::app::units::{ByteSize, Span};
+use crate::field::{Field, FieldPath};
+use crate::host::Hostname;
+use crate::settings::{AskUrl, Cidr, MaxAge, RateLimit, Secret, Settings, Switch, Upstream, UserName, Web};
+use crate::units::{ByteSize, Span};
 
 /// Wishes about [`Web`]. Empty: leave everything as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

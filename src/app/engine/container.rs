@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::app::name::{AppId, AppName, Namespace, ReleaseNumber};
+use crate::name::{AppId, AppName, Namespace, ReleaseNumber};
 /// What a container of ours is for, from the label `once.role`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -199,7 +199,7 @@ impl std::fmt::Debug for ContainerSpec {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::{Container, Identity, Role};
-    use crate::app::name::{AppId, Namespace, ReleaseNumber};
+    use crate::name::{AppId, Namespace, ReleaseNumber};
 
     /// One of others that runs.
     pub(crate) fn of_others(name: &str) -> Container {

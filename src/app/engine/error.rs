@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::app::units::in_words;
+use crate::units::in_words;
 
 /// Why the engine did not do what it was asked to. Told apart by type and status code, never by text.
 #[derive(Debug, thiserror::Error)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::app::settings::MountSource;
+use crate::settings::MountSource;
 
 /// A container of whatever origin. `Debug` shows no environment.
 #[derive(Clone, PartialEq, Eq)]

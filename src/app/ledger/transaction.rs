@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::record::{AppRecord, ManualLock, Phase, RunState};
-use crate::app::canary::CanaryRule;
-use crate::app::host::Hostname;
-use crate::app::name::{AppId, AppName, OpId, ReleaseNumber};
-use crate::app::release::{Caller, Release};
-use crate::app::settings::{Settings, Swap};
-use crate::app::units::UrlPath;
-use crate::app::volumes::OwnedVolume;
+use crate::canary::CanaryRule;
+use crate::host::Hostname;
+use crate::name::{AppId, AppName, OpId, ReleaseNumber};
+use crate::release::{Caller, Release};
+use crate::settings::{Settings, Swap};
+use crate::units::UrlPath;
+use crate::volumes::OwnedVolume;
 
 /// One atomic change of one record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

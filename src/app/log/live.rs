@@ -12,9 +12,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::cursor::Cursor;
 use super::source::{Looker, Part, Sight};
 use super::{BreakReason, LogBreak, LogItem, LogRequest};
-use crate::app::engine::{EngineError, EngineEvent, LogLine, LogQuery};
-use crate::app::event::Outcome;
-use crate::app::problem::Problem;
+use crate::engine::{EngineError, EngineEvent, LogLine, LogQuery};
+use crate::event::Outcome;
+use crate::problem::Problem;
 
 /// How often it is looked which container writes, without an event of the engine.
 const LOOK_EVERY: Duration = Duration::from_secs(2);

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::app::engine::{ContainerDetail, Role};
-use crate::app::event::Outcome;
-use crate::app::installation::Installation;
-use crate::app::ledger::AppRecord;
-use crate::app::name::{AppId, AppName, ReleaseNumber};
-use crate::app::problem::Problem;
-use crate::app::proxy::Proxy;
+use crate::engine::{ContainerDetail, Role};
+use crate::event::Outcome;
+use crate::installation::Installation;
+use crate::ledger::AppRecord;
+use crate::name::{AppId, AppName, ReleaseNumber};
+use crate::problem::Problem;
+use crate::proxy::Proxy;
 
 /// Whose log.
 #[derive(Debug, Clone, PartialEq, Eq)]

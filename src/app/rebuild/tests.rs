@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::app::engine::{Identity, Restart, Role};
-use crate::app::name::Namespace;
-use crate::app::settings::{EnvValue, Smtp};
-use crate::app::settings_label;
-use crate::app::units::Port;
+use crate::engine::{Identity, Restart, Role};
+use crate::name::Namespace;
+use crate::settings::{EnvValue, Smtp};
+use crate::settings_label;
+use crate::units::Port;
 
 const BASE: &str = "planted-base";
 const PRIVATE: &str = "planted-vapid";

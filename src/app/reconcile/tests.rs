@@ -3,18 +3,18 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::*;
-use crate::app::canary::Canary;
-use crate::app::engine::Identity;
-use crate::app::engine::sample::of_release;
-use crate::app::finding::Severity;
-use crate::app::inventory::AppView;
-use crate::app::name::ReleaseNumber;
-use crate::app::proxy::AppTraffic;
-use crate::app::release::{Release, ReleaseStatus};
-use crate::app::select;
-use crate::app::standing::Standing;
+use crate::canary::Canary;
+use crate::engine::Identity;
+use crate::engine::sample::of_release;
+use crate::finding::Severity;
+use crate::inventory::AppView;
+use crate::name::ReleaseNumber;
+use crate::proxy::AppTraffic;
+use crate::release::{Release, ReleaseStatus};
+use crate::select;
+use crate::standing::Standing;
 
-pub(in crate::app) fn view(name: &str, hosts: &[&str]) -> AppView {
+pub(crate) fn view(name: &str, hosts: &[&str]) -> AppView {
     let record = select::tests::app(name, "acme/shop:1", hosts, false);
     let container = Some(container(name, 1, true));
     let certificates = Vec::new();
@@ -187,7 +187,7 @@ fn other_namespaces_are_left_alone_and_other_tools_are_only_remarked() {
 fn containers_whose_label_holds_values_are_named_without_them() {
     let shop = view("shop", &["a.example.com"]);
     let mut settings = shop.record.releases[0].settings.clone();
-    settings.env.insert("LOCALE".parse().unwrap(), crate::app::settings::EnvValue::plain("planted"));
+    settings.env.insert("LOCALE".parse().unwrap(), crate::settings::EnvValue::plain("planted"));
     let mut old = container("shop", 1, true);
     old.labels.insert("once.settings".into(), serde_json::to_string(&settings).unwrap());
     let mut new = old.clone();

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::units::UrlPath;
+use crate::units::UrlPath;
 
 /// Behind a source: mounted read-only.
 const READ_ONLY: &str = ":ro";

@@ -1,14 +1,14 @@
 use jiff::Timestamp;
 
 use super::*;
-use crate::app::canary::Canary;
-use crate::app::engine::sample::of_release;
-use crate::app::ledger::{Intent, Phase};
-use crate::app::name::OpId;
-use crate::app::release::Release;
-use crate::app::select::tests::app;
-use crate::app::settings::Swap;
-use crate::app::traffic::Recent;
+use crate::canary::Canary;
+use crate::engine::sample::of_release;
+use crate::ledger::{Intent, Phase};
+use crate::name::OpId;
+use crate::release::Release;
+use crate::select::tests::app;
+use crate::settings::Swap;
+use crate::traffic::Recent;
 
 fn recent(answers: u64, errors: u64, failing: bool) -> AppTraffic {
     AppTraffic { recent: Some(Recent { answers, errors, failing }), ..AppTraffic::default() }

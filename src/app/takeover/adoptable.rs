@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::{kamal, once_label};
-use crate::app::engine::{Container, Role};
-use crate::app::ledger::AppRecord;
-use crate::app::name::Namespace;
+use crate::engine::{Container, Role};
+use crate::ledger::AppRecord;
+use crate::name::Namespace;
 
 /// A container that can be adopted without being named.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,9 +54,9 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::app::engine::Identity;
-    use crate::app::engine::sample::of_others;
-    use crate::app::name::AppId;
+    use crate::engine::Identity;
+    use crate::engine::sample::of_others;
+    use crate::name::AppId;
 
     fn container(name: &str, labels: &[(&str, &str)]) -> Container {
         let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
@@ -74,7 +74,7 @@ mod tests {
     fn lost_apps_and_those_of_known_tools_are_taken_and_nobody_elses() {
         let label = r#"{"name":"wiki.0f0f0f","host":"wiki.test"}"#;
         let stopped = Container { running: false, ..container("old", &[("service", "a"), ("role", "web")]) };
-        let mut known = crate::app::reconcile::tests::view("shop", &["shop.test"]).record;
+        let mut known = crate::reconcile::tests::view("shop", &["shop.test"]).record;
         known.releases[0].adopted = true;
         known.releases[0].container_kept = true;
         known.releases[0].container = "taken".into();

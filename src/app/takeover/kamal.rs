@@ -4,9 +4,9 @@
 use serde::Deserialize;
 
 use super::{Made, Sighting};
-use crate::app::engine::Container;
-use crate::app::problem::Problem;
-use crate::app::settings::Tls;
+use crate::engine::Container;
+use crate::problem::Problem;
+use crate::settings::Tls;
 
 /// Where Kamal's proxy keeps its routes, in its container.
 pub(crate) const STATE: &str = "/home/kamal-proxy/.config/kamal-proxy/kamal-proxy.state";

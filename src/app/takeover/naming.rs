@@ -2,8 +2,8 @@
 //! name that its maker gave to this very app comes first. Pure.
 
 use super::Made;
-use crate::app::name::{AppName, NameError};
-use crate::app::problem::Problem;
+use crate::name::{AppName, NameError};
+use crate::problem::Problem;
 
 /// The part of a hostname that says nothing.
 const WWW: &str = "www";

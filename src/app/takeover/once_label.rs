@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{Made, Sighting};
-use crate::app::ledger::Generated;
-use crate::app::problem::Problem;
-use crate::app::settings::{AutoUpdate, Secret, Smtp, Tls};
-use crate::app::units::Port;
+use crate::ledger::Generated;
+use crate::problem::Problem;
+use crate::settings::{AutoUpdate, Secret, Smtp, Tls};
+use crate::units::Port;
 
 /// The label ONCE puts on everything.
 const LABEL: &str = "once";

@@ -152,7 +152,7 @@ fn an_app_of_once_keeps_its_settings_its_data_and_its_generated_secrets() {
         assert_eq!((smtp.server.as_str(), smtp.port.get()), ("mail.example.com", 2525));
         assert_eq!((settings.memory, settings.auto_update), (Some(ByteSize(256 << 20)), AutoUpdate::On));
         assert_eq!(settings.volumes.len(), 2);
-        assert!(!crate::app::shape::has_data(settings), "its data stays where it is");
+        assert!(!crate::shape::has_data(settings), "its data stays where it is");
         assert!(taken.left.iter().any(|text| text.contains("/srv/backups")), "{:?}", taken.left);
         assert!(!format!("{:?}{:?}{settings:?}", taken.left, taken.remarks).contains("hunter"));
     }

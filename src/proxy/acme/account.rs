@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use super::fault::{Fault, Stage};
 use super::schedule::Outcome;
 use super::transport::Transport;
-use crate::app::{AccountOffer, Acme, Secret};
-use crate::proxy::store::file;
+use crate::store::file;
+use once_app::{AccountOffer, Acme, Secret};
 
 /// What is written today.
 const SCHEMA: u32 = 1;

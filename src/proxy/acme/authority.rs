@@ -15,8 +15,8 @@ use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use super::fault::{Fault, Stage, sentence};
 use super::schedule::Outcome;
 use super::transport::Transport;
-use crate::app::{CertificatePair, Hostname, Secret};
-use crate::proxy::tls::Certificates;
+use crate::tls::Certificates;
+use once_app::{CertificatePair, Hostname, Secret};
 
 /// How the authority convinces itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::schedule::brief;
-use crate::app::Hostname;
+use once_app::Hostname;
 
 /// So many in so much time.
 #[derive(Debug, Clone, Copy)]

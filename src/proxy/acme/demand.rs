@@ -12,8 +12,8 @@ use tokio::sync::watch;
 use super::issuer::Issuer;
 use super::question::{Answer, Asker, Question};
 use super::ration::{FAILED, NO, Ration, UNCLEAR, Verdict, YES};
-use crate::app::{AppId, Certified, Hostname};
-use crate::proxy::tls::{Flight, OnDemand};
+use crate::tls::{Flight, OnDemand};
+use once_app::{AppId, Certified, Hostname};
 
 /// Names seen to at once.
 const AT_ONCE: usize = 16;

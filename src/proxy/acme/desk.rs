@@ -15,8 +15,8 @@ use super::fault::Fault;
 use super::issuer::Issuer;
 use super::schedule::{Outcome, Schedule, Trouble, brief};
 use super::transport::{BadRoot, Transport};
-use crate::app::{AccountOffer, Acme, Hostname};
-use crate::proxy::store::{StoreError, file};
+use crate::store::{StoreError, file};
+use once_app::{AccountOffer, Acme, Hostname};
 
 /// Where nothing is said.
 pub const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";

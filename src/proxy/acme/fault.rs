@@ -12,7 +12,7 @@ const LONGEST: usize = 400;
 /// Why there is no certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault {
-    /// As in [`Issuing::code`](crate::app::Issuing::code).
+    /// As in [`Issuing::code`](once_app::Issuing::code).
     pub(super) code: &'static str,
     /// In words.
     pub(super) message: String,

@@ -1,4 +1,4 @@
-//! What holds for whatever authorities and their files say; see [`crate::fuzzing`].
+//! What holds for whatever authorities and their files say; see `once-fuzzing`.
 
 // What does not hold panics.
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::schedule::{LOOK_EVERY, Outcome, Reach, Schedule, Validity};
 use super::{account, proof, transport};
-use crate::app::Hostname;
+use once_app::Hostname;
 
 /// A schedule that was read can be worked with, whatever times stand in it, and an order that is waited for comes.
 pub(crate) fn schedule(bytes: &[u8]) {

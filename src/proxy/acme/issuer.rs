@@ -17,11 +17,11 @@ use super::fault::Fault;
 use super::proof::{Names, Outside, SystemNames};
 use super::schedule::{Advice, Outcome, Reach, Validity, brief};
 use super::{Tell, renewal};
-use crate::app::{
+use crate::store::{StoreError, file};
+use crate::tls::{Certificate, Certificates};
+use once_app::{
     Acme, CertificateFailure, CertificateFlaw, CertificatePair, CertificateSource, Certified, Clock, Hostname, Issuing,
 };
-use crate::proxy::store::{StoreError, file};
-use crate::proxy::tls::{Certificate, Certificates};
 
 /// Names seen to at once.
 const AT_ONCE: usize = 16;

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::app::Hostname;
+use once_app::Hostname;
 
 /// Shakes hands for a name, whatever certificate is shown; gives it back. Nothing secret may be sent over it.
 ///

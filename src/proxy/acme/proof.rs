@@ -20,8 +20,8 @@ use tokio::time::timeout;
 
 use super::peer;
 use super::schedule::Reach;
-use crate::app::Hostname;
-use crate::proxy::tls::{Certificates, HTTP_CHALLENGES};
+use crate::tls::{Certificates, HTTP_CHALLENGES};
+use once_app::Hostname;
 
 /// For an address to take the connection, and for it to answer.
 const PATIENCE: Duration = Duration::from_secs(5);

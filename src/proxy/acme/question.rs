@@ -13,7 +13,7 @@ use hyper_util::rt::TokioExecutor;
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::app::{AppId, AskUrl, Hostname};
+use once_app::{AppId, AskUrl, Hostname};
 
 /// For the head of an answer. A handshake waits meanwhile.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::app::{AppId, Hostname};
+use once_app::{AppId, Hostname};
 
 /// After a no. A customer who was told "try again" need not wait longer.
 pub const NO: SignedDuration = SignedDuration::from_secs(60);

@@ -5,13 +5,13 @@ use instant_acme::{CertificateIdentifier, Error};
 use jiff::Timestamp;
 
 use super::desk::Desk;
-use crate::app::CertificateSource;
-use crate::proxy::tls::Certificates;
+use crate::tls::Certificates;
+use once_app::CertificateSource;
 
 /// Asks for each name that has one of its certificates. It is a wish: what goes wrong changes nothing.
 pub(super) async fn ask(desk: &Desk, certificates: &Certificates) {
     let names = desk.schedule(|schedule| schedule.wanted());
-    let of_acme = |name: &crate::app::Hostname| {
+    let of_acme = |name: &once_app::Hostname| {
         let found = certificates.find(name.as_str());
         found.filter(|c| c.facts.source == CertificateSource::Acme)
     };

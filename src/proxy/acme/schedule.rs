@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::budget::{Budget, Ended, Spent};
-use crate::app::{Hostname, Issuing, IssuingState};
+use once_app::{Hostname, Issuing, IssuingState};
 
 /// A look at a name that does not lead here yet is repeated after this at most.
 pub const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(60);

@@ -15,19 +15,19 @@ use super::Client;
 use super::lease::RemoteLease;
 use super::lines::decode;
 use super::link::{Links, PATIENCE};
-use crate::app::event::{Envelope, LockView};
-use crate::app::ledger::{AppRecord, Applied, Transaction};
-use crate::app::proxy::{
+use crate::control::wire::{ActivityQuery, Apply, Drain, Follow, HASH_HEADER, Hold, OFFSET_HEADER, Watch};
+use crate::service::{HandOver, RouteChange};
+use once_app::event::{Envelope, LockView};
+use once_app::ledger::{AppRecord, Applied, Transaction};
+use once_app::proxy::{
     Activity, AppTraffic, DrainLimits, DrainProgress, Lease, LockRequest, ProbeAnswer, ProbeRequest, Proxy, ProxyError,
     ProxyInfo, ProxyProcesses, Snapshot,
 };
-use crate::app::traffic::TrafficReport;
-use crate::app::{
+use once_app::traffic::TrafficReport;
+use once_app::{
     AccountOffer, AppId, AppName, CertificateFacts, CertificateOffer, CertifyAnswer, CertifyRequest, OpId, ProxyConfig,
     ProxyDraft, Release, ReleaseNumber,
 };
-use crate::proxy::control::wire::{ActivityQuery, Apply, Drain, Follow, HASH_HEADER, Hold, OFFSET_HEADER, Watch};
-use crate::proxy::service::{HandOver, RouteChange};
 
 /// The supervisor gives a newer program 30 s.
 const UPGRADE: Duration = Duration::from_secs(45);

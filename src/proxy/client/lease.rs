@@ -12,11 +12,11 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::lines::decode;
 use super::link::Links;
-use crate::app::Secret;
-use crate::app::proxy::{Lease, LeaseEnd, LockRequest, ProxyError};
-use crate::proxy::control::PING_EVERY;
-use crate::proxy::control::wire::{Held, LockLine, Relock};
-use crate::proxy::service::LEASE_EXPIRY;
+use crate::control::PING_EVERY;
+use crate::control::wire::{Held, LockLine, Relock};
+use crate::service::LEASE_EXPIRY;
+use once_app::Secret;
+use once_app::proxy::{Lease, LeaseEnd, LockRequest, ProxyError};
 
 /// Between two tries to take a lock in hand again.
 const RETRY: Duration = Duration::from_millis(50);

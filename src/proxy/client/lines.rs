@@ -11,8 +11,8 @@ use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
 use tokio_util::io::StreamReader;
 
 use super::link::interrupted;
-use crate::app::proxy::ProxyError;
-use crate::proxy::control::wire::Line;
+use crate::control::wire::Line;
+use once_app::proxy::ProxyError;
 
 /// The longest line: a snapshot of some hundred apps with all their releases.
 const LINE_LIMIT: usize = 256 << 20;

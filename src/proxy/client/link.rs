@@ -15,9 +15,9 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Connector, Duplex};
-use crate::app::proxy::ProxyError;
-use crate::proxy::control::wire::{Hello, PROTOCOL_HEADER, WireError};
-use crate::proxy::control::{PING_EVERY, PROTOCOL, compatible};
+use crate::control::wire::{Hello, PROTOCOL_HEADER, WireError};
+use crate::control::{PING_EVERY, PROTOCOL, compatible};
+use once_app::proxy::ProxyError;
 
 type Result<T, E = ProxyError> = std::result::Result<T, E>;
 

@@ -1,4 +1,4 @@
-//! The end of the control channel that everybody else holds: a [`Proxy`](crate::app::proxy::Proxy) over any stream of
+//! The end of the control channel that everybody else holds: a [`Proxy`](once_app::proxy::Proxy) over any stream of
 //! bytes. How to get one (the socket itself, or `once proxy ctl` in the container) is handed in.
 
 mod calls;
@@ -13,8 +13,8 @@ use futures_core::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 
-use crate::app::proxy::ProxyError;
 use link::Links;
+use once_app::proxy::ProxyError;
 
 /// A stream of bytes both ways.
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}

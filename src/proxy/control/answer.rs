@@ -13,7 +13,7 @@ use hyper::body::Frame;
 use serde::Serialize;
 
 use super::wire::{Line, WireError};
-use crate::app::proxy::ProxyError;
+use once_app::proxy::ProxyError;
 
 pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
 pub(super) type Answer = Response<Body>;

@@ -2,7 +2,7 @@
 //! one JSON document a line. `GET /hello` says which protocol is spoken and stays what it is for ever.
 //!
 //! Errors travel as what they are: whoever calls a proxy over the socket gets the same
-//! [`ProxyError`](crate::app::proxy::ProxyError) as in process.
+//! [`ProxyError`](once_app::proxy::ProxyError) as in process.
 
 mod answer;
 mod server;

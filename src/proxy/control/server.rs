@@ -37,10 +37,10 @@ use super::wire::{
     Relock, Watch,
 };
 use super::{PING_EVERY, PROTOCOL, compatible};
-use crate::app::event::Envelope;
-use crate::app::proxy::{Activity, Lease, LeaseEnd, LockRequest, ProbeRequest, Proxy, ProxyError};
-use crate::app::{AccountOffer, AppId, AppName, CertificateOffer, CertifyRequest, OpId, ProxyDraft};
-use crate::proxy::service::{LocalLease, RouteChange, Service};
+use crate::service::{LocalLease, RouteChange, Service};
+use once_app::event::Envelope;
+use once_app::proxy::{Activity, Lease, LeaseEnd, LockRequest, ProbeRequest, Proxy, ProxyError};
+use once_app::{AccountOffer, AppId, AppName, CertificateOffer, CertifyRequest, OpId, ProxyDraft};
 
 /// With [`PING_EVERY`] a peer that says nothing is given up 30 s after its last word, as its locks are.
 const PING_TIMEOUT: Duration = Duration::from_secs(25);

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::event::LockView;
-use crate::app::ledger::{Refusal, Transaction};
-use crate::app::proxy::{DrainLimits, LeaseEnd, LockRequest, ProxyError};
-use crate::app::{AppId, AppName, CertificateFlaw, OpId, ReleaseNumber, Secret};
+use once_app::event::LockView;
+use once_app::ledger::{Refusal, Transaction};
+use once_app::proxy::{DrainLimits, LeaseEnd, LockRequest, ProxyError};
+use once_app::{AppId, AppName, CertificateFlaw, OpId, ReleaseNumber, Secret};
 
 /// The header in which a client says what it speaks.
 pub(crate) const PROTOCOL_HEADER: &str = "once-protocol";
@@ -182,7 +182,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::app::{Caller, Problem};
+    use once_app::{Caller, Problem};
 
     /// One of each. The match has to be added to with every new one.
     fn all() -> Vec<ProxyError> {

@@ -12,7 +12,7 @@ use super::canary::Canary;
 use super::guard::Guard;
 use super::metrics::Metrics;
 use super::upstream::Upstream;
-use crate::app::{AppId, ReleaseNumber, Route, Target};
+use once_app::{AppId, ReleaseNumber, Route, Target};
 
 pub(super) struct App {
     pub(super) id: AppId,

@@ -16,7 +16,7 @@ use super::forward::{Handshaken, Sent, Wait, answer, connect, handshake};
 use super::pool::Wire;
 use super::record::Record;
 use super::request_id;
-use crate::app::{Span, Upstream};
+use once_app::{Span, Upstream};
 
 pub(super) type Attempt = Result<(Sent, Option<Box<Wire>>), Unconnected>;
 

@@ -7,7 +7,7 @@ use http::{HeaderMap, Response};
 
 use super::request_id;
 use super::upstream::Upstream;
-use crate::app::{CanaryRoute, CanaryRule, ReleaseNumber, Share};
+use once_app::{CanaryRoute, CanaryRule, ReleaseNumber, Share};
 
 /// The cookie that keeps a visitor on the side it was drawn for: `<release>-<place>`. The place counts for this canary
 /// only, so that it is not the same visitors who try out every release.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::app::{App, Gate, Live};
 use super::canary::Visitor;
 use super::upstream::{Kind, Upstream};
-use crate::app::RouteState;
+use once_app::RouteState;
 
 /// A request's place at an upstream. It is given back when this is dropped, so it travels with the answer.
 pub(super) struct Claim {
@@ -157,7 +157,7 @@ mod tests {
     use http::HeaderMap;
 
     use super::super::canary::Draw;
-    use crate::app::{AppId, CanaryRoute, ReleaseNumber, Route, Target, Tls, UrlPath, Web};
+    use once_app::{AppId, CanaryRoute, ReleaseNumber, Route, Target, Tls, UrlPath, Web};
 
     fn route(release: u64) -> Route {
         Route {

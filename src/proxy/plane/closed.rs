@@ -5,7 +5,7 @@ use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue};
 
 use super::pages;
-use crate::app::{Notice, RouteState};
+use once_app::{Notice, RouteState};
 
 const TITLE: &str = "Closed for now";
 const STOPPED: &str = "This app has been stopped. Please come back later.";

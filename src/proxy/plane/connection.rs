@@ -26,7 +26,7 @@ use super::serve::{Arrival, Listening};
 use super::socket::{ClientSocket, Protocol};
 use super::streams::Streams;
 use super::{forwarded, proxy_protocol};
-use crate::proxy::tls::{Shaken, TlsServer};
+use crate::tls::{Shaken, TlsServer};
 
 /// One client's connection, to its end.
 pub(super) async fn connection(lane: usize, shared: Arc<Shared>, mut stream: TcpStream, arrival: Arrival) {

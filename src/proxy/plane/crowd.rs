@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::client::network;
-use crate::app::ProxyConfig;
-use crate::proxy::scrape::is_this_machine;
+use crate::scrape::is_this_machine;
+use once_app::ProxyConfig;
 
 /// Where nothing else is said: far more than a browser, an office behind one address or a load test has, far less than
 /// the descriptors this process may have. It does not hold for this machine, in whose name the engine passes some

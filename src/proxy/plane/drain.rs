@@ -11,8 +11,8 @@ use tracing::{Instrument, debug, debug_span};
 
 use super::app::App;
 use super::upstream::Upstream;
-use crate::app::ReleaseNumber;
-use crate::app::proxy::{DrainLimits, DrainProgress};
+use once_app::ReleaseNumber;
+use once_app::proxy::{DrainLimits, DrainProgress};
 
 /// How often progress is told, at most.
 const EVERY: Duration = Duration::from_millis(100);

@@ -36,7 +36,7 @@ use super::streams::Flow;
 use super::table::{Found, fold_host};
 use super::upstream::Kind;
 use super::{closed, forwarded, go_ahead, headers, multiplex, rewrite, secure, tunnel};
-use crate::app::{RouteState, UrlPath};
+use once_app::{RouteState, UrlPath};
 
 /// What all requests of one client's connection share.
 pub(super) struct Context {

@@ -10,8 +10,8 @@ use super::app::App;
 use super::cause::Cause;
 use super::handle::Shared;
 use super::metrics::Metrics;
-use crate::app::RouteState;
-use crate::app::proxy::AppTraffic;
+use once_app::RouteState;
+use once_app::proxy::AppTraffic;
 
 /// An app at the moment of the question.
 struct Seen {

@@ -10,7 +10,7 @@ use http::header::{HOST, HeaderName};
 use http::{HeaderMap, HeaderValue};
 
 use super::record::Peer;
-use crate::app::{Cidr, Port};
+use once_app::{Cidr, Port};
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");

@@ -1,4 +1,4 @@
-//! What holds for whatever strangers send to the data plane; see [`crate::fuzzing`].
+//! What holds for whatever strangers send to the data plane; see `once-fuzzing`.
 
 // What does not hold panics.
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -32,7 +32,7 @@ use super::{
     canary, closed, compress, connection, forwarded, headers, password, proxy_protocol, record, rewrite, soundness,
     table,
 };
-use crate::app::{Cidr, Hostname, ReleaseNumber, Share, UrlPath, normalised_path};
+use once_app::{Cidr, Hostname, ReleaseNumber, Share, UrlPath, normalised_path};
 
 /// Values of one header, a line each; `None`: one of them could not be sent.
 fn values(name: &HeaderName, bytes: &[u8]) -> Option<HeaderMap> {

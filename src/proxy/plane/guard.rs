@@ -20,7 +20,7 @@ use http::{HeaderMap, HeaderValue, Request};
 use super::pages::Page;
 use super::password::Passwords;
 use super::rate::Rates;
-use crate::app::{Cidr, Web};
+use once_app::{Cidr, Web};
 
 /// The limits of one app.
 pub(super) struct Guard {
@@ -47,7 +47,7 @@ pub(super) enum Refusal {
 impl Guard {
     /// `None`: the app has no limits. Goes on with the counts of `before` where the rate is the same.
     pub(super) fn new(web: &Web, before: Option<&Self>) -> Option<Arc<Self>> {
-        let rate = web.rate_limit.map(crate::app::RateLimit::per_second);
+        let rate = web.rate_limit.map(once_app::RateLimit::per_second);
         let known = before.and_then(|guard| guard.rates.clone()).filter(|rates| Some(rates.per_second()) == rate);
         let guard = Self {
             allowed: web.allow_ip.iter().copied().collect(),
@@ -121,7 +121,7 @@ impl Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::Secret;
+    use once_app::Secret;
 
     fn ask(headers: &[(&str, &str)]) -> Request<()> {
         let all = headers.iter().fold(Request::builder(), |request, (name, value)| request.header(*name, *value));
@@ -135,7 +135,7 @@ mod tests {
             allow_ip: ["10.0.0.0/8".parse().unwrap()].into(),
             rate_limit: Some("2".parse().unwrap()),
             basic_auth: [("ann".parse().unwrap(), Secret::new("hunter2".to_owned()))].into(),
-            max_body: Some(crate::app::ByteSize(10)),
+            max_body: Some(once_app::ByteSize(10)),
             ..Web::default()
         }
     }

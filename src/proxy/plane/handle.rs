@@ -22,11 +22,11 @@ use super::probe;
 use super::serve::{Listening, Serving};
 use super::table::Table;
 use super::worker::Threads;
-use crate::app::proxy::{AppTraffic, DrainLimits, DrainProgress, InFlight, ProbeAnswer, ProbeRequest};
-use crate::app::traffic::TrafficReport;
-use crate::app::{AppId, ProxyConfig, ReleaseNumber, Route};
-use crate::proxy::acme::Question;
-use crate::proxy::tls::{Certificates, TlsServer};
+use crate::acme::Question;
+use crate::tls::{Certificates, TlsServer};
+use once_app::proxy::{AppTraffic, DrainLimits, DrainProgress, InFlight, ProbeAnswer, ProbeRequest};
+use once_app::traffic::TrafficReport;
+use once_app::{AppId, ProxyConfig, ReleaseNumber, Route};
 
 /// The data plane. Clones are the same plane.
 ///

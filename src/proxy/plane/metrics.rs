@@ -17,9 +17,9 @@ use super::lanes::Lanes;
 use super::minutes::{self, Minutes};
 use super::paths::{PathSum, TopPaths};
 use super::visitors::{HOURS, Visitors};
-use crate::app::ReleaseNumber;
-use crate::app::proxy::AppTraffic;
-use crate::app::traffic::{Compared, ReleaseTraffic, TrafficReport, Window};
+use once_app::ReleaseNumber;
+use once_app::proxy::AppTraffic;
+use once_app::traffic::{Compared, ReleaseTraffic, TrafficReport, Window};
 
 /// The series has this many whole seconds.
 const SERIES: usize = 120;

@@ -1,6 +1,6 @@
 //! Requests by the minute for an hour, by ten minutes for a day.
 
-use crate::app::traffic::Series;
+use once_app::traffic::Series;
 
 /// One thread's counts.
 pub(super) struct Minutes {

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::app::traffic::PathTraffic;
+use once_app::traffic::PathTraffic;
 
 /// Paths kept. Whatever has more than 1/64 of all requests is among them.
 const PATHS: usize = 64;

@@ -17,8 +17,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tracing::{Instrument, debug, debug_span};
 
-use crate::app::Upstream;
-use crate::app::proxy::{ProbeAnswer, ProbeRequest};
+use once_app::Upstream;
+use once_app::proxy::{ProbeAnswer, ProbeRequest};
 
 const FIRST_INTERVAL: Duration = Duration::from_millis(25);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(1);

@@ -20,7 +20,7 @@ use super::metrics::{Author, Outcome, ReleaseCounts};
 use super::pages::Page;
 use super::pulse::Busy;
 use super::trunk::Seat;
-use crate::app::normalised_path;
+use once_app::normalised_path;
 
 /// Dropping it writes it down.
 pub(super) struct Record {

@@ -6,7 +6,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 
 use super::forwarded;
-use crate::app::{Hostname, Route};
+use once_app::{Hostname, Route};
 
 /// The prefix of a route whose app is not to see it; without a slash at the end.
 pub(super) fn stripped(route: &Route) -> Option<&str> {

@@ -10,7 +10,7 @@ use http::{Method, Request, StatusCode};
 use super::app::App;
 use super::exchange::Context;
 use super::record::Peer;
-use crate::app::{HTTPS_PORT, Route, Tls};
+use once_app::{HTTPS_PORT, Route, Tls};
 
 impl Context {
     /// The answer to an authority that asks, over plain HTTP, whether a name leads here.

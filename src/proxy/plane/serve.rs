@@ -17,7 +17,7 @@ use super::departure::Departure;
 use super::handle::Shared;
 use super::options::Timeouts;
 use super::worker::{Job, Threads};
-use crate::proxy::tls::TlsServer;
+use crate::tls::TlsServer;
 
 /// A listening socket that is being served. Dropping it changes nothing; its end comes with the token given to
 /// [`Plane::serve`](super::Plane::serve).

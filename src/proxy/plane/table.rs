@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use super::app::App;
-use crate::app::{RouteState, Tls, normalised_path};
+use once_app::{RouteState, Tls, normalised_path};
 
 /// Host and path to app.
 #[derive(Default)]
@@ -172,7 +172,7 @@ impl FoldedHost {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::{AppId, ReleaseNumber, Route, RouteState, Target, Tls, UrlPath, Web};
+    use once_app::{AppId, ReleaseNumber, Route, RouteState, Target, Tls, UrlPath, Web};
 
     fn app(name: &str, hosts: &[&str], prefix: Option<&str>) -> Arc<App> {
         let route = Route {

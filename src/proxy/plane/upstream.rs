@@ -10,7 +10,7 @@ use super::metrics::ReleaseCounts;
 use super::outage::Outage;
 use super::pool::Wire;
 use super::trunk::Trunks;
-use crate::app::Target;
+use once_app::Target;
 
 pub(super) struct Upstream {
     pub(super) target: Target,

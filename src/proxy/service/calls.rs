@@ -10,19 +10,19 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::transact::blocking;
 use super::{LEASE_EXPIRY, LocalLease, RouteChange, Service, view};
-use crate::app::event::{Envelope, LockView};
-use crate::app::ledger::{AppRecord, Applied, Refusal, Transaction};
-use crate::app::proxy::{
+use crate::control::PROTOCOL;
+use crate::tls::InstallError;
+use once_app::event::{Envelope, LockView};
+use once_app::ledger::{AppRecord, Applied, Refusal, Transaction};
+use once_app::proxy::{
     Activity, AppTraffic, DrainLimits, DrainProgress, Lease, LockRequest, ProbeAnswer, ProbeRequest, Proxy, ProxyError,
     ProxyInfo, ProxyProcesses, Snapshot,
 };
-use crate::app::traffic::TrafficReport;
-use crate::app::{
+use once_app::traffic::TrafficReport;
+use once_app::{
     AccountOffer, AppId, AppName, CertificateFacts, CertificateOffer, CertifyAnswer, CertifyRequest, OpId, ProxyConfig,
     ProxyDraft, Release, ReleaseNumber, Untold,
 };
-use crate::proxy::control::PROTOCOL;
-use crate::proxy::tls::InstallError;
 
 type Result<T, E = ProxyError> = std::result::Result<T, E>;
 
@@ -119,7 +119,7 @@ impl Service {
         self.shared.untold.load().as_deref().cloned()
     }
 
-    fn resident(&self, app: &AppId) -> Result<Arc<crate::app::ledger::Ledger>> {
+    fn resident(&self, app: &AppId) -> Result<Arc<once_app::ledger::Ledger>> {
         let ledger = self.shared.ledger.load_full();
         match ledger.get(app) {
             Some(_) => Ok(ledger),

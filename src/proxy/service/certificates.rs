@@ -11,11 +11,11 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use super::transact::blocking;
 use super::{Service, Shared};
-use crate::app::ledger::{AppRecord, Ledger};
-use crate::app::proxy::ProxyError;
-use crate::app::{CertificateView, Certified, CertifyAnswer, CertifyAsk, CertifyRequest, Hostname, ProxyConfig, Tls};
-use crate::proxy::acme::{Demand, Issuer, IssuerOptions};
-use crate::proxy::store::StoreError;
+use crate::acme::{Demand, Issuer, IssuerOptions};
+use crate::store::StoreError;
+use once_app::ledger::{AppRecord, Ledger};
+use once_app::proxy::ProxyError;
+use once_app::{CertificateView, Certified, CertifyAnswer, CertifyAsk, CertifyRequest, Hostname, ProxyConfig, Tls};
 
 /// Where accounts and schedules are in the state directory.
 const ACME: &str = "acme";

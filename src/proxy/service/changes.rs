@@ -5,9 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::app::OpId;
-use crate::app::event::{Envelope, Event};
-use crate::app::proxy::OpView;
+use once_app::OpId;
+use once_app::event::{Envelope, Event};
+use once_app::proxy::OpView;
 
 /// Changes kept.
 const CHANGES: usize = 200;

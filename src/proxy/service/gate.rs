@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::proxy::ProxyError;
+use once_app::proxy::ProxyError;
 
 #[derive(Default)]
 pub(super) struct Gate {

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use super::locks::{Grip, Locks};
-use crate::app::proxy::{Lease, LeaseEnd, ProxyError};
-use crate::app::{AppName, Secret};
+use once_app::proxy::{Lease, LeaseEnd, ProxyError};
+use once_app::{AppName, Secret};
 
 /// A lock held in this process; dropping it gives it back. The control server holds one for each client's.
 pub struct LocalLease {

@@ -12,9 +12,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::lease::LocalLease;
-use crate::app::event::LockView;
-use crate::app::proxy::{LockRequest, ProxyError};
-use crate::app::{AppName, OpId, Secret};
+use once_app::event::LockView;
+use once_app::proxy::{LockRequest, ProxyError};
+use once_app::{AppName, OpId, Secret};
 
 pub(super) struct Locks {
     state: Mutex<State>,

@@ -1,5 +1,5 @@
 //! The proxy in process: ledger, store, locks, events and the data plane behind [`Routes`], as one
-//! [`Proxy`](crate::app::proxy::Proxy). The control server puts it on a socket; tests use it as it is.
+//! [`Proxy`](once_app::proxy::Proxy). The control server puts it on a socket; tests use it as it is.
 
 mod calls;
 mod certificates;
@@ -27,16 +27,16 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use tokio::sync::{Mutex, Semaphore};
 
-use crate::app::ledger::{AppRecord, Ledger};
-use crate::app::proxy::ProxyError;
-use crate::app::{ProxyConfig, Untold};
-use crate::proxy::acme::{Demand, Issuer};
-use crate::proxy::binaries::Binaries;
-use crate::proxy::store::{Opened, Store, StoreError};
-use crate::proxy::tls::Certificates;
+use crate::acme::{Demand, Issuer};
+use crate::binaries::Binaries;
+use crate::store::{Opened, Store, StoreError};
+use crate::tls::Certificates;
 use changes::Changes;
 use gate::Gate;
 use locks::Locks;
+use once_app::ledger::{AppRecord, Ledger};
+use once_app::proxy::ProxyError;
+use once_app::{ProxyConfig, Untold};
 use relieved::Relieved;
 use succession::Succession;
 

@@ -21,8 +21,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::Shared;
 use super::transact::blocking;
-use crate::app::proxy::Activity;
-use crate::app::{AppName, Caller, OpId, Secret, Untold};
+use once_app::proxy::Activity;
+use once_app::{AppName, Caller, OpId, Secret, Untold};
 
 /// Posts under way at once; what is done beyond that is told to be untold.
 pub(super) const AT_ONCE: usize = 64;

@@ -12,9 +12,9 @@ use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use crate::app::proxy::{DrainLimits, DrainProgress, Proxy, ProxyError, WorkerView};
-use crate::app::{AppId, ReleaseNumber, Route};
-use crate::proxy::client::Client;
+use crate::client::Client;
+use once_app::proxy::{DrainLimits, DrainProgress, Proxy, ProxyError, WorkerView};
+use once_app::{AppId, ReleaseNumber, Route};
 
 /// Such a worker does not serve, so it is not waited for long.
 const PATIENCE: Duration = Duration::from_secs(3);

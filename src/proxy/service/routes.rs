@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use futures_core::stream::BoxStream;
 
-use crate::app::proxy::{AppTraffic, DrainLimits, DrainProgress, ProbeAnswer, ProbeRequest};
-use crate::app::traffic::TrafficReport;
-use crate::app::{AppId, ProxyConfig, ReleaseNumber, Route};
-use crate::proxy::acme::Question;
-use crate::proxy::plane::Plane;
-use crate::proxy::tls::Certificates;
+use crate::acme::Question;
+use crate::plane::Plane;
+use crate::tls::Certificates;
+use once_app::proxy::{AppTraffic, DrainLimits, DrainProgress, ProbeAnswer, ProbeRequest};
+use once_app::traffic::TrafficReport;
+use once_app::{AppId, ProxyConfig, ReleaseNumber, Route};
 
 /// The data plane as the service drives it. Calls take effect before they return.
 pub trait Routes: Send + Sync {

@@ -15,12 +15,12 @@ use super::gate::Frozen;
 use super::locks::HeldLease;
 use super::transact::blocking;
 use super::{LEASE_EXPIRY, Service, Shared};
-use crate::app::AppId;
-use crate::app::proxy::{ProxyError, ProxyProcesses, WorkerView};
-use crate::proxy::binaries::{Binaries, hash_of};
-use crate::proxy::control::Server;
-use crate::proxy::parent::{self, Line, Order, Report};
-use crate::proxy::service::relieved::RouteChange;
+use crate::binaries::{Binaries, hash_of};
+use crate::control::Server;
+use crate::parent::{self, Line, Order, Report};
+use crate::service::relieved::RouteChange;
+use once_app::AppId;
+use once_app::proxy::{ProxyError, ProxyProcesses, WorkerView};
 
 /// What is in memory only, on its way to the process that takes over.
 #[derive(Debug, Serialize, Deserialize)]
@@ -128,7 +128,7 @@ impl Service {
 
     /// Tells the relieved ones of all routes: the process they were told by may have died over it.
     pub(crate) async fn mirror_all(&self) {
-        for route in self.shared.ledger.load().records().filter_map(crate::app::ledger::AppRecord::route) {
+        for route in self.shared.ledger.load().records().filter_map(once_app::ledger::AppRecord::route) {
             self.shared.relieved.tell(&RouteChange::Set(Box::new(route))).await;
         }
     }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use tokio::sync::OwnedMutexGuard;
 
 use super::{RouteChange, Service, Shared, view};
-use crate::app::ledger::{AppRecord, Applied, Ledger, Transaction};
-use crate::app::proxy::ProxyError;
-use crate::app::{AppId, Route};
-use crate::proxy::store::{Store, StoreError};
+use crate::store::{Store, StoreError};
+use once_app::ledger::{AppRecord, Applied, Ledger, Transaction};
+use once_app::proxy::ProxyError;
+use once_app::{AppId, Route};
 
 type Result<T, E = ProxyError> = std::result::Result<T, E>;
 

@@ -1,8 +1,8 @@
 //! What others are shown of the memory: no secrets.
 
-use crate::app::Secret;
-use crate::app::event::LockView;
-use crate::app::ledger::{AppRecord, Generated};
+use once_app::Secret;
+use once_app::event::LockView;
+use once_app::ledger::{AppRecord, Generated};
 
 /// The record with every secret replaced.
 pub(super) fn masked(record: &AppRecord) -> AppRecord {

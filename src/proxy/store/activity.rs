@@ -7,8 +7,8 @@ use std::iter;
 use std::path::{Path, PathBuf};
 
 use super::{During, Result, file};
-use crate::app::proxy::Activity;
-use crate::app::{AppName, Caller};
+use once_app::proxy::Activity;
+use once_app::{AppName, Caller};
 
 /// Entries a file.
 const ENTRIES: usize = 10_000;

@@ -10,20 +10,20 @@ const REASON: &str = "why";
 
 /// The set-aside files of one directory.
 #[derive(Debug)]
-pub(in crate::proxy) struct Aside {
+pub(crate) struct Aside {
     of: PathBuf,
     dir: PathBuf,
 }
 
 impl Aside {
-    pub(in crate::proxy) fn open(of: &Path) -> Result<Self> {
+    pub(crate) fn open(of: &Path) -> Result<Self> {
         let aside = Self { of: of.to_owned(), dir: of.join("set-aside") };
         file::make_dir(&aside.dir)?;
         Ok(aside)
     }
 
     /// Moves these here. All that are here then, or should be, from now or earlier: file name and why.
-    pub(in crate::proxy) fn take(&self, broken: Vec<(PathBuf, String)>) -> Result<Vec<(String, String)>> {
+    pub(crate) fn take(&self, broken: Vec<(PathBuf, String)>) -> Result<Vec<(String, String)>> {
         let mut stuck = Vec::new();
         for (path, why) in broken {
             tracing::warn!(path = %path.display(), why, "a file is set aside");
@@ -38,7 +38,7 @@ impl Aside {
     }
 
     /// Puts files back that this version can read, the newest of each name and only where none has its place by now.
-    pub(in crate::proxy) fn give_back(&self, reads: impl Fn(&str, &Path) -> bool) -> Result<()> {
+    pub(crate) fn give_back(&self, reads: impl Fn(&str, &Path) -> bool) -> Result<()> {
         let mut kept: Vec<(String, u32, PathBuf)> = Vec::new();
         for (name, _) in self.list()? {
             if let Some((file, n)) = name.rsplit_once('.')

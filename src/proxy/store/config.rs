@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Aside, During, Result, file};
-use crate::app::ProxyConfig;
+use once_app::ProxyConfig;
 
 /// The version of the file. A newer one is set aside, never guessed at.
 const SCHEMA: u32 = 1;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::activity::end_torn_line;
 use super::{During, Result, file, stems};
-use crate::app::OpId;
-use crate::app::event::Envelope;
+use once_app::OpId;
+use once_app::event::Envelope;
 
 #[derive(Debug)]
 pub(super) struct EventFiles {

@@ -8,16 +8,16 @@ use std::path::Path;
 use super::{During, Result, stems};
 
 /// What unfinished files end in; swept at the next start.
-pub(in crate::proxy) const UNFINISHED: &str = "tmp";
+pub(crate) const UNFINISHED: &str = "tmp";
 
 /// For files only their owner may read: they hold secrets.
-pub(in crate::proxy) fn private() -> OpenOptions {
+pub(crate) fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(0o600);
     options
 }
 
-pub(in crate::proxy) fn make_dir(dir: &Path) -> Result<()> {
+pub(crate) fn make_dir(dir: &Path) -> Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -27,7 +27,7 @@ pub(in crate::proxy) fn make_dir(dir: &Path) -> Result<()> {
 }
 
 /// Replaces a file's content: temporary file, sync, rename, sync of the directory.
-pub(in crate::proxy) fn replace(path: &Path, content: &[u8]) -> Result<()> {
+pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<()> {
     let writing = || format!("write {}", path.display());
     let dir = path.parent().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput)).during(writing)?;
     let unfinished = path.with_extension(UNFINISHED);
@@ -49,12 +49,12 @@ fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-pub(in crate::proxy) fn sync_dir(dir: &Path) -> Result<()> {
+pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
     File::open(dir).and_then(|d| d.sync_all()).during(|| format!("sync {}", dir.display()))
 }
 
 /// Removes what was being written when the last process ended.
-pub(in crate::proxy) fn sweep(dir: &Path) -> Result<()> {
+pub(crate) fn sweep(dir: &Path) -> Result<()> {
     for (_, path) in stems(dir, UNFINISHED)? {
         if let Err(error) = fs::remove_file(&path) {
             tracing::warn!(path = %path.display(), %error, "an unfinished file stays");

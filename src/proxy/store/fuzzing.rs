@@ -1,4 +1,4 @@
-//! What holds for whatever the files of the ledger hold; see [`crate::fuzzing`].
+//! What holds for whatever the files of the ledger hold; see `once-fuzzing`.
 
 // What does not hold panics.
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::unknown::Unknown;
 use super::{config, records};
-use crate::app::ledger::AppRecord;
+use once_app::ledger::AppRecord;
 
 /// A record that was read is written so that it is read as the same, with what a newer version put into it.
 pub(crate) fn record(bytes: &[u8]) {

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::activity::end_torn_line;
 use super::{During, Result, file};
-use crate::app::{AppId, Release, ReleaseNumber};
+use once_app::{AppId, Release, ReleaseNumber};
 
 /// The version of a line. A newer one is passed over, never guessed at.
 const SCHEMA: u32 = 1;

@@ -5,7 +5,7 @@ mod activity;
 mod aside;
 mod config;
 mod events;
-pub(in crate::proxy) mod file;
+pub(crate) mod file;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
 mod history;
@@ -17,13 +17,13 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::app::event::Envelope;
-use crate::app::ledger::{AppRecord, Ledger};
-use crate::app::proxy::Activity;
-use crate::app::{AppId, AppName, OpId, ProxyConfig, Release};
+use once_app::event::Envelope;
+use once_app::ledger::{AppRecord, Ledger};
+use once_app::proxy::Activity;
+use once_app::{AppId, AppName, OpId, ProxyConfig, Release};
 
 use activity::ActivityLog;
-pub(in crate::proxy) use aside::Aside;
+pub(crate) use aside::Aside;
 use config::ConfigFile;
 use events::EventFiles;
 use history::HistoryFiles;
@@ -48,7 +48,7 @@ pub enum StoreError {
 pub(crate) type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// Names the step that failed.
-pub(in crate::proxy) trait During<T> {
+pub(crate) trait During<T> {
     fn during(self, what: impl FnOnce() -> String) -> Result<T>;
 }
 
@@ -209,7 +209,7 @@ fn take(lock: &File) -> Result<()> {
 }
 
 /// Names in a directory that end in `.{extension}`, sorted; without the ending.
-pub(in crate::proxy) fn stems(dir: &Path, extension: &str) -> Result<Vec<(String, PathBuf)>> {
+pub(crate) fn stems(dir: &Path, extension: &str) -> Result<Vec<(String, PathBuf)>> {
     let listing = || format!("list {}", dir.display());
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).during(listing)? {

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::unknown::Unknown;
 use super::{Aside, During, Result, file, stems};
-use crate::app::ledger::{AppRecord, SCHEMA};
-use crate::app::{AppId, AppName, Release};
+use once_app::ledger::{AppRecord, SCHEMA};
+use once_app::{AppId, AppName, Release};
 
 #[derive(Debug)]
 pub(super) struct RecordFiles {

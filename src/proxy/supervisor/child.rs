@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::Instant;
 
 use super::Supervised;
-use crate::proxy::parent::{Line, NOTE, SUPERVISOR, TAKE_OVER, VERSION};
+use crate::parent::{Line, NOTE, SUPERVISOR, TAKE_OVER, VERSION};
 
 /// The first descriptor that is handed over, by the protocol of systemd's socket activation.
 const FIRST_FD: i32 = 3;

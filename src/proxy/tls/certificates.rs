@@ -13,11 +13,11 @@ use super::challenges::Challenges;
 use super::demand::{Flight, OnDemand};
 use super::files::{CertificateFiles, Entry, Found};
 use super::pair::Pair;
-use crate::app::{
+use crate::store::StoreError;
+use once_app::{
     CertificateFacts, CertificateFailure, CertificateFlaw, CertificatePair, CertificateSource, CertificateView,
     Hostname,
 };
-use crate::proxy::store::StoreError;
 
 /// The certificates of this host. Clones are the same. Readers never wait; what writes blocks on the disk.
 #[derive(Debug, Clone, Default)]

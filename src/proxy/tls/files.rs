@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::pair::Pair;
-use crate::app::{CertificateSource, Hostname, Secret};
-use crate::proxy::store::{Aside, During, Result, file, stems};
+use crate::store::{Aside, During, Result, file, stems};
+use once_app::{CertificateSource, Hostname, Secret};
 
 /// What is written today.
 const SCHEMA: u32 = 1;

@@ -1,7 +1,7 @@
-//! What holds for whatever is given as a certificate and its key; see [`crate::fuzzing`].
+//! What holds for whatever is given as a certificate and its key; see `once-fuzzing`.
 
 use super::pair::{Pair, covers};
-use crate::app::Hostname;
+use once_app::Hostname;
 
 /// PEM is read or turned down, and a certificate holds for its own names only.
 pub(crate) fn pair(bytes: &[u8]) {

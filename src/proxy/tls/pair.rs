@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::app::{CertificateFlaw, Hostname};
+use once_app::{CertificateFlaw, Hostname};
 
 /// The longest issuer that is shown.
 const ISSUER: usize = 120;

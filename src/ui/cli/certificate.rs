@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use crate::app::{CertificatePair, Draft, Problem, Secret, Tls};
+use once_app::{CertificatePair, Draft, Problem, Secret, Tls};
 
 use super::args::SettingsArgs;
 

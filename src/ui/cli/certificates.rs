@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::app::{CertificateView, IssuingState};
-use crate::ui::words;
+use once_app::{CertificateView, IssuingState};
+use once_text::words;
 
 /// A hostname's certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -95,7 +95,7 @@ pub(crate) fn finding(view: &CertificateView, now: Timestamp) -> Option<String> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::{CertificateFacts, CertificateFailure, CertificateSource, Issuing};
+    use once_app::{CertificateFacts, CertificateFailure, CertificateSource, Issuing};
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()

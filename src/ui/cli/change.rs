@@ -2,11 +2,11 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::event::{Event, Finished, Outcome};
-use crate::app::{Ask, DeployView, PlanView, Problem};
-use crate::ui::detached::lost;
-use crate::ui::plan_words;
-use crate::ui::runner::{self, RunnerError, RunningJob};
+use once_app::event::{Event, Finished, Outcome};
+use once_app::{Ask, DeployView, PlanView, Problem};
+use once_job::detached::lost;
+use once_job::runner::{self, RunnerError, RunningJob};
+use once_text::plan_words;
 
 use super::output::{GOOD, Mode, Output, STRONG, styled};
 use super::progress::{Progress, traffic};

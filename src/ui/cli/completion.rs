@@ -30,7 +30,7 @@ pub fn complete(args: &[OsString]) -> Option<u8> {
     let asked = CompleteEnv::with_factory(Cli::command).bin("once").try_complete(args.iter().cloned(), here.as_deref());
     match asked {
         Ok(answered) => answered.then_some(0),
-        Err(_) => Some(crate::app::event::Outcome::Rejected.exit_code()),
+        Err(_) => Some(once_app::event::Outcome::Rejected.exit_code()),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::io::{BufRead as _, IsTerminal as _};
 
-use crate::app::Problem;
-use crate::app::event::Outcome;
+use once_app::Problem;
+use once_app::event::Outcome;
 
 use super::output::Output;
 

@@ -1,7 +1,7 @@
 //! Files of `KEY=VALUE` lines. No variable is substituted and nothing is executed: a `$` stays a `$`. (The crates for
 //! this format substitute, and repeat the offending line, with its value, in their errors.)
 
-use crate::app::EnvKey;
+use once_app::EnvKey;
 
 /// Where a file is wrong and why; never the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,9 +1,13 @@
-//! What holds for whatever files and arguments say; see [`crate::fuzzing`].
+//! What holds for whatever files and arguments say; see `once-fuzzing`.
 
 use jiff::Timestamp;
 
 use super::command::logs;
 use super::env_file;
+use once_fuzzing::Target;
+
+/// The fuzz targets of this crate.
+pub const TARGETS: &[Target] = &[("command", &[(b'v', "env-file", env_file), (b's', "since", since)])];
 
 /// What was read can be written so that it is read as the same.
 pub(crate) fn env_file(bytes: &[u8]) {
@@ -23,5 +27,13 @@ pub(crate) fn since(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Ok(since) = logs::moment(text, Timestamp::UNIX_EPOCH, "--since") {
         assert!(since <= Timestamp::UNIX_EPOCH || text.parse::<Timestamp>().is_ok(), "{since}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn kept_inputs_hold() {
+        once_fuzzing::replay(super::TARGETS);
     }
 }

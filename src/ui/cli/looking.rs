@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::ui::sanitize;
+use once_text::sanitize;
 
 use super::output::Output;
 

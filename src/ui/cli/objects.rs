@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::certificates::CertificateObject;
-use crate::app::AppView;
-use crate::app::event::LockView;
-use crate::app::ledger::AppRecord;
-use crate::app::proxy::Activity;
-use crate::app::traffic::Compared;
-use crate::app::{AppName, CanaryView, Change, Cost, LogBreak, ReleaseNumber, StepState, StepView};
-use crate::app::{EnvKey, EnvValue, Release, Settings};
+use once_app::AppView;
+use once_app::event::LockView;
+use once_app::ledger::AppRecord;
+use once_app::proxy::Activity;
+use once_app::traffic::Compared;
+use once_app::{AppName, CanaryView, Change, Cost, LogBreak, ReleaseNumber, StepState, StepView};
+use once_app::{EnvKey, EnvValue, Release, Settings};
 
 /// An app: `list`, `status`, `show`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -149,7 +149,7 @@ impl CanaryObject {
                 state: container.as_ref().map_or("gone", |c| c.state.as_str()).to_owned(),
                 requests,
                 errors,
-                error_percent: crate::app::percent(errors, requests),
+                error_percent: once_app::percent(errors, requests),
                 p50_ms,
                 p95_ms,
                 p99_ms,
@@ -253,7 +253,7 @@ impl std::fmt::Display for StepObject {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}", self.step, self.state)?;
         if let Some(took) = self.took_ms {
-            write!(f, ", {}", crate::ui::words::took(took))?;
+            write!(f, ", {}", once_text::words::took(took))?;
         }
         if self.detail.is_empty() { Ok(()) } else { write!(f, ": {}", self.detail) }
     }

@@ -6,8 +6,8 @@ use anstream::{AutoStream, ColorChoice};
 use clap::builder::styling::{AnsiColor, Style};
 use serde::Serialize;
 
-use crate::app::Problem;
-use crate::app::event::Outcome;
+use once_app::Problem;
+use once_app::event::Outcome;
 
 use super::args::{ColorWhen, Global};
 

@@ -1,8 +1,8 @@
 //! A plan as lines of the command.
 
-use crate::app::{Change, PlanView};
-use crate::ui::plan_words::{self, Told};
-use crate::ui::sanitize;
+use once_app::{Change, PlanView};
+use once_text::plan_words::{self, Told};
+use once_text::sanitize;
 
 use super::output::{FAINT, STRONG, styled};
 

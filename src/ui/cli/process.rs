@@ -7,7 +7,7 @@ use lexopt::{Arg, Parser, ValueExt as _};
 
 use super::Part;
 use super::args::ProxyArgs;
-use crate::app::PROXY_HTTPS_PORT;
+use once_app::PROXY_HTTPS_PORT;
 
 /// The process of the proxy that is asked for. `None`: it is none, or [`parse`](super::parse) has to say what is wrong with
 /// it.

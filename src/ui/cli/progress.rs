@@ -6,9 +6,9 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 
-use crate::app::event::{Envelope, Event, Step, TrafficView};
-use crate::app::{DeployView, OpId, StepState, StepView};
-use crate::ui::{sanitize, words};
+use once_app::event::{Envelope, Event, Step, TrafficView};
+use once_app::{DeployView, OpId, StepState, StepView};
+use once_text::{sanitize, words};
 
 use super::output::{BAD, CAREFUL, FAINT, GOOD, Mode, Output, STRONG, styled};
 use super::plan_text;

@@ -4,11 +4,11 @@ use clap::builder::styling::Style;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-use crate::app::event::{Envelope, Event, Outcome};
-use crate::app::{AppName, Problem};
+use once_app::event::{Envelope, Event, Outcome};
+use once_app::{AppName, Problem};
 
 use super::output::{BAD, FAINT, Mode, Output, STRONG, styled};
-use crate::ui::sanitize;
+use once_text::sanitize;
 
 /// Lines of a failed container's log that are shown.
 const LOG_LINES: usize = 20;

@@ -8,11 +8,11 @@ use super::objects::{
     ReleaseObject, RouteObject, StepObject,
 };
 use super::report;
-use crate::app::event::{Envelope, Event, Finished, LockView, Outcome, Step, TrafficView, Visitors};
-use crate::app::ledger::{AppRecord, Generated};
-use crate::app::proxy::{Activity, AppTraffic};
-use crate::app::traffic::{Compared, ReleaseTraffic};
-use crate::app::{
+use once_app::event::{Envelope, Event, Finished, LockView, Outcome, Step, TrafficView, Visitors};
+use once_app::ledger::{AppRecord, Generated};
+use once_app::proxy::{Activity, AppTraffic};
+use once_app::traffic::{Compared, ReleaseTraffic};
+use once_app::{
     Action, AppId, AppState, AppView, BreakReason, Caller, Canary, CanaryView, CertificateFacts, CertificateFailure,
     CertificateSource, CertificateView, Change, Cost, EnvValue, Finding, Fix, Issuing, IssuingState, Kind, LogBreak,
     OpId, PlanView, Port, Problem, ProxyConfig, ProxyDraft, ProxyField, Reason, Release, ReleaseNumber, ReleaseStatus,

@@ -3,7 +3,7 @@
 
 use std::io::Read as _;
 
-use crate::app::{EnvKey, Problem, UserName, within_bounds};
+use once_app::{EnvKey, Problem, UserName, within_bounds};
 
 /// More than this is no secret but a mistake.
 const MAX_BYTES: u64 = 1 << 20;

@@ -4,21 +4,22 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::app::engine::{Engine, EngineError};
-use crate::app::event::Outcome;
-use crate::app::ledger::AppRecord;
-use crate::app::proxy::{Proxy, Snapshot};
-use crate::app::{
+use once_app::engine::{Engine, EngineError};
+use once_app::event::Outcome;
+use once_app::ledger::AppRecord;
+use once_app::proxy::{Proxy, Snapshot};
+use once_app::{
     Ask, Caller, Clock, Entropy, Installation, Job, NoHooks, OpId, Problem, ProxyLink, Secret, Selector, note,
 };
-use crate::ui::hooks;
-use crate::ui::runner::Place;
-use crate::ui::words;
+use once_job::hooks;
+use once_job::runner::Place;
+use once_text::words;
 
 use super::args::Global;
+use super::command::console::ConsoleStart;
 use super::output::Output;
 
-/// The concrete parts the command runs on: `lib.rs` wires them, for `ui` may know neither engine nor proxy.
+/// The concrete parts the command runs on: the binary wires them, for the command may know neither engine nor proxy.
 #[async_trait]
 pub trait Wiring: Send + Sync {
     /// Connects to the engine at an address; `None`: `DOCKER_HOST`, the context, the usual socket.
@@ -27,6 +28,8 @@ pub trait Wiring: Send + Sync {
     fn clock(&self) -> Arc<dyn Clock>;
     /// Randomness.
     fn entropy(&self) -> Arc<dyn Entropy>;
+    /// Shows the console until it is left.
+    async fn console(&self, start: ConsoleStart) -> Result<(), Problem>;
 }
 
 /// What every subcommand gets.
@@ -119,7 +122,10 @@ impl Session<'_> {
 }
 
 /// The namespace on the engine that the flags name.
-pub(crate) async fn installation(global: &Global, wiring: &dyn Wiring) -> Result<Installation, Problem> {
+///
+/// # Errors
+/// When the engine cannot be reached or is another one than expected, or a port of the environment is none.
+pub async fn installation(global: &Global, wiring: &dyn Wiring) -> Result<Installation, Problem> {
     let (http_port, https_port) = (http_port()?, port_of("ONCE_HTTPS_PORT")?);
     let (engine, link) = wiring.engine(global.on.as_deref()).await?;
     expect_engine(&*engine, global.expect_engine.as_deref()).await?;
@@ -157,7 +163,7 @@ pub(crate) fn http_port() -> Result<Option<u16>, Problem> {
 fn port_of(variable: &str) -> Result<Option<u16>, Problem> {
     let Some(text) = std::env::var_os(variable) else { return Ok(None) };
     let text = text.to_string_lossy();
-    text.parse::<crate::app::Port>().map(|port| Some(port.get())).map_err(|reason| {
+    text.parse::<once_app::Port>().map(|port| Some(port.get())).map_err(|reason| {
         Problem::rejected("bad-environment", format!("{variable} is `{}`: {reason}", text.escape_debug()))
     })
 }
@@ -177,7 +183,7 @@ pub(crate) fn no_such_app(text: &str, at: &Installation, apps: &[AppRecord]) -> 
     let message = format!("there is no app `{shown}` in the namespace `{}`", at.namespace);
     let told = Problem::rejected("no-such-app", message);
     let live: Vec<_> = apps.iter().filter(|a| a.is_live()).collect();
-    let hosts = live.iter().filter_map(|a| a.settings()).flat_map(|s| &s.hosts).map(crate::app::Hostname::as_str);
+    let hosts = live.iter().filter_map(|a| a.settings()).flat_map(|s| &s.hosts).map(once_app::Hostname::as_str);
     let told = match words::nearest(text, live.iter().map(|a| a.name.as_str()).chain(hosts)) {
         Some(near) => told.hint(format!("did you mean `{near}`?")),
         None => told,

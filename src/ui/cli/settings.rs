@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::app::{Draft, EnvKey, EnvValue, Field, FieldPath, Hostname, Problem, Secret, within_bounds};
+use once_app::{Draft, EnvKey, EnvValue, Field, FieldPath, Hostname, Problem, Secret, within_bounds};
 
 use super::args::SettingsArgs;
 use super::env_file;

@@ -3,7 +3,7 @@
 use unicode_width::UnicodeWidthStr as _;
 
 use super::output::{Output, STRONG, styled};
-use crate::ui::sanitize;
+use once_text::sanitize;
 
 /// Rows of cells under headings.
 pub(crate) struct Table {

@@ -5,7 +5,7 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::{Modifier, Style};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::ui::sanitize;
+use once_text::sanitize;
 
 use super::glyph::Glyphs;
 use super::model::Model;

@@ -7,11 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::tz::TimeZone;
 
-use crate::app::{Caller, Clock, Installation, Namespace, Problem, ProxyPorts};
+use once_app::{Caller, Clock, Installation, Namespace, Problem, ProxyPorts};
 
 use super::palette::Depth;
-use super::runner::Runner;
 use super::theme::{DARK, LIGHT, Theme};
+use once_job::changes::Runner;
 
 /// How long after an Esc more is waited for where nobody says otherwise: a terminal sends a sequence in one go, and nobody
 /// presses a key so soon after Esc.

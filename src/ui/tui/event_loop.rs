@@ -11,9 +11,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use crate::app::event::Outcome;
-use crate::app::{AppName, Problem};
-use crate::ui::sanitize;
+use once_app::event::Outcome;
+use once_app::{AppName, Problem};
+use once_text::sanitize;
 
 use super::console::Console;
 use super::input::{Reader, Typed};
@@ -119,7 +119,7 @@ struct Running {
     messages: mpsc::Receiver<Msg>,
     tasks: Tasks,
     screen: Screen<io::Stdout>,
-    clock: std::sync::Arc<dyn crate::app::Clock>,
+    clock: std::sync::Arc<dyn once_app::Clock>,
     frame_every: Duration,
     /// When the next frame is due; a key's answer may be ahead of it by `pause`.
     next_frame: Instant,

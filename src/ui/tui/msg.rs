@@ -7,13 +7,11 @@ use crossterm::event::Event;
 use jiff::Timestamp;
 use ratatui::layout::Rect;
 
-use crate::app::engine::{Container, ContainerDetail, EngineInfo, HostUsage, LogLine, Usage};
-use crate::app::event::Envelope;
-use crate::app::proxy::{Activity, ProbeAnswer, Snapshot};
-use crate::app::traffic::TrafficReport;
-use crate::app::{
-    AppId, AppName, Caller, Finding, Hostname, Job, OpId, Problem, ProxyPorts, Release, Upstream, UrlPath,
-};
+use once_app::engine::{Container, ContainerDetail, EngineInfo, HostUsage, LogLine, Usage};
+use once_app::event::Envelope;
+use once_app::proxy::{Activity, ProbeAnswer, Snapshot};
+use once_app::traffic::TrafficReport;
+use once_app::{AppId, AppName, Caller, Finding, Hostname, Job, OpId, Problem, ProxyPorts, Release, Upstream, UrlPath};
 
 use super::keymap::Cmd;
 use super::model::{Examined, RowKey, Tab};

@@ -98,7 +98,7 @@ fn scene(name: &str) -> Model {
 
 #[test]
 fn the_pictures_of_the_readme_are_fresh() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs");
     let renew = std::env::var_os("ONCE_PICTURES").is_some();
     for (file, name, title) in [
         ("console.svg", "apps", "The console of once: all apps of a host, and one of them"),
@@ -112,7 +112,7 @@ fn the_pictures_of_the_readme_are_fresh() {
             std::fs::write(&path, &fresh).unwrap();
         }
         let kept = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(kept == fresh, "docs/{file} is stale: ONCE_PICTURES=1 cargo test --lib picture makes it anew");
+        assert!(kept == fresh, "docs/{file} is stale: ONCE_PICTURES=1 cargo test -p once-tui picture makes it anew");
         assert!(!fresh.contains('\u{1b}'));
     }
 }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::app::{Problem, StepState};
-use crate::ui::sanitize;
+use once_app::{Problem, StepState};
+use once_text::sanitize;
 
 use super::model::Watched;
 use super::update::command_of;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::app::{AppName, Ask, Deploy, Draft, Field, Mount};
+use once_app::{AppName, Ask, Deploy, Draft, Field, Mount};
 
 use super::format::shell_word;
 
@@ -169,7 +169,7 @@ pub(crate) fn wrapped(command: &str, width: usize) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::app::{EnvValue, Selector};
+    use once_app::{EnvValue, Selector};
 
     use super::*;
 

@@ -135,8 +135,8 @@ pub(crate) const SCENES: &[Scene] = &[
     }),
     ("error", |w, h, o| {
         let mut m = sample::host(w, h, o);
-        let problem = crate::app::Problem::new(
-            crate::app::event::Outcome::Environment,
+        let problem = once_app::Problem::new(
+            once_app::event::Outcome::Environment,
             "registry-refused",
             "the registry refused access to ghcr.io/acme/shop:1.14.0",
         )
@@ -255,7 +255,7 @@ pub(crate) const SCENES: &[Scene] = &[
         for envelope in sample::deploy("f00d", false) {
             feed(&mut m, Msg::Progress(Box::new(envelope)));
         }
-        m.view = View::Deploy(crate::app::OpId("f00d".into()));
+        m.view = View::Deploy(once_app::OpId("f00d".into()));
         m
     }),
     ("actions", |w, h, o| {

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
-use once::app::Upstream;
-use once::proxy::plane::PlaneOptions;
+use once_app::Upstream;
+use once_proxy::plane::PlaneOptions;
 use rustls::ClientConfig;
 
 use self::app::App;
@@ -35,7 +35,7 @@ struct Bed {
     plain: std::net::SocketAddr,
     http1: Arc<ClientConfig>,
     http2: Arc<ClientConfig>,
-    _plain: once::proxy::plane::Serving,
+    _plain: once_proxy::plane::Serving,
     _app: App,
 }
 

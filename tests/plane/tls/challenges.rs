@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use once::app::Hostname;
+use once_app::Hostname;
 use rcgen::{CertificateParams, CustomExtension, KeyPair};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::ring;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use once::proxy::plane::{PlaneOptions, Timeouts};
+use once_proxy::plane::{PlaneOptions, Timeouts};
 use rustls::version::{TLS12, TLS13};
 use rustls::{AlertDescription, HandshakeKind};
 use serde_json::Value;

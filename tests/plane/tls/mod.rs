@@ -11,8 +11,8 @@ mod redirects;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use once::app::{CertificatePair, CertificateSource, Secret};
-use once::proxy::plane::{PlaneOptions, Serving};
+use once_app::{CertificatePair, CertificateSource, Secret};
+use once_proxy::plane::{PlaneOptions, Serving};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::crypto::ring;
 use rustls::pki_types::ServerName;

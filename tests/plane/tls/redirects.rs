@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use once::app::{Hostname, Route, Tls, Web};
-use once::proxy::plane::PlaneOptions;
+use once_app::{Hostname, Route, Tls, Web};
+use once_proxy::plane::PlaneOptions;
 
 use super::{TlsHouse, ask};
 use crate::support::{Demo, Reply, request, route_of};
@@ -117,7 +117,7 @@ async fn redirects_are_counted_for_the_app() {
     let house = house(Some(443));
     let _app = house.app("shop", &["shop.test"]).await;
     plain(&house, "GET", "shop.test", "/").await;
-    let traffic = || house.house.plane.traffic(&once::app::AppId("shop".into()));
+    let traffic = || house.house.plane.traffic(&once_app::AppId("shop".into()));
     crate::support::until("counted", || traffic().classes == [0, 0, 1, 0, 0]).await;
     assert_eq!(traffic().failed, 0);
 }

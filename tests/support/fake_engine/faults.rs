@@ -1,6 +1,6 @@
 //! Faults on demand.
 
-use once::app::engine::EngineError;
+use once_app::engine::EngineError;
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

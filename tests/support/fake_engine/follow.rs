@@ -3,7 +3,7 @@
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
-use once::app::engine::{EngineError, LogLine, LogQuery};
+use once_app::engine::{EngineError, LogLine, LogQuery};
 
 use super::FakeEngine;
 use super::state::Phase;

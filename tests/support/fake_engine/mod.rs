@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::Timestamp;
-use once::app::engine::{Image, LogLine};
+use once_app::engine::{Image, LogLine};
 use tokio::sync::{broadcast, watch};
 
 pub use faults::{Fault, When, Which};
@@ -65,7 +65,7 @@ impl FakeEngine {
         let name = state.fresh_id();
         state.volumes.insert(name.clone(), state::FakeVolume::default());
         let held = state.container_mut(container).unwrap();
-        held.spec.mounts.push(once::app::engine::MountSpec::Volume { name: name.clone(), target: path.to_owned() });
+        held.spec.mounts.push(once_app::engine::MountSpec::Volume { name: name.clone(), target: path.to_owned() });
         name
     }
 

@@ -7,12 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
-use once::app::engine::{
+use once_app::engine::{
     Container, ContainerDetail, ContainerSpec, Engine, EngineError, EngineEvent, EngineInfo, ExecSession, ExecSpec,
     HostUsage, Image, LogLine, LogQuery, Origin, OwnImage, PullProgress, Restart, Stored, Usage, Volume,
 };
-use once::app::{ImageRef, Machine, Namespace};
-use once::docker::labels;
+use once_app::{ImageRef, Machine, Namespace};
+use once_docker::labels;
 
 use super::FakeEngine;
 use super::faults::{self, Fault};
@@ -180,7 +180,7 @@ impl Engine for FakeEngine {
             }
             let image = state.image(&spec.image).cloned().ok_or_else(|| absent("image", &spec.image))?;
             for mount in &spec.mounts {
-                if let once::app::engine::MountSpec::Volume { name, .. } = mount {
+                if let once_app::engine::MountSpec::Volume { name, .. } = mount {
                     state.volumes.entry(name.clone()).or_default();
                 }
             }
@@ -424,7 +424,7 @@ impl Engine for FakeEngine {
         self.call("remove_volume", |state| {
             let mounts = |held: &state::Held| {
                 held.spec.mounts.iter().any(
-                    |mount| matches!(mount, once::app::engine::MountSpec::Volume { name: used, .. } if used == name),
+                    |mount| matches!(mount, once_app::engine::MountSpec::Volume { name: used, .. } if used == name),
                 )
             };
             if state.containers.values().any(mounts) {

@@ -1,7 +1,7 @@
 //! The fake's registry.
 
-use once::app::ImageRef;
-use once::app::engine::EngineError;
+use once_app::ImageRef;
+use once_app::engine::EngineError;
 
 use super::state::{self, State};
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use once::app::engine::{EngineError, ExecInput, ExecOutput, ExecSession, ExecSpec};
+use once_app::engine::{EngineError, ExecInput, ExecOutput, ExecSession, ExecSpec};
 
 use super::FakeEngine;
 use super::program;

@@ -5,11 +5,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use once::app::engine::{
+use once_app::engine::{
     Container, ContainerDetail, ContainerSpec, Identity, Image, LogLine, MountSpec, Origin, Restart, Role,
 };
-use once::app::{AppId, MountSource, Namespace, ReleaseNumber};
-use once::docker::labels;
+use once_app::{AppId, MountSource, Namespace, ReleaseNumber};
+use once_docker::labels;
 use tokio::sync::broadcast;
 
 use super::faults::Faults;

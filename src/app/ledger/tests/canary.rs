@@ -1,8 +1,8 @@
 //! Canaries, and the way back.
 
 use super::*;
-use crate::app::canary::CanaryRule;
-use crate::app::route::RouteState;
+use crate::canary::CanaryRule;
+use crate::route::RouteState;
 
 fn rule(text: &str) -> CanaryRule {
     text.parse().unwrap()

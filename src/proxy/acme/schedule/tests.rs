@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::proxy::acme::budget::{ACCOUNTS, FAILED, FAILED_LONG, ISSUED, Limit, ORDERS};
+use crate::acme::budget::{ACCOUNTS, FAILED, FAILED_LONG, ISSUED, Limit, ORDERS};
 
 fn host(name: &str) -> Hostname {
     name.parse().unwrap()

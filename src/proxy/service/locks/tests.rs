@@ -2,8 +2,8 @@ use futures_util::FutureExt;
 use tokio::time::{advance, sleep};
 
 use super::*;
-use crate::app::Caller;
-use crate::app::proxy::{Lease, LeaseEnd};
+use once_app::Caller;
+use once_app::proxy::{Lease, LeaseEnd};
 
 fn shop() -> AppName {
     "shop".parse().unwrap()

@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 
 use super::queries::WaitArgs;
 use super::web::WebArgs;
-use crate::app::{AppName, Pull};
-use crate::ui::cli::completion::{apps, words};
+use crate::completion::{apps, words};
+use once_app::{AppName, Pull};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -82,7 +82,7 @@ pub(crate) struct SetArgs {
     pub(crate) dry_run: bool,
 }
 
-/// Every flag takes raw text; [`Draft::set`](crate::app::Draft::set) parses it, so that flags and forms agree.
+/// Every flag takes raw text; [`Draft::set`](once_app::Draft::set) parses it, so that flags and forms agree.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Settings")]
 pub(crate) struct SettingsArgs {

@@ -43,26 +43,26 @@ pub struct DemoImageArgs {
 pub struct DemoLoadArgs {
     /// Whom to connect to.
     #[arg(long, value_name = "HOST:PORT")]
-    pub(crate) address: String,
+    pub address: String,
     /// Sent as `Host`.
     #[arg(long)]
-    pub(crate) host: String,
+    pub host: String,
     /// Clients that ask at the same time.
     #[arg(long, default_value_t = 8)]
-    pub(crate) connections: usize,
+    pub connections: usize,
     /// How long at most.
     #[arg(long, default_value_t = 300)]
-    pub(crate) seconds: u64,
+    pub seconds: u64,
     /// Between two requests of a client, milliseconds.
     #[arg(long, default_value_t = 5)]
-    pub(crate) pause_ms: u64,
+    pub pause_ms: u64,
     /// Stop when this file exists.
     #[arg(long, value_name = "FILE")]
-    pub(crate) until_file: Option<std::path::PathBuf>,
+    pub until_file: Option<std::path::PathBuf>,
     /// Also tell when each failed request began and ended, a line each.
     #[arg(long)]
-    pub(crate) each_failure: bool,
+    pub each_failure: bool,
     /// Of what.
     #[arg(long, default_value = "all", value_parser = ["all", "keep-alive", "close"])]
-    pub(crate) mix: String,
+    pub mix: String,
 }

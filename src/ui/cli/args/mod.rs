@@ -9,7 +9,7 @@ mod web;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::app::Namespace;
+use once_app::Namespace;
 
 pub(crate) use deploy::{Behaviour, DeployArgs, PlanArgs, SetArgs, SettingsArgs};
 pub use machinery::{DemoImageArgs, DemoLoadArgs, Machinery};
@@ -216,7 +216,7 @@ pub(crate) enum Command {
     #[command(after_help = examples::ACTIVITY)]
     Activity {
         /// Only of this app
-        #[arg(add = crate::ui::cli::completion::apps())]
+        #[arg(add = crate::completion::apps())]
         app: Option<String>,
         /// How many entries
         #[arg(short = 'n', long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]

@@ -2,8 +2,8 @@
 
 use clap::{Args, Subcommand};
 
-use crate::app::{AppName, Hostname, PROXY_HTTP, PROXY_HTTPS, PROXY_HTTPS_PORT, PROXY_STATE, Port, UrlPath};
-use crate::ui::cli::completion::apps;
+use crate::completion::apps;
+use once_app::{AppName, Hostname, PROXY_HTTP, PROXY_HTTPS, PROXY_HTTPS_PORT, PROXY_STATE, Port, UrlPath};
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AppArg {

@@ -1,10 +1,10 @@
 //! `activity`: who did what, when, with what outcome.
 
-use crate::app::Problem;
-use crate::ui::cli::objects::ActivityObject;
-use crate::ui::cli::session::Session;
-use crate::ui::cli::table::Table;
-use crate::ui::words;
+use crate::objects::ActivityObject;
+use crate::session::Session;
+use crate::table::Table;
+use once_app::Problem;
+use once_text::words;
 
 use super::Answer;
 

@@ -1,13 +1,13 @@
 //! `adopt`: what runs already becomes an app, or gets its record back; and the way back.
 
-use crate::app::event::Outcome;
-use crate::app::{AdoptWish, Adoption, Ask, find_container, plan_adoptions};
-use crate::ui::cli::args::AdoptArgs;
-use crate::ui::cli::change;
-use crate::ui::cli::confirm::{Answer as Typed, confirm};
-use crate::ui::cli::report;
-use crate::ui::cli::session::{Session, selector};
-use crate::ui::{sanitize, words};
+use crate::args::AdoptArgs;
+use crate::change;
+use crate::confirm::{Answer as Typed, confirm};
+use crate::report;
+use crate::session::{Session, selector};
+use once_app::event::Outcome;
+use once_app::{AdoptWish, Adoption, Ask, find_container, plan_adoptions};
+use once_text::{sanitize, words};
 
 use super::Answer;
 

@@ -1,12 +1,12 @@
 //! `canary`, `promote` and `abort`: a release that is tried out on some of the requests.
 
-use crate::app::{AppView, Ask, CanaryRule, Problem, Release, observe};
-use crate::ui::cli::args::{AppWaitArgs, CanaryArgs};
-use crate::ui::cli::change;
-use crate::ui::cli::objects::{CanaryObject, SideObject};
-use crate::ui::cli::session::{Session, no_such_app, selector};
-use crate::ui::cli::table::Table;
-use crate::ui::words;
+use crate::args::{AppWaitArgs, CanaryArgs};
+use crate::change;
+use crate::objects::{CanaryObject, SideObject};
+use crate::session::{Session, no_such_app, selector};
+use crate::table::Table;
+use once_app::{AppView, Ask, CanaryRule, Problem, Release, observe};
+use once_text::words;
 
 use super::Answer;
 

@@ -2,10 +2,10 @@
 
 use std::io::Read as _;
 
-use crate::app::{Ask, Notice, Problem, Span};
-use crate::ui::cli::args::{MaintenanceArgs, PauseArgs};
-use crate::ui::cli::change;
-use crate::ui::cli::session::{Session, selector};
+use crate::args::{MaintenanceArgs, PauseArgs};
+use crate::change;
+use crate::session::{Session, selector};
+use once_app::{Ask, Notice, Problem, Span};
 
 use super::Answer;
 

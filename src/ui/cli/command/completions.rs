@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use crate::app::Problem;
-use crate::app::event::Outcome;
-use crate::ui::cli::completion;
-use crate::ui::cli::session::Session;
+use crate::completion;
+use crate::session::Session;
+use once_app::Problem;
+use once_app::event::Outcome;
 
 use super::Answer;
 

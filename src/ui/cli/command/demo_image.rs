@@ -1,9 +1,9 @@
 //! `demo-image`: an image of this binary, so that demos and tests need no registry.
 
-use crate::app::engine::OwnImage;
-use crate::app::{EnvKey, Problem};
-use crate::ui::cli::args::DemoImageArgs;
-use crate::ui::cli::session::Session;
+use crate::args::DemoImageArgs;
+use crate::session::Session;
+use once_app::engine::OwnImage;
+use once_app::{EnvKey, Problem};
 
 use super::Answer;
 

@@ -1,13 +1,13 @@
 //! `deploy`, `plan` and `set`: a wish becomes a job.
 
-use crate::app::{Action, Ask, Deploy, Draft, Problem};
+use once_app::{Action, Ask, Deploy, Draft, Problem};
 
 use super::{Answer, FINDINGS};
-use crate::ui::cli::args::{Behaviour, DeployArgs, PlanArgs, SetArgs, SettingsArgs};
-use crate::ui::cli::certificate;
-use crate::ui::cli::change;
-use crate::ui::cli::session::{Session, selector};
-use crate::ui::cli::settings::draft;
+use crate::args::{Behaviour, DeployArgs, PlanArgs, SetArgs, SettingsArgs};
+use crate::certificate;
+use crate::change;
+use crate::session::{Session, selector};
+use crate::settings::draft;
 
 pub(crate) async fn deploy(session: &mut Session<'_>, args: &DeployArgs) -> Answer {
     let draft = draft(args.image.as_deref(), &[], &args.settings)?;

@@ -3,15 +3,15 @@
 
 use tokio::sync::mpsc;
 
-use crate::app::event::Outcome;
-use crate::app::{Finding, Fix, Kind, Looks, Problem, Seen, Severity, without_engine};
-use crate::ui::cli::args::DoctorArgs;
-use crate::ui::cli::change;
-use crate::ui::cli::looking::Looking;
-use crate::ui::cli::output::{BAD, GOOD, Output, STRONG, styled};
-use crate::ui::cli::session::Session;
-use crate::ui::examination::of_host;
-use crate::ui::{sanitize, words};
+use crate::args::DoctorArgs;
+use crate::change;
+use crate::looking::Looking;
+use crate::output::{BAD, GOOD, Output, STRONG, styled};
+use crate::session::Session;
+use once_app::event::Outcome;
+use once_app::{Finding, Fix, Kind, Looks, Problem, Seen, Severity, without_engine};
+use once_job::examination::of_host;
+use once_text::{sanitize, words};
 
 use super::{Answer, FINDINGS};
 

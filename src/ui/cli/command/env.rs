@@ -1,8 +1,8 @@
 //! `env`: an app's environment as it was given, secrets masked.
 
-use crate::ui::cli::objects::EnvObject;
-use crate::ui::cli::session::Session;
-use crate::ui::sanitize;
+use crate::objects::EnvObject;
+use crate::session::Session;
+use once_text::sanitize;
 
 use super::Answer;
 

@@ -6,12 +6,12 @@ use std::io::{self, IsTerminal as _};
 use tokio::io::AsyncReadExt as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::app::engine::{ExecInput, ExecOutput, ExecSession, ExecSpec};
-use crate::app::event::Outcome;
-use crate::app::{Installation, Problem};
-use crate::ui::cli::bytes::{self, Stream};
-use crate::ui::cli::report;
-use crate::ui::cli::session::Session;
+use crate::bytes::{self, Stream};
+use crate::report;
+use crate::session::Session;
+use once_app::engine::{ExecInput, ExecOutput, ExecSession, ExecSpec};
+use once_app::event::Outcome;
+use once_app::{Installation, Problem};
 
 use super::Answer;
 

@@ -6,10 +6,10 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use serde_json::json;
 
 use super::Answer;
-use crate::app::ledger::AppRecord;
-use crate::app::{Problem, export};
-use crate::ui::cli::args::{ExportArgs, ExportFormat};
-use crate::ui::cli::session::{Session, no_such_app};
+use crate::args::{ExportArgs, ExportFormat};
+use crate::session::{Session, no_such_app};
+use once_app::ledger::AppRecord;
+use once_app::{Problem, export};
 
 pub(crate) async fn export(session: &mut Session<'_>, args: &ExportArgs) -> Answer {
     let at = session.installation().await?;
@@ -37,7 +37,7 @@ pub(crate) async fn export(session: &mut Session<'_>, args: &ExportArgs) -> Answ
     let text = match args.format {
         ExportFormat::Docker => export::script(&at.namespace, &records, args.port),
         ExportFormat::Toml => toml::to_string_pretty(&export::document(&records)).map_err(|error| {
-            Problem::new(crate::app::event::Outcome::Internal, "not-written", "the document could not be made")
+            Problem::new(once_app::event::Outcome::Internal, "not-written", "the document could not be made")
                 .because(&error)
         })?,
     };

@@ -1,11 +1,11 @@
 //! `start`, `stop`, `restart` and `rollback`.
 
-use crate::app::{Ask, ReleaseNumber, Selector};
+use once_app::{Ask, ReleaseNumber, Selector};
 
 use super::Answer;
-use crate::ui::cli::args::{AppsArg, RollbackArgs};
-use crate::ui::cli::change;
-use crate::ui::cli::session::{Session, selector};
+use crate::args::{AppsArg, RollbackArgs};
+use crate::change;
+use crate::session::{Session, selector};
 
 /// The same for each app named, one after the other; the first failure's exit code, and the others are still done.
 pub(crate) async fn each(session: &mut Session<'_>, args: &AppsArg, ask: impl Fn(Selector) -> Ask) -> Answer {

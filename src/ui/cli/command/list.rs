@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::app::{AppView, Inventory, observe};
-use crate::app::{Installation, Problem};
-use crate::ui::cli::objects::AppObject;
-use crate::ui::cli::session::{Session, caller};
-use crate::ui::cli::table::Table;
-use crate::ui::words;
+use crate::objects::AppObject;
+use crate::session::{Session, caller};
+use crate::table::Table;
+use once_app::{AppView, Inventory, observe};
+use once_app::{Installation, Problem};
+use once_text::words;
 
 use super::Answer;
 
@@ -62,7 +62,7 @@ pub(crate) fn release(app: &AppView) -> String {
     }
 }
 
-fn hosts(hosts: &[crate::app::Hostname]) -> String {
+fn hosts(hosts: &[once_app::Hostname]) -> String {
     match hosts {
         [] => "-".into(),
         [one] => one.to_string(),

@@ -1,12 +1,12 @@
 //! `locks`, `lock` and `unlock`.
 
-use crate::app::event::Outcome;
-use crate::app::{AppName, check_message, hold, lift, whose};
-use crate::ui::cli::args::{LockArgs, UnlockArgs};
-use crate::ui::cli::objects::LockObject;
-use crate::ui::cli::session::Session;
-use crate::ui::cli::table::Table;
-use crate::ui::words;
+use crate::args::{LockArgs, UnlockArgs};
+use crate::objects::LockObject;
+use crate::session::Session;
+use crate::table::Table;
+use once_app::event::Outcome;
+use once_app::{AppName, check_message, hold, lift, whose};
+use once_text::words;
 
 use super::Answer;
 
@@ -81,6 +81,6 @@ fn unchanged(session: &mut Session<'_>, app: &AppName) {
 
 fn finished(session: &mut Session<'_>, app: &AppName, outcome: Outcome) {
     if session.out.is_json() {
-        session.out.object(&crate::ui::cli::report::done(outcome, Some(app)));
+        session.out.object(&crate::report::done(outcome, Some(app)));
     }
 }

@@ -7,16 +7,14 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use regex::Regex;
 
-use crate::app::engine::LogLine;
-use crate::app::{
-    Installation, LogBreak, LogFilter, LogItem, LogOf, LogRequest, Problem, ReleaseNumber, Span, read_log,
-};
-use crate::ui::cli::args::LogsArgs;
-use crate::ui::cli::change::Signals;
-use crate::ui::cli::objects::{LogBreakObject, LogObject};
-use crate::ui::cli::output::{FAINT, styled};
-use crate::ui::cli::session::Session;
-use crate::ui::sanitize;
+use crate::args::LogsArgs;
+use crate::change::Signals;
+use crate::objects::{LogBreakObject, LogObject};
+use crate::output::{FAINT, styled};
+use crate::session::Session;
+use once_app::engine::LogLine;
+use once_app::{Installation, LogBreak, LogFilter, LogItem, LogOf, LogRequest, Problem, ReleaseNumber, Span, read_log};
+use once_text::sanitize;
 
 use super::Answer;
 
@@ -153,9 +151,9 @@ mod tests {
     fn a_rule_says_what_changed_and_when() {
         let at = "2026-01-31T18:40:11.5Z".parse().unwrap();
         let (from, to) = (Some(ReleaseNumber(12)), Some(ReleaseNumber(13)));
-        let swap = LogBreak { at, why: crate::app::BreakReason::Swap, from, to };
+        let swap = LogBreak { at, why: once_app::BreakReason::Swap, from, to };
         assert_eq!(rule(&swap, &TimeZone::UTC), "── release 12 → 13 · 18:40:11 ──");
-        let restart = LogBreak { why: crate::app::BreakReason::Restart, from: to, ..swap };
+        let restart = LogBreak { why: once_app::BreakReason::Restart, from: to, ..swap };
         assert_eq!(rule(&restart, &TimeZone::UTC), "── release 13 restarted · 18:40:11 ──");
     }
 

@@ -32,7 +32,7 @@ pub(crate) mod teardown;
 pub(crate) mod version;
 pub(crate) mod watch;
 
-use crate::app::Problem;
+use once_app::Problem;
 
 /// An exit code, or why there is no answer.
 pub(crate) type Answer = Result<u8, Problem>;

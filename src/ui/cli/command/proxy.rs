@@ -2,17 +2,17 @@
 
 use serde_json::json;
 
-use crate::app::RouteState;
-use crate::app::engine::ContainerDetail;
-use crate::app::event::Outcome;
-use crate::app::proxy::{ProxyError, ProxyProcesses};
-use crate::app::{Installation, Problem};
-use crate::ui::cli::certificates::told;
-use crate::ui::cli::objects::RouteObject;
-use crate::ui::cli::output::{STRONG, styled};
-use crate::ui::cli::session::Session;
-use crate::ui::cli::table::Table;
-use crate::ui::words;
+use crate::certificates::told;
+use crate::objects::RouteObject;
+use crate::output::{STRONG, styled};
+use crate::session::Session;
+use crate::table::Table;
+use once_app::RouteState;
+use once_app::engine::ContainerDetail;
+use once_app::event::Outcome;
+use once_app::proxy::{ProxyError, ProxyProcesses};
+use once_app::{Installation, Problem};
+use once_text::words;
 
 use super::{Answer, FINDINGS};
 
@@ -87,7 +87,7 @@ pub(crate) async fn status(session: &mut Session<'_>) -> Answer {
     pairs.extend(certificates.iter().map(|view| ("TLS", told(view, at.clock.now()))));
     for (label, value) in &pairs {
         let label = styled(STRONG, &format!("{label:<10}"));
-        session.out.data(&format!("{label} {}", crate::ui::sanitize::line(value)));
+        session.out.data(&format!("{label} {}", once_text::sanitize::line(value)));
     }
     Ok(if well { 0 } else { FINDINGS })
 }
@@ -97,7 +97,7 @@ pub(crate) async fn routes(session: &mut Session<'_>) -> Answer {
     container(&at).await?;
     let apps = session.proxy(&at).await?.map(|(_, snapshot)| snapshot.apps).unwrap_or_default();
     let mut routes = Vec::new();
-    for route in apps.iter().filter_map(crate::app::ledger::AppRecord::route) {
+    for route in apps.iter().filter_map(once_app::ledger::AppRecord::route) {
         routes.extend(route.hosts.iter().map(|host| RouteObject {
             host: host.to_string(),
             path_prefix: route.path_prefix.as_ref().map(ToString::to_string),

@@ -1,12 +1,12 @@
 //! `proxy configure`: what holds for the proxy as a whole.
 
-use crate::app::event::Outcome;
-use crate::app::{Problem, ProxyConfig, ProxyDraft, ProxyField, configure as put_in_force};
-use crate::ui::cli::args::ConfigureArgs;
-use crate::ui::cli::output::{STRONG, styled};
-use crate::ui::cli::report;
-use crate::ui::cli::secret;
-use crate::ui::cli::session::Session;
+use crate::args::ConfigureArgs;
+use crate::output::{STRONG, styled};
+use crate::report;
+use crate::secret;
+use crate::session::Session;
+use once_app::event::Outcome;
+use once_app::{Problem, ProxyConfig, ProxyDraft, ProxyField, configure as put_in_force};
 
 use super::Answer;
 
@@ -43,7 +43,7 @@ fn show(session: &mut Session<'_>, config: &ProxyConfig) {
     }
     for (field, text) in config.texts() {
         let label = styled(STRONG, &format!("{field:<24}"));
-        session.out.data(&format!("{label} {}", crate::ui::sanitize::line(&text)));
+        session.out.data(&format!("{label} {}", once_text::sanitize::line(&text)));
     }
 }
 

@@ -5,15 +5,15 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::Answer;
-use crate::app::event::Outcome;
-use crate::app::proxy::Activity;
-use crate::app::{Gap, Hostname, Installation, PortPlan, Problem, ProxyPorts, in_words};
-use crate::ui::cli::args::{HandbackArgs, TakeoverArgs};
-use crate::ui::cli::confirm::{self, confirm};
-use crate::ui::cli::output::{GOOD, STRONG, styled};
-use crate::ui::cli::report;
-use crate::ui::cli::session::Session;
-use crate::ui::sanitize;
+use crate::args::{HandbackArgs, TakeoverArgs};
+use crate::confirm::{self, confirm};
+use crate::output::{GOOD, STRONG, styled};
+use crate::report;
+use crate::session::Session;
+use once_app::event::Outcome;
+use once_app::proxy::Activity;
+use once_app::{Gap, Hostname, Installation, PortPlan, Problem, ProxyPorts, in_words};
+use once_text::sanitize;
 
 #[derive(Serialize)]
 struct Moved<'a> {

@@ -3,14 +3,14 @@
 use std::io::IsTerminal as _;
 
 use super::Answer;
-use crate::app::event::Outcome;
-use crate::app::proxy::{Activity, Proxy, WorkerView};
-use crate::app::{Installation, Problem, ProxyUpgrade};
-use crate::ui::cli::args::UpgradeArgs;
-use crate::ui::cli::confirm::{self, confirm};
-use crate::ui::cli::output::{GOOD, styled};
-use crate::ui::cli::report;
-use crate::ui::cli::session::Session;
+use crate::args::UpgradeArgs;
+use crate::confirm::{self, confirm};
+use crate::output::{GOOD, styled};
+use crate::report;
+use crate::session::Session;
+use once_app::event::Outcome;
+use once_app::proxy::{Activity, Proxy, WorkerView};
+use once_app::{Installation, Problem, ProxyUpgrade};
 
 /// Hex digits of a hash that people are shown.
 pub(super) const SHORT: usize = 12;

@@ -2,11 +2,11 @@
 
 use futures_util::StreamExt as _;
 
-use crate::app::proxy::{Proxy, Snapshot};
-use crate::app::{DeployView, Problem, Release, ReleaseNumber};
-use crate::ui::cli::objects::{ReleaseObject, StepObject};
-use crate::ui::cli::session::Session;
-use crate::ui::words;
+use crate::objects::{ReleaseObject, StepObject};
+use crate::session::Session;
+use once_app::proxy::{Proxy, Snapshot};
+use once_app::{DeployView, Problem, Release, ReleaseNumber};
+use once_text::words;
 
 use super::Answer;
 use super::releases::{History, status};

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use crate::app::ledger::AppRecord;
-use crate::app::proxy::{Proxy, Snapshot};
-use crate::app::{Installation, Problem, Release, ReleaseNumber, ReleaseStatus, compare};
-use crate::ui::cli::args::{DiffArgs, ReleasesArgs};
-use crate::ui::cli::objects::{DiffObject, ReleaseObject};
-use crate::ui::cli::output::{FAINT, styled};
-use crate::ui::cli::plan_text;
-use crate::ui::cli::session::Session;
-use crate::ui::cli::table::Table;
-use crate::ui::{plan_words, words};
+use crate::args::{DiffArgs, ReleasesArgs};
+use crate::objects::{DiffObject, ReleaseObject};
+use crate::output::{FAINT, styled};
+use crate::plan_text;
+use crate::session::Session;
+use crate::table::Table;
+use once_app::ledger::AppRecord;
+use once_app::proxy::{Proxy, Snapshot};
+use once_app::{Installation, Problem, Release, ReleaseNumber, ReleaseStatus, compare};
+use once_text::{plan_words, words};
 
 use super::Answer;
 

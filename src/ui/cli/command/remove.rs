@@ -1,10 +1,10 @@
 //! `remove`: the app; its data only where that is said twice.
 
-use crate::app::Ask;
-use crate::ui::cli::args::RemoveArgs;
-use crate::ui::cli::change;
-use crate::ui::cli::confirm::{Answer as Typed, confirm};
-use crate::ui::cli::session::{Session, selector};
+use crate::args::RemoveArgs;
+use crate::change;
+use crate::confirm::{Answer as Typed, confirm};
+use crate::session::{Session, selector};
+use once_app::Ask;
 
 use super::Answer;
 

@@ -1,9 +1,9 @@
 //! `rename`: another name for the same app.
 
-use crate::app::{Ask, Problem};
-use crate::ui::cli::args::RenameArgs;
-use crate::ui::cli::change;
-use crate::ui::cli::session::{Session, selector};
+use crate::args::RenameArgs;
+use crate::change;
+use crate::session::{Session, selector};
+use once_app::{Ask, Problem};
 
 use super::Answer;
 

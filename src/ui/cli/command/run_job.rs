@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines, Stdin};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::event::{Envelope, Event, Finished, Outcome};
-use crate::app::{EventSink, Installation, Job, OpId, Problem, Stop};
-use crate::ui::cli::change;
-use crate::ui::cli::session::{Session, installation};
-use crate::ui::hooks::LocalHooks;
-use crate::ui::runner::{CANCEL, DETACH};
+use crate::change;
+use crate::session::{Session, installation};
+use once_app::event::{Envelope, Event, Finished, Outcome};
+use once_app::{EventSink, Installation, Job, OpId, Problem, Stop};
+use once_job::hooks::LocalHooks;
+use once_job::runner::{CANCEL, DETACH};
 
 use super::Answer;
 
@@ -45,7 +45,7 @@ pub(crate) async fn run_job(session: &mut Session<'_>) -> Answer {
         }
     };
     let events: EventSink = Arc::new(move |e: &Envelope| drop(sink.send(e.clone())));
-    let work = tokio::spawn(async move { crate::app::run(job, &at, events, stop).await });
+    let work = tokio::spawn(async move { once_app::run(job, &at, events, stop).await });
     let code = match work.await {
         Ok(finished) => finished.outcome.exit_code(),
         Err(bug) => {

@@ -7,14 +7,14 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::Instant;
 
-use crate::app::Problem;
-use crate::app::engine::{EngineError, EngineInfo};
-use crate::app::event::Outcome;
-use crate::ui::cli::args::ConfirmArgs;
-use crate::ui::cli::confirm::{Answer as Typed, confirm};
-use crate::ui::cli::output::{GOOD, styled};
-use crate::ui::cli::report;
-use crate::ui::cli::session::Session;
+use crate::args::ConfirmArgs;
+use crate::confirm::{Answer as Typed, confirm};
+use crate::output::{GOOD, styled};
+use crate::report;
+use crate::session::Session;
+use once_app::Problem;
+use once_app::engine::{EngineError, EngineInfo};
+use once_app::event::Outcome;
 
 use super::Answer;
 

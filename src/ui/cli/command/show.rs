@@ -1,15 +1,15 @@
 //! `show`: everything known about one app.
 
-use crate::app::engine::ContainerDetail;
-use crate::app::ledger::RunState;
-use crate::app::{AppName, AppView, observe};
-use crate::app::{Field, MASK, Mount, ReleaseNumber, Settings};
-use crate::ui::cli::args::ShowArgs;
-use crate::ui::cli::certificates;
-use crate::ui::cli::objects::AppObject;
-use crate::ui::cli::output::{STRONG, styled};
-use crate::ui::cli::session::{Session, no_such_app};
-use crate::ui::{sanitize, words};
+use crate::args::ShowArgs;
+use crate::certificates;
+use crate::objects::AppObject;
+use crate::output::{STRONG, styled};
+use crate::session::{Session, no_such_app};
+use once_app::engine::ContainerDetail;
+use once_app::ledger::RunState;
+use once_app::{AppName, AppView, observe};
+use once_app::{Field, MASK, Mount, ReleaseNumber, Settings};
+use once_text::{sanitize, words};
 
 use super::Answer;
 

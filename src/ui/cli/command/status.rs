@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use crate::app::engine::Volume;
-use crate::app::{AppView, Finding, Installation, Inventory, Problem, Severity, Sight, observe, reconcile};
-use crate::ui::cli::args::StatusArgs;
-use crate::ui::cli::certificates;
-use crate::ui::cli::change::Signals;
-use crate::ui::cli::objects::AppObject;
-use crate::ui::cli::session::{Session, no_such_app};
-use crate::ui::cli::table::Table;
-use crate::ui::words;
+use crate::args::StatusArgs;
+use crate::certificates;
+use crate::change::Signals;
+use crate::objects::AppObject;
+use crate::session::{Session, no_such_app};
+use crate::table::Table;
+use once_app::engine::Volume;
+use once_app::{AppView, Finding, Installation, Inventory, Problem, Severity, Sight, observe, reconcile};
+use once_text::words;
 
 use super::{Answer, FINDINGS};
 
@@ -37,7 +37,7 @@ pub(crate) async fn status(session: &mut Session<'_>, args: &StatusArgs) -> Answ
         session.out.say(&format!("engine {} at {}, ID {}", engine.name, engine.address, engine.id));
     }
     for finding in &findings {
-        session.out.tell(&format!("finding: {}", crate::ui::sanitize::line(finding)));
+        session.out.tell(&format!("finding: {}", once_text::sanitize::line(finding)));
     }
     if !findings.is_empty() {
         session.out.say("`once doctor` says what to do about it");

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::app::engine::{Container, EngineError, Role, Volume};
-use crate::app::event::Outcome;
-use crate::app::ledger::AppRecord;
-use crate::app::proxy::Activity;
-use crate::app::{Installation, Problem};
-use crate::ui::cli::args::ConfirmDataArgs;
-use crate::ui::cli::confirm::{Answer as Typed, confirm};
-use crate::ui::cli::report;
-use crate::ui::cli::session::Session;
-use crate::ui::words;
+use crate::args::ConfirmDataArgs;
+use crate::confirm::{Answer as Typed, confirm};
+use crate::report;
+use crate::session::Session;
+use once_app::engine::{Container, EngineError, Role, Volume};
+use once_app::event::Outcome;
+use once_app::ledger::AppRecord;
+use once_app::proxy::Activity;
+use once_app::{Installation, Problem};
+use once_text::words;
 
 use super::Answer;
 
@@ -73,7 +73,7 @@ async fn put_away(
         session.out.say("the proxy does not answer: it goes on taking its apps for running ones");
         return Ok(Vec::new());
     };
-    crate::app::put_away(at, &*proxy, &snapshot.apps, &session.caller()).await?;
+    once_app::put_away(at, &*proxy, &snapshot.apps, &session.caller()).await?;
     Ok(proxy.snapshot().await?.apps)
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::ui::cli::session::Session;
+use crate::session::Session;
 
 use super::Answer;
 

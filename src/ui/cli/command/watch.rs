@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use futures_util::stream::{SelectAll, StreamExt as _};
 
-use crate::app::event::{Event, Finished};
-use crate::app::proxy::{OpView, Proxy, Snapshot};
-use crate::app::{AppName, Problem};
-use crate::ui::cli::args::WatchArgs;
-use crate::ui::cli::change::{Signals, conclude};
-use crate::ui::cli::progress::Progress;
-use crate::ui::cli::session::Session;
-use crate::ui::words;
+use crate::args::WatchArgs;
+use crate::change::{Signals, conclude};
+use crate::progress::Progress;
+use crate::session::Session;
+use once_app::event::{Event, Finished};
+use once_app::proxy::{OpView, Proxy, Snapshot};
+use once_app::{AppName, Problem};
+use once_text::words;
 
 use super::Answer;
 

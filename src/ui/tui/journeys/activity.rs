@@ -35,7 +35,7 @@ fn an_entry_leads_to_its_app_or_the_report_of_its_change_and_back() {
     let mut m = host();
     press(&mut m, "A");
     let mut entries = sample::activity();
-    entries[0].op = Some(crate::app::OpId("f00d".into()));
+    entries[0].op = Some(once_app::OpId("f00d".into()));
     feed(&mut m, Msg::Activity(entries));
     press(&mut m, "enter");
     assert!(matches!(m.view, View::Deploy(_)));

@@ -3,7 +3,7 @@
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use proptest::prelude::*;
 
-use crate::app::OpId;
+use once_app::OpId;
 
 use super::super::console::ConsoleOptions;
 use super::super::msg::Msg;

@@ -2,10 +2,10 @@
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 
-use crate::app::event::LockView;
-use crate::app::ledger::RunState;
-use crate::app::traffic::{Compared, ReleaseTraffic};
-use crate::app::{Ask, Canary, Notice, OpId, ReleaseNumber, ReleaseStatus, Span};
+use once_app::event::LockView;
+use once_app::ledger::RunState;
+use once_app::traffic::{Compared, ReleaseTraffic};
+use once_app::{Ask, Canary, Notice, OpId, ReleaseNumber, ReleaseStatus, Span};
 
 use super::super::console::ConsoleOptions;
 use super::super::model::{Model, Overlay, Stage, View};

@@ -1,7 +1,7 @@
 //! Changes under way, one's own and others'.
 
-use crate::app::event::Outcome;
-use crate::app::{OpId, Problem};
+use once_app::event::Outcome;
+use once_app::{OpId, Problem};
 
 use super::super::console::ConsoleOptions;
 use super::super::model::{Model, Stage, View};

@@ -4,7 +4,7 @@ use crossterm::event::Event;
 use proptest::prelude::*;
 use tui_input::Input;
 
-use crate::app::{Ask, Field, Mount, MountSource, Settings};
+use once_app::{Ask, Field, Mount, MountSource, Settings};
 
 use super::super::console::ConsoleOptions;
 use super::super::model::{Form, FormKind, Row, RowKind, Stage, View};

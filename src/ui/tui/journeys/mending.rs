@@ -1,7 +1,7 @@
 //! The host's findings, and what mends them.
 
-use crate::app::event::{Envelope, Event, Finished, Outcome};
-use crate::app::{Ask, Fix, OpId};
+use once_app::event::{Envelope, Event, Finished, Outcome};
+use once_app::{Ask, Fix, OpId};
 
 use super::super::console::ConsoleOptions;
 use super::super::model::{Model, Overlay, Progress, RowKey, View};

@@ -10,7 +10,7 @@ mod moving;
 mod reading;
 mod releases;
 
-use crate::app::Ask;
+use once_app::Ask;
 
 use super::console::ConsoleOptions;
 use super::model::Model;

@@ -1,8 +1,8 @@
 //! What is shown, and what is never shown.
 
-use crate::app::Span;
-use crate::app::ledger::RunState;
-use crate::app::traffic::Recent;
+use once_app::Span;
+use once_app::ledger::RunState;
+use once_app::traffic::Recent;
 
 use super::super::console::ConsoleOptions;
 use super::super::model::{Overlay, Pane, RowKey};
@@ -69,7 +69,7 @@ fn hostile_text_never_reaches_a_cell() {
     let mut m = host();
     press(&mut m, "l");
     let generation = m.logs.generation;
-    let line = crate::app::engine::LogLine { at: None, stderr: false, text: "a\u{1b}[2Jb\u{202e}c\u{7}".into() };
+    let line = once_app::engine::LogLine { at: None, stderr: false, text: "a\u{1b}[2Jb\u{202e}c\u{7}".into() };
     feed(&mut m, Msg::Log(generation, vec![line]));
     let mut problem = sample::problem();
     problem.message = "x\u{1b}]52;c;AAAA\u{7}\u{9b}31m".into();

@@ -1,7 +1,7 @@
 //! Releases: all of them, two beside each other, one in full.
 
-use crate::app::event::Envelope;
-use crate::app::{Ask, OpId, ReleaseNumber};
+use once_app::event::Envelope;
+use once_app::{Ask, OpId, ReleaseNumber};
 
 use super::super::model::{Model, View};
 use super::super::msg::{Effect, Msg};

@@ -1,6 +1,6 @@
 //! Rows of the list, and what the list and the detail say of an app.
 
-use crate::app::{AppName, AppState, AppView, OpId, Reason, Release, Standing, percent};
+use once_app::{AppName, AppState, AppView, OpId, Reason, Release, Standing, percent};
 
 use super::super::format;
 

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::app::event::Envelope;
-use crate::app::{AppName, Ask, DeployView, Job, OpId, Problem};
+use once_app::event::Envelope;
+use once_app::{AppName, Ask, DeployView, Job, OpId, Problem};
 
 /// Ended changes that are kept for looking at again.
 const KEPT: usize = 30;

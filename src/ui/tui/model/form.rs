@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tui_input::Input;
 
-use crate::app::{
+use once_app::{
     AppName, Ask, AutoUpdate, Deploy, Draft, EnvValue, Field, FieldPath, Hostname, OpId, PlanView, Problem, Pull,
     Section, Selector, Settings, Swap, Switch, Tls, Upstream,
 };
@@ -196,7 +196,7 @@ impl Row {
         }
         draft.set(&self.path(field), text).map_err(|e| e.reason)?;
         if field == Field::Env && self.secret {
-            let key = self.key.value().trim().parse().map_err(|e: crate::app::EnvKeyError| e.to_string())?;
+            let key = self.key.value().trim().parse().map_err(|e: once_app::EnvKeyError| e.to_string())?;
             draft.env.insert(key, EnvValue::secret(text));
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::app::{Change, Release, ReleaseNumber, compare};
+use once_app::{Change, Release, ReleaseNumber, compare};
 
 use super::{AppView, Model};
 

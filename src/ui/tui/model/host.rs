@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::app::proxy::ProxyProcesses;
-use crate::app::{Finding, Fix, OpId, Problem, Severity};
+use once_app::proxy::ProxyProcesses;
+use once_app::{Finding, Fix, OpId, Problem, Severity};
 
 /// What an examination brings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -113,7 +113,7 @@ impl HostView {
 
 #[cfg(test)]
 mod tests {
-    use crate::app::{AppName, Kind};
+    use once_app::{AppName, Kind};
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::app::Problem;
+use once_app::Problem;
 
 /// How a connection stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use crate::app::AppName;
-use crate::app::engine::LogLine;
-use crate::ui::sanitize;
+use once_app::AppName;
+use once_app::engine::LogLine;
+use once_text::sanitize;
 
 /// Lines kept; older ones are dropped. Some 2 MB at 200 bytes a line.
 const LINES: usize = 10_000;

@@ -2,7 +2,7 @@
 
 use tui_input::Input;
 
-use crate::app::{AppName, Ask, Fix, OpId};
+use once_app::{AppName, Ask, Fix, OpId};
 
 use super::super::keymap::Cmd;
 use super::super::same_as;

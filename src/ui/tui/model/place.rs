@@ -1,6 +1,6 @@
 //! Where in the console one is: panes, tabs, views.
 
-use crate::app::{OpId, ReleaseNumber};
+use once_app::{OpId, ReleaseNumber};
 
 /// Which half of the main screen has the keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::app::engine::Usage;
+use once_app::engine::Usage;
 
 /// Samples kept: two minutes at one a second.
 const SAMPLES: usize = 120;

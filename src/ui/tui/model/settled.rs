@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use crate::app::engine::ContainerDetail;
-use crate::app::proxy::ProbeAnswer;
-use crate::app::traffic::TrafficReport;
-use crate::app::{AppName, DeployView, Problem, Release};
+use once_app::engine::ContainerDetail;
+use once_app::proxy::ProbeAnswer;
+use once_app::traffic::TrafficReport;
+use once_app::{AppName, DeployView, Problem, Release};
 
 /// What a closer look at the selected app found.
 #[derive(Debug, Clone, Default)]

@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use ratatui::layout::Rect;
 
-use crate::app::engine::{Container, EngineInfo, HostUsage, Role};
-use crate::app::event::LockView;
-use crate::app::proxy::{Activity, ProxyInfo, Snapshot};
-use crate::app::{
+use once_app::engine::{Container, EngineInfo, HostUsage, Role};
+use once_app::event::LockView;
+use once_app::proxy::{Activity, ProxyInfo, Snapshot};
+use once_app::{
     AppName, AppState, Ask, Caller, Job, Namespace, OpId, Problem, ProxyPorts, Reason, ReleaseNumber, Standing,
 };
 

@@ -1,7 +1,7 @@
 //! Apps and their releases.
 
-use crate::app::ledger::{AppRecord, Generated, ManualLock, RunState};
-use crate::app::{AppId, EnvValue, OpId, Port, Release, ReleaseNumber, ReleaseStatus, ResolvedImage, Secret, Settings};
+use once_app::ledger::{AppRecord, Generated, ManualLock, RunState};
+use once_app::{AppId, EnvValue, OpId, Port, Release, ReleaseNumber, ReleaseStatus, ResolvedImage, Secret, Settings};
 
 use super::{ago, caller};
 

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::app::event::{Envelope, Event, Finished, Outcome, Step, TrafficView};
-use crate::app::{Action, AppName, Change, Cost, OpId, PlanView, Problem, ReleaseNumber};
+use once_app::event::{Envelope, Event, Finished, Outcome, Step, TrafficView};
+use once_app::{Action, AppName, Change, Cost, OpId, PlanView, Problem, ReleaseNumber};
 
 use super::{ago, caller};
 

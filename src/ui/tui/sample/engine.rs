@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::app::engine::sample::of_release;
-use crate::app::engine::{Container, ContainerDetail, EngineInfo, HostUsage, LogLine, Usage};
+use once_app::engine::{Container, ContainerDetail, EngineInfo, HostUsage, Identity, LogLine, Role, Usage};
+use once_app::{AppId, Namespace, ReleaseNumber};
 
 use super::super::msg::Msg;
 use super::ago;
@@ -26,7 +26,29 @@ pub(crate) fn engine_up() -> Msg {
 }
 
 pub(crate) fn container(app: &str, release: u64) -> Container {
-    Container { created_at: ago(18_000), ..of_release(app, release) }
+    let identity = Identity {
+        namespace: Namespace::default(),
+        role: Role::Web,
+        app: Some(app.parse().unwrap()),
+        id: Some(AppId(format!("id-{app}"))),
+        release: Some(ReleaseNumber(release)),
+    };
+    Container {
+        id: format!("{app}-{release}"),
+        name: format!("once-{app}-{release}"),
+        identity: Some(identity),
+        image: "acme/shop:1".into(),
+        image_id: "sha256:1".into(),
+        running: true,
+        state: "running".into(),
+        status: "Up 5 hours".into(),
+        created_at: ago(18_000),
+        labels: std::collections::BTreeMap::new(),
+        ports: Vec::new(),
+        open: Vec::new(),
+        unhealthy: false,
+        memory_kills: None,
+    }
 }
 
 pub(crate) fn containers() -> Vec<Container> {
@@ -76,7 +98,7 @@ pub(crate) fn detail(id: &str) -> ContainerDetail {
         volumes: std::collections::BTreeMap::new(),
         memory: None,
         nano_cpus: None,
-        restart: crate::app::engine::Restart::UnlessStopped,
+        restart: once_app::engine::Restart::UnlessStopped,
     }
 }
 

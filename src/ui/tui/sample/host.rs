@@ -1,6 +1,6 @@
 //! What an examination of the host finds.
 
-use crate::app::{Finding, Fix, Kind};
+use once_app::{Finding, Fix, Kind};
 
 use super::super::model::Examined;
 

@@ -8,9 +8,9 @@ mod proxy;
 
 use jiff::Timestamp;
 
-use crate::app::event::Outcome;
-use crate::app::proxy::ProbeAnswer;
-use crate::app::{Caller, Namespace, Problem, ProxyPorts};
+use once_app::event::Outcome;
+use once_app::proxy::ProbeAnswer;
+use once_app::{Caller, Namespace, Problem, ProxyPorts};
 
 use super::console::ConsoleOptions;
 use super::model::Model;

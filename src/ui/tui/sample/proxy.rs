@@ -1,9 +1,9 @@
 //! What the proxy tells: records, locks, traffic, the audit log.
 
-use crate::app::event::LockView;
-use crate::app::proxy::{Activity, AppTraffic, InFlight, OpView, ProxyInfo, Snapshot};
-use crate::app::traffic::{PathTraffic, Recent, Series, TrafficReport};
-use crate::app::{AppId, OpId, ReleaseNumber};
+use once_app::event::LockView;
+use once_app::proxy::{Activity, AppTraffic, InFlight, OpView, ProxyInfo, Snapshot};
+use once_app::traffic::{PathTraffic, Recent, Series, TrafficReport};
+use once_app::{AppId, OpId, ReleaseNumber};
 
 use super::{ago, caller, records};
 

@@ -36,7 +36,7 @@ pub(super) fn draw(c: &mut Canvas<'_>, area: Rect) {
     let (by, app) = (&entry.by, entry.app.as_ref().map_or("no app", |a| a.as_str()));
     let head = format!("{app} · {} · by {}@{} ({})", entry.outcome, by.user, by.host, by.command);
     let mut about = vec![(Role::Strong, head)];
-    let text = crate::ui::sanitize::line(&entry.text);
+    let text = once_text::sanitize::line(&entry.text);
     about.extend(wrap(&text, usize::from(inside.width)).into_iter().map(|line| (Role::Text, line)));
     let below = (about.len() as u16 + 1).clamp(BELOW, (inside.height / 2).max(BELOW)).min(inside.height);
     let height = usize::from(inside.height.saturating_sub(below));

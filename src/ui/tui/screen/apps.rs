@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use crate::app::{AppState, Reason, Standing};
+use once_app::{AppState, Reason, Standing};
 
 use super::super::canvas::Canvas;
 use super::super::format;

@@ -2,8 +2,8 @@
 
 use ratatui::layout::Rect;
 
-use crate::app::event::{Finished, Step};
-use crate::app::{Action, Ask, OpId, StepState, StepView};
+use once_app::event::{Finished, Step};
+use once_app::{Action, Ask, OpId, StepState, StepView};
 
 use super::super::canvas::{Canvas, Piece, columns};
 use super::super::format;
@@ -286,7 +286,7 @@ fn pieces(c: &mut Canvas<'_>, x: u16, y: u16, width: u16, sum: &[(Role, String)]
     c.line(x, y, width, &shown);
 }
 
-fn sum_pieces(t: &crate::app::event::TrafficView) -> Vec<(Role, String)> {
+fn sum_pieces(t: &once_app::event::TrafficView) -> Vec<(Role, String)> {
     let failed = if t.failed == 0 { Role::Ok } else { Role::Fail };
     vec![
         (Role::Strong, format::many(t.old + t.new, "request")),

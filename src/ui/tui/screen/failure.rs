@@ -2,9 +2,9 @@
 
 use ratatui::layout::Rect;
 
-use crate::app::event::{Finished, Outcome};
-use crate::app::{Change, Problem};
-use crate::ui::plan_words::{self, Told};
+use once_app::event::{Finished, Outcome};
+use once_app::{Change, Problem};
+use once_text::plan_words::{self, Told};
 
 use super::super::canvas::Canvas;
 use super::super::model::Watched;

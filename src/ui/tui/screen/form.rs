@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use crate::app::Field;
+use once_app::Field;
 
 use super::super::canvas::{Canvas, columns};
 use super::super::model::{Form, FormKind, Row, RowKind, Stage};

@@ -37,7 +37,7 @@ pub(super) fn problems(c: &mut Canvas<'_>, area: Rect, scroll: usize) {
     let width = usize::from(72.min(area.width.saturating_sub(8)).max(1));
     let mut lines: Vec<(Role, String)> = Vec::new();
     let mut put = |role: Role, text: &str, indent: &str| {
-        for line in wrap(&crate::ui::sanitize::line(text), width.saturating_sub(indent.len()).max(1)) {
+        for line in wrap(&once_text::sanitize::line(text), width.saturating_sub(indent.len()).max(1)) {
             lines.push((role, format!("{indent}{line}")));
         }
     };

@@ -2,8 +2,8 @@
 
 use ratatui::layout::Rect;
 
-use crate::app::{Finding, IssuingState, Severity};
-use crate::ui::words;
+use once_app::{Finding, IssuingState, Severity};
+use once_text::words;
 
 use super::super::canvas::{Canvas, columns, wrap};
 use super::super::format;
@@ -97,7 +97,7 @@ fn proxy(m: &Model) -> Vec<(Role, String)> {
     pieces
 }
 
-fn machine(m: &Model, info: &crate::app::engine::EngineInfo) -> Vec<(Role, String)> {
+fn machine(m: &Model, info: &once_app::engine::EngineInfo) -> Vec<(Role, String)> {
     let cores = format::many(u64::from(info.cpus), "core");
     let Some(host) = &m.host else {
         let memory = format::bytes(info.memory);
@@ -260,7 +260,7 @@ fn about(c: &Canvas<'_>, finding: &Finding, width: u16) -> Vec<(Role, &'static s
     let room = usize::from(width.saturating_sub(LABEL).max(1));
     let mut lines = Vec::new();
     let mut put = |role: Role, label: &'static str, text: &str| {
-        for (i, line) in wrap(&crate::ui::sanitize::line(text), room).into_iter().enumerate() {
+        for (i, line) in wrap(&once_text::sanitize::line(text), room).into_iter().enumerate() {
             lines.push((role, if i == 0 { label } else { "" }, line));
         }
     };

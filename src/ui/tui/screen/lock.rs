@@ -1,7 +1,7 @@
 //! A lock in words: who, from where, since when, with which command, why.
 
-use crate::app::AppName;
-use crate::app::event::LockView;
+use once_app::AppName;
+use once_app::event::LockView;
 
 use super::super::canvas::columns;
 use super::super::format;

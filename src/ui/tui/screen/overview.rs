@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use ratatui::layout::Rect;
 
-use crate::app::proxy::ProbeAnswer;
-use crate::app::{AppState, IssuingState, Reason, ReleaseStatus};
-use crate::ui::words;
+use once_app::proxy::ProbeAnswer;
+use once_app::{AppState, IssuingState, Reason, ReleaseStatus};
+use once_text::words;
 
 use super::super::canvas::{Canvas, Piece};
 use super::super::format;
@@ -119,7 +119,7 @@ fn facts(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {
     // Commands go by the name: it is told where one could not guess it from the hostname.
     let (name, aliases) = (app.name().as_str(), &app.record.aliases);
     if !aliases.is_empty() || !app.host().starts_with(name) {
-        let others: Vec<&str> = aliases.iter().map(crate::app::AppName::as_str).collect();
+        let others: Vec<&str> = aliases.iter().map(once_app::AppName::as_str).collect();
         let others = if others.is_empty() { String::new() } else { format!(" · also {}", others.join(", ")) };
         row(c, "name", &[(Role::Text, name), (Role::Muted, &others)]);
     }

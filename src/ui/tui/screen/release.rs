@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use crate::app::{Release, ReleaseNumber, ReleaseStatus, StepState};
+use once_app::{Release, ReleaseNumber, ReleaseStatus, StepState};
 
 use super::super::canvas::{Canvas, wrap};
 use super::super::format;
@@ -54,7 +54,7 @@ fn lines(c: &Canvas<'_>, app: &AppView, release: &Release, width: usize) -> Vec<
     let m = c.m;
     let mut lines: Vec<Line> = Vec::new();
     let mut put = |role: Role, label: &str, text: &str| {
-        let text = crate::ui::sanitize::line(text);
+        let text = once_text::sanitize::line(text);
         for (i, line) in wrap(&text, width.saturating_sub(LABEL).max(1)).into_iter().enumerate() {
             lines.push((role, format!("{:<LABEL$}{line}", if i == 0 { label } else { "" })));
         }
@@ -92,14 +92,14 @@ fn lines(c: &Canvas<'_>, app: &AppView, release: &Release, width: usize) -> Vec<
     heading(&mut lines, "What changed");
     let told = releases::facts(release).into_iter().skip(1);
     for (role, text) in told.chain(releases::changes(c, app, release)) {
-        lines.extend(wrap(&crate::ui::sanitize::line(&text), width).into_iter().map(|line| (role, line)));
+        lines.extend(wrap(&once_text::sanitize::line(&text), width).into_iter().map(|line| (role, line)));
     }
     heading(&mut lines, "Events");
     lines.extend(events(c, release, width));
     for (section, rows) in settings::rows(&release.settings.without_secrets(), c.glyphs().mask) {
         heading(&mut lines, section);
         for (label, value) in rows {
-            lines.push((Role::Text, format!("{label:<18} {}", crate::ui::sanitize::line(&value))));
+            lines.push((Role::Text, format!("{label:<18} {}", once_text::sanitize::line(&value))));
         }
     }
     lines
@@ -114,7 +114,7 @@ fn events(c: &Canvas<'_>, release: &Release, width: usize) -> Vec<Line> {
         return vec![(Role::Muted, text.into())];
     };
     let glyphs = c.glyphs();
-    let step = |step: &crate::app::StepView| {
+    let step = |step: &once_app::StepView| {
         let (role, glyph) = match step.state {
             StepState::Done => (Role::Text, glyphs.done),
             StepState::Failed => (Role::Fail, glyphs.down),
@@ -122,7 +122,7 @@ fn events(c: &Canvas<'_>, release: &Release, width: usize) -> Vec<Line> {
             StepState::Pending | StepState::Running => (Role::Muted, glyphs.pending),
         };
         let took = step.took_ms.map(|ms| format!(" ({})", format::took(ms))).unwrap_or_default();
-        let detail = crate::ui::sanitize::line(&step.detail);
+        let detail = once_text::sanitize::line(&step.detail);
         (role, super::super::canvas::fit(&format!("{glyph} {:<14} {detail}{took}", step.step), width, glyphs.ellipsis))
     };
     let mut lines: Vec<Line> = view.steps.iter().map(step).collect();

@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use crate::app::{Release, ReleaseStatus};
+use once_app::{Release, ReleaseStatus};
 
 use super::super::canvas::Canvas;
 use super::super::format;

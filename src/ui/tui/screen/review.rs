@@ -2,8 +2,8 @@
 
 use ratatui::layout::Rect;
 
-use crate::app::{Action, PlanView};
-use crate::ui::plan_words;
+use once_app::{Action, PlanView};
+use once_text::plan_words;
 
 use super::super::canvas::{Canvas, Piece};
 use super::super::model::{Form, FormKind, Stage};

@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use crate::app::{Field, Section, Settings};
+use once_app::{Field, Section, Settings};
 
 use super::super::canvas::Canvas;
 use super::super::model::{AppView, text_of};

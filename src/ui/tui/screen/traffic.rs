@@ -7,7 +7,7 @@ use super::super::format;
 use super::super::model::AppView;
 use super::super::theme::Role;
 use super::super::widget::chart;
-use crate::ui::sanitize;
+use once_text::sanitize;
 
 /// Draws the page; its height.
 pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, app: &AppView) -> u16 {

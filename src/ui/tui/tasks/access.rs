@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use crate::app::AppName;
-use crate::app::engine::LogLine;
+use once_app::AppName;
+use once_app::engine::LogLine;
 
 use super::super::format;
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::app::{Finding, Installation, Looks, Problem, Seen};
-use crate::ui::examination::of_host;
+use once_app::{Finding, Installation, Looks, Problem, Seen};
+use once_job::examination::of_host;
 
 use super::super::model::Examined;
 use super::super::msg::Msg;
@@ -37,7 +37,7 @@ pub(super) async fn examine(at: &Installation, tx: &mpsc::Sender<Msg>) -> Result
 }
 
 /// One that is too old to say, or does not answer in time, was named by the findings.
-async fn processes(at: &Installation) -> Option<crate::app::proxy::ProxyProcesses> {
+async fn processes(at: &Installation) -> Option<once_app::proxy::ProxyProcesses> {
     let asked = async { at.proxy().await.ok()??.processes().await.ok() };
     tokio::time::timeout(Looks::default().limit, asked).await.ok().flatten()
 }

@@ -7,10 +7,10 @@ use futures_util::StreamExt as _;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::app::engine::Container;
-use crate::app::event::Outcome;
-use crate::app::proxy::Proxy;
-use crate::app::{Clock, Installation, Namespace, Problem};
+use once_app::engine::Container;
+use once_app::event::Outcome;
+use once_app::proxy::Proxy;
+use once_app::{Clock, Installation, Namespace, Problem};
 
 use super::super::console::Door;
 use super::super::msg::Msg;

@@ -1,8 +1,8 @@
 //! Takes and lifts locks, as `once lock` and `once unlock` do.
 
-use crate::app::ledger::AppRecord;
-use crate::app::proxy::Proxy;
-use crate::app::{AppName, Caller, Installation, OpId, Problem, hold, lift};
+use once_app::ledger::AppRecord;
+use once_app::proxy::Proxy;
+use once_app::{AppName, Caller, Installation, OpId, Problem, hold, lift};
 
 /// What is to become of an app's lock.
 pub(super) enum Wish {

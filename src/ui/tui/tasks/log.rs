@@ -6,8 +6,8 @@ use futures_util::StreamExt as _;
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
-use crate::app::engine::LogLine;
-use crate::app::{Installation, LogFilter, LogItem, LogOf, LogRequest as Wanted, read_log};
+use once_app::engine::LogLine;
+use once_app::{Installation, LogFilter, LogItem, LogOf, LogRequest as Wanted, read_log};
 
 use super::super::format;
 use super::super::msg::{LogRequest, Msg};

@@ -16,13 +16,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::event::Outcome;
-use crate::app::proxy::{ProbeRequest, Proxy};
-use crate::app::{AppId, AppName, Caller, Installation, Job, OpId, Problem, Release};
+use once_app::event::Outcome;
+use once_app::proxy::{ProbeRequest, Proxy};
+use once_app::{AppId, AppName, Caller, Installation, Job, OpId, Problem, Release};
 
 use super::console::Console;
 use super::msg::{Effect, Inspect, LogRequest, Msg};
-use super::runner::Runner;
+use once_job::changes::Runner;
 
 /// Messages that may wait for the loop; then their senders wait.
 const WAITING: usize = 256;
@@ -233,9 +233,9 @@ async fn current<T: Clone>(mut from: watch::Receiver<Option<T>>) -> Option<T> {
 async fn forward(
     tx: mpsc::Sender<Msg>,
     op: OpId,
-    mut events: futures_core::stream::BoxStream<'static, Result<crate::app::event::Envelope, Problem>>,
+    mut events: futures_core::stream::BoxStream<'static, Result<once_app::event::Envelope, Problem>>,
 ) {
-    use crate::app::event::Event;
+    use once_app::event::Event;
     while let Some(event) = events.next().await {
         match event {
             Ok(envelope) => {

@@ -9,8 +9,8 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::app::Installation;
-use crate::app::engine::{EngineError, Usage};
+use once_app::Installation;
+use once_app::engine::{EngineError, Usage};
 
 use super::super::msg::Msg;
 use super::current;

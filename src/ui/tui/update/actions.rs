@@ -2,7 +2,7 @@
 
 use tui_input::Input;
 
-use crate::app::{Ask, Notice, OpId, ReleaseNumber, ReleaseStatus, Selector, Span};
+use once_app::{Ask, Notice, OpId, ReleaseNumber, ReleaseStatus, Selector, Span};
 
 use super::super::keymap::Cmd;
 use super::super::model::{AppView, Confirm, Form, FormKind, Model, Overlay, Tab, Then, View, Watched, sides_of};
@@ -51,7 +51,7 @@ pub(super) fn edit(m: &mut Model) -> Vec<Effect> {
     Vec::new()
 }
 
-fn open_form(m: &mut Model, make: impl Fn(&crate::app::AppName, u64, &crate::app::Settings) -> Form) {
+fn open_form(m: &mut Model, make: impl Fn(&once_app::AppName, u64, &once_app::Settings) -> Form) {
     let form = m.app().and_then(|a| Some(make(a.name(), a.record.revision, a.settings()?)));
     match form {
         Some(form) => {

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::app::engine::{HostUsage, Usage};
-use crate::app::event::Event;
-use crate::app::proxy::Snapshot;
-use crate::app::{AppName, Problem, views};
+use once_app::engine::{HostUsage, Usage};
+use once_app::event::Event;
+use once_app::proxy::Snapshot;
+use once_app::{AppName, Problem, views};
 
 use super::super::format::since;
 use super::super::model::{AppView, Link, Model, RowKey, Seen, Stage, Tab};
@@ -165,7 +165,7 @@ fn usage(m: &mut Model, by_container: &HashMap<String, Usage>, host: Option<Host
 }
 
 /// A form whose dry run has answered shows its plan, or why there is none.
-fn planned(m: &mut Model, op: &crate::app::OpId, finished: bool) {
+fn planned(m: &mut Model, op: &once_app::OpId, finished: bool) {
     let Some(form) = m.form.as_mut().filter(|f| finished && f.stage == Stage::Planning(op.clone())) else { return };
     let Some(watched) = m.deploys.get(op) else { return };
     let problem = watched.view.finished.as_ref().and_then(|f| f.problem.clone());
@@ -173,7 +173,7 @@ fn planned(m: &mut Model, op: &crate::app::OpId, finished: bool) {
         (_, Some(problem)) => Stage::Refused(Box::new(problem)),
         (Some(plan), None) => Stage::Review(Box::new(plan.clone())),
         (None, None) => Stage::Refused(Box::new(Problem::new(
-            crate::app::event::Outcome::Internal,
+            once_app::event::Outcome::Internal,
             "no-plan",
             "the dry run ended without a plan",
         ))),

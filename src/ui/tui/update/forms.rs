@@ -3,7 +3,7 @@
 use crossterm::event::KeyCode;
 use tui_input::Input;
 
-use crate::app::{Action, Field};
+use once_app::{Action, Field};
 
 use super::super::keymap::Cmd;
 use super::super::model::{Confirm, Form, Model, Overlay, Row, RowKind, Stage, Then, View};
@@ -196,9 +196,9 @@ fn add_row(form: &mut Form) {
     let field = form.row().and_then(|r| r.kind.field()).unwrap_or(Field::Env);
     let field = match (field.is_keyed() && field != Field::Host, field.section()) {
         (true, _) => field,
-        (_, crate::app::Section::Resources) => Field::Volume,
-        (_, crate::app::Section::Network) => Field::Network,
-        (_, crate::app::Section::Protection) => Field::AllowIp,
+        (_, once_app::Section::Resources) => Field::Volume,
+        (_, once_app::Section::Network) => Field::Network,
+        (_, once_app::Section::Protection) => Field::AllowIp,
         _ => Field::Env,
     };
     let order = |r: &Row| {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::app::event::Outcome;
-use crate::app::{Ask, Fix};
+use once_app::event::Outcome;
+use once_app::{Ask, Fix};
 
 use super::super::format::since;
 use super::super::keymap::Cmd;

@@ -2,8 +2,8 @@
 
 use tui_input::Input;
 
-use crate::app::AppName;
-use crate::app::event::LockView;
+use once_app::AppName;
+use once_app::event::LockView;
 
 use super::super::format;
 use super::super::model::{Confirm, Model, Overlay, Then};

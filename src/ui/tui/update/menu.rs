@@ -1,6 +1,6 @@
 //! What can be done with an app, as a list: each with the command that does the same, and why it cannot be had now.
 
-use crate::app::ledger::RunState;
+use once_app::ledger::RunState;
 
 use super::super::keymap::Cmd;
 use super::super::model::{Menu, MenuItem, Model, Overlay};

@@ -56,7 +56,7 @@ pub(super) fn open(m: &mut Model) {
 }
 
 /// Leads from elsewhere to an app, whatever the list is filtered by.
-pub(super) fn show_app(m: &mut Model, app: crate::app::AppName) {
+pub(super) fn show_app(m: &mut Model, app: once_app::AppName) {
     m.filter.clear();
     m.selected = Some(RowKey::App(app));
     (m.view, m.pane, m.tab) = (View::Main, Pane::Detail, Tab::Overview);
@@ -64,7 +64,7 @@ pub(super) fn show_app(m: &mut Model, app: crate::app::AppName) {
 }
 
 /// Shows a change; leaving it leads back to here.
-pub(super) fn show_deploy(m: &mut Model, op: crate::app::OpId) {
+pub(super) fn show_deploy(m: &mut Model, op: once_app::OpId) {
     m.under = match m.view {
         View::Host | View::Activity | View::Release(_) => m.view.clone(),
         _ => View::Main,

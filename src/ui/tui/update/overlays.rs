@@ -105,7 +105,7 @@ fn answer(m: &mut Model, mut confirm: Confirm, cmd: Cmd) -> Vec<Effect> {
         Cmd::Right => confirm.armed = !confirm.armed && confirm.is_ready(),
         Cmd::Toggle => {
             if let Then::Run(ask) = &mut confirm.then
-                && let crate::app::Ask::Remove { data, .. } = ask.as_mut()
+                && let once_app::Ask::Remove { data, .. } = ask.as_mut()
             {
                 *data = !*data;
                 let line = if *data {

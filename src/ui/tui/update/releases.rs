@@ -1,6 +1,6 @@
 //! Releases: the one in full, and the one that others are compared with.
 
-use crate::app::{DeployView, ReleaseNumber};
+use once_app::{DeployView, ReleaseNumber};
 
 use super::super::keymap::Cmd;
 use super::super::model::{Model, View};

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::stream::{self, StreamExt as _};
 use tokio_util::sync::CancellationToken;
 
+use super::changes::{Runner, Running};
 use super::runner::{self, Control, Place, RunnerError, RunningJob};
-use super::tui::{Runner, Running};
-use crate::app::event::{Envelope, Outcome};
-use crate::app::{Job, OpId, Problem};
+use once_app::event::{Envelope, Outcome};
+use once_app::{Job, OpId, Problem};
 
 /// Starts each change in a process of its own.
 #[derive(Debug, Clone)]
@@ -141,7 +141,7 @@ async fn next(
 }
 
 /// The process that makes a change cannot be followed any more.
-pub(crate) fn lost(error: &RunnerError) -> Problem {
+pub fn lost(error: &RunnerError) -> Problem {
     let outcome = match error {
         RunnerError::Start(_) => Outcome::Environment,
         _ => Outcome::Internal,

@@ -18,7 +18,7 @@ mod field;
 mod finding;
 mod fold;
 #[cfg(any(fuzzing, test))]
-pub(crate) mod fuzzing;
+pub mod fuzzing;
 mod guard;
 mod hook;
 mod host;
@@ -71,7 +71,7 @@ pub use configure::{Configured, configure};
 pub use doctor::{
     Looks, Lookup, Machine, Report, Resolver, Seen, Socket, examine, names, public_names, without_engine,
 };
-pub(crate) use draft::within_bounds;
+pub use draft::within_bounds;
 pub use draft::{Draft, FieldError, WebDraft};
 pub use field::{Cost, Field, FieldPath, FieldPathError, Section};
 pub use finding::{Finding, Fix, Kind, Severity};

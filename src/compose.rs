@@ -3,24 +3,39 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::net::UnixStream;
 
-use crate::app::engine::{Engine, EngineError};
-use crate::app::proxy::{Proxy, ProxyError};
-use crate::app::{Clock, Entropy, ProxyLink};
-use crate::docker::Docker;
 use crate::entropy::{SystemClock, SystemEntropy};
-use crate::proxy::client::{Client, Connector, Duplex};
-use crate::ui::cli::Wiring;
+use crate::{console, parts};
+use once_app::engine::{Engine, EngineError};
+use once_app::proxy::{Proxy, ProxyError};
+use once_app::{Clock, Entropy, Problem, ProxyLink};
+use once_cli::{Cli, ConsoleStart, Output, Part, Wiring};
+use once_docker::Docker;
+use once_proxy::client::{Client, Connector, Duplex};
 
 /// The control socket's file in the proxy's volume.
 const SOCKET: &str = "control.sock";
 
 /// What the command runs on.
 pub(crate) struct Parts;
+
+/// Runs what was asked for: a part of the machinery, else the command.
+pub(crate) async fn run(cli: &Cli, out: &mut Output) -> ExitCode {
+    match cli.part() {
+        Some(part) => run_part(part).await,
+        None => once_cli::run(cli, &Parts, out).await.into(),
+    }
+}
+
+/// Runs a part of the machinery to its end.
+pub(crate) async fn run_part(part: Part) -> ExitCode {
+    parts::run(part, &mut std::io::stdout()).await
+}
 
 #[async_trait]
 impl Wiring for Parts {
@@ -35,6 +50,10 @@ impl Wiring for Parts {
 
     fn entropy(&self) -> Arc<dyn Entropy> {
         Arc::new(SystemEntropy)
+    }
+
+    async fn console(&self, start: ConsoleStart) -> Result<(), Problem> {
+        console::show(start).await
     }
 }
 

@@ -8,8 +8,8 @@ use tokio::net::{UdpSocket, lookup_host};
 
 use async_trait::async_trait;
 
-use crate::app::engine::EngineInfo;
-use crate::app::{Hostname, Installation, Looks, Lookup, Problem, Report, Resolver, examine};
+use once_app::engine::EngineInfo;
+use once_app::{Hostname, Installation, Looks, Lookup, Problem, Report, Resolver, examine};
 
 /// A resolver that says nothing for this long has no answer.
 const LOOKUP: Duration = Duration::from_secs(5);
@@ -21,7 +21,7 @@ const LOOKUPS: usize = 16;
 ///
 /// # Errors
 /// As [`examine`].
-pub(crate) async fn of_host(at: &Installation, looks: Looks, report: &Report<'_>) -> Result<(), Problem> {
+pub async fn of_host(at: &Installation, looks: Looks, report: &Report<'_>) -> Result<(), Problem> {
     examine(at, looks, &SystemResolver, report).await
 }
 

@@ -18,7 +18,7 @@ mod events;
 mod exec;
 mod exec_stdio;
 #[cfg(any(fuzzing, test))]
-pub(crate) mod fuzzing;
+pub mod fuzzing;
 mod host;
 mod image_archive;
 mod images;

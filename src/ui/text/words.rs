@@ -1,7 +1,7 @@
 //! Numbers and times in words, the same in the command and in the console.
 
-use crate::app::CertificateView;
 use jiff::Timestamp;
+use once_app::CertificateView;
 
 /// A number of things: `1 app`, `3 apps`.
 #[must_use]

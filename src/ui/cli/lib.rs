@@ -12,7 +12,7 @@ mod completion;
 mod confirm;
 mod env_file;
 #[cfg(any(fuzzing, test))]
-pub(crate) mod fuzzing;
+pub mod fuzzing;
 mod looking;
 mod mistakes;
 mod objects;
@@ -32,16 +32,17 @@ use std::ffi::OsString;
 
 use clap::Parser as _;
 
-use crate::app::event::Outcome;
-use crate::app::{Ask, Problem};
+use once_app::event::Outcome;
+use once_app::{Ask, Problem};
 
 pub use args::{Cli, ColorWhen, DemoLoadArgs, Global, Machinery};
 use args::{Command, ProxyCommand};
+pub use command::console::ConsoleStart;
 pub use completion::complete;
 pub use output::Output;
 pub use process::proxy_process;
 use session::Session;
-pub use session::Wiring;
+pub use session::{Wiring, installation};
 
 /// A part of the machinery that `ui` may not know: `lib.rs` runs it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use futures_core::stream::BoxStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::event::Envelope;
-use crate::app::{Job, OpId, Problem};
+use once_app::event::Envelope;
+use once_app::{Job, OpId, Problem};
 
 /// Starts changes in processes of their own.
 pub trait Runner: Send + Sync {

@@ -13,14 +13,14 @@ use std::sync::Arc;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-use crate::app::event::{Envelope, Event};
-use crate::app::{Job, Namespace};
+use once_app::event::{Envelope, Event};
+use once_app::{Job, Namespace};
 
 /// The line that asks the detached process to undo.
-pub(crate) const CANCEL: &str = "cancel";
+pub const CANCEL: &str = "cancel";
 
 /// The line that says that the change goes on without anybody who follows it.
-pub(crate) const DETACH: &str = "detach";
+pub const DETACH: &str = "detach";
 
 /// Where a job runs and how loud: handed to the detached process as flags, for none of it is secret.
 #[derive(Debug, Clone)]

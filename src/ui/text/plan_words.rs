@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use super::words;
-use crate::app::{Action, Change, Cost, MASK, PlanView};
+use once_app::{Action, Change, Cost, MASK, PlanView};
 
 /// What will be done, in one sentence without its full stop.
-pub(crate) fn sum(plan: &PlanView) -> Cow<'static, str> {
+pub fn sum(plan: &PlanView) -> Cow<'static, str> {
     if let Some(rule) = &plan.canary {
         let requests = rule.requests();
         return match plan.action {
@@ -27,7 +27,7 @@ pub(crate) fn sum(plan: &PlanView) -> Cow<'static, str> {
 }
 
 /// What a difference alone costs.
-pub(crate) const fn cost(cost: Cost) -> &'static str {
+pub const fn cost(cost: Cost) -> &'static str {
     match cost {
         Cost::Record => "costs nothing",
         Cost::Route => "re-route",
@@ -36,12 +36,12 @@ pub(crate) const fn cost(cost: Cost) -> &'static str {
 }
 
 /// What a difference of a plan costs; `None`: of a new app nothing is changed, so nothing has a cost of its own.
-pub(crate) fn cost_in(plan: &PlanView, change: &Change) -> Option<&'static str> {
+pub fn cost_in(plan: &PlanView, change: &Change) -> Option<&'static str> {
     (plan.action != Action::Create).then_some(cost(change.cost))
 }
 
 /// What a plan that was only asked for comes to.
-pub(crate) fn would(plan: Option<&PlanView>) -> String {
+pub fn would(plan: Option<&PlanView>) -> String {
     match plan {
         Some(PlanView { action: Action::Create, .. }) => "a new app would be made".to_owned(),
         Some(PlanView { action: Action::Swap, canary: Some(_), .. }) => "a canary would start".to_owned(),
@@ -54,7 +54,7 @@ pub(crate) fn would(plan: Option<&PlanView>) -> String {
 
 /// A difference: what is shown of both sides. Of a secret only that it comes, changes or goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Told<'a> {
+pub enum Told<'a> {
     /// Something where nothing was.
     Added(&'a str),
     /// Something else.
@@ -66,7 +66,7 @@ pub(crate) enum Told<'a> {
 }
 
 /// What is to be said of a difference.
-pub(crate) fn told(change: &Change) -> Told<'_> {
+pub fn told(change: &Change) -> Told<'_> {
     let secret = |value: &str| value == MASK;
     match (change.from.as_deref(), change.to.as_deref()) {
         (None, None) => Told::Replaced,

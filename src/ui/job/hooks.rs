@@ -13,10 +13,10 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 use tokio::process::Command;
 
-use crate::app::{Hook, HookError, Hooks};
+use once_app::{Hook, HookError, Hooks};
 
 /// Shares the lock of a deploy with the commands that its hooks start.
-pub(crate) const LEASE: &str = "ONCE_LEASE";
+pub const LEASE: &str = "ONCE_LEASE";
 
 /// Set for hooks: what they start runs no hooks.
 pub(crate) const HOOK: &str = "ONCE_HOOK";
@@ -61,7 +61,7 @@ const PASSED_ON: [&str; 22] = [
 
 /// Programs in a directory.
 #[derive(Debug, Clone)]
-pub(crate) struct LocalHooks {
+pub struct LocalHooks {
     dir: PathBuf,
     /// The engine's address as given; `None`: as the environment says.
     on: Option<String>,
@@ -70,7 +70,7 @@ pub(crate) struct LocalHooks {
 
 impl LocalHooks {
     /// Those of the config directory; `None`: there is no such directory, or this runs inside of a hook.
-    pub(crate) fn find(on: Option<&str>) -> Option<Self> {
+    pub fn find(on: Option<&str>) -> Option<Self> {
         if std::env::var_os(HOOK).is_some() {
             return None;
         }

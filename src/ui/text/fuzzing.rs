@@ -1,10 +1,11 @@
-//! What holds for whatever is shown and whatever is typed; see [`crate::fuzzing`].
+//! What holds for whatever is shown and whatever is typed; see `once-fuzzing`.
 
-use super::cli::fuzzing as cli;
 use super::sanitize;
-pub(crate) use super::tui::keys_hold as keys;
 
-pub(crate) use cli::{env_file, since};
+use once_fuzzing::Target;
+
+/// The fuzz targets of this crate.
+pub const TARGETS: &[Target] = &[("words", &[(b's', "line", line)])];
 
 /// Nothing that moves the cursor, hides or reorders text gets to a terminal, and no line is without end.
 pub(crate) fn line(bytes: &[u8]) {
@@ -17,5 +18,13 @@ pub(crate) fn line(bytes: &[u8]) {
     assert!(safe.chars().count() <= 4096 * 10 + 1);
     if safe.chars().count() <= 4096 {
         assert_eq!(sanitize::line(&safe), safe);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn kept_inputs_hold() {
+        once_fuzzing::replay(super::TARGETS);
     }
 }

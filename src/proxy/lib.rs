@@ -7,7 +7,7 @@
 //! - [`scrape`]: the traffic, for Prometheus.
 //! - [`store`]: the ledger on disk.
 //! - [`tls`]: certificates and handshakes.
-//! - [`service`]: memory, locks and data plane as one [`Proxy`](crate::app::proxy::Proxy), in process.
+//! - [`service`]: memory, locks and data plane as one [`Proxy`](once_app::proxy::Proxy), in process.
 //! - [`control`]: that, on a Unix socket.
 //! - [`client`]: the other end of it; [`ctl`] is the bridge to it for whoever has only standard input and output.
 
@@ -17,7 +17,7 @@ pub mod client;
 pub mod control;
 pub mod ctl;
 #[cfg(any(fuzzing, test))]
-pub(crate) mod fuzzing;
+pub mod fuzzing;
 pub mod parent;
 pub mod plane;
 pub mod scrape;

@@ -1,0 +1,5 @@
+#![no_main]
+
+use once_tui::fuzzing::TARGETS;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| once_fuzzing::run(TARGETS, "keys", input));
