@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{
+use crate::{
     AppName, AskUrl, ByteSize, CanaryRule, Cidr, Cpus, Draft, EnvKey, FieldPath, Hostname, ImageRef, MaxAge, Namespace,
     Port, ProxyConfig, ProxyDraft, ProxyField, RateLimit, Settings, Share, Span, Switch, Tls, UrlPath, UserName,
 };

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::name::{AppId, AppName, OpId, ReleaseNumber};
-use super::release::{Caller, Release, ReleaseStatus};
-use super::settings::{Settings, Swap};
-use super::units::UrlPath;
+use crate::model::name::{AppId, AppName, OpId, ReleaseNumber};
+use crate::model::release::{Caller, Release, ReleaseStatus};
+use crate::model::units::UrlPath;
+use crate::settings::{Settings, Swap};
 
 mod canary;
 mod record;

@@ -32,7 +32,7 @@ fn app_keeps_to_its_crates() {
         "#[serde(with = \"bollard::text\")] struct X;",
         "#[bollard::attribute] struct X;",
     ] {
-        assert_eq!(breaks("src/app/name.rs", text), [(1, Rule::AppCrate)], "{text}");
+        assert_eq!(breaks("src/app/model/name.rs", text), [(1, Rule::AppCrate)], "{text}");
     }
     for text in [
         "use serde::{Deserialize, Serialize};",
@@ -42,21 +42,21 @@ fn app_keeps_to_its_crates() {
         "#[cfg(test)] use proptest::prelude::*;",
         "//! [`bollard::Docker`] is mentioned.\nfn f() { log(\"bollard::x\"); x.bollard::<u8>(); /* bollard::y */ }",
     ] {
-        assert_eq!(breaks("src/app/name.rs", text), [], "{text}");
+        assert_eq!(breaks("src/app/model/name.rs", text), [], "{text}");
     }
-    assert_eq!(breaks("src/app/shape.rs", "use serde_json::to_vec; use std::fmt;"), []);
-    assert_eq!(breaks("src/app/shape.rs", "use regex::Regex;"), [(1, Rule::AppCrate)]);
+    assert_eq!(breaks("src/app/plan/fingerprint.rs", "use serde_json::to_vec; use std::fmt;"), []);
+    assert_eq!(breaks("src/app/plan/fingerprint.rs", "use regex::Regex;"), [(1, Rule::AppCrate)]);
     assert_eq!(breaks("src/proxy/store.rs", "use serde_json::Value; use std::fs;"), []);
 }
 
 #[test]
 fn what_is_for_tests_ends_with_its_item() {
     let text = "#[cfg(test)] mod tests { use regex::Regex; }\nuse regex::Regex;";
-    assert_eq!(breaks("src/app/name.rs", text), [(2, Rule::AppCrate)]);
+    assert_eq!(breaks("src/app/model/name.rs", text), [(2, Rule::AppCrate)]);
     let text = "#[cfg(test)] use regex::Regex;\nuse regex::Regex;";
-    assert_eq!(breaks("src/app/name.rs", text), [(2, Rule::AppCrate)]);
+    assert_eq!(breaks("src/app/model/name.rs", text), [(2, Rule::AppCrate)]);
     let text = "#[cfg(test)] fn f() { regex::f() }\nfn g() { regex::g() }";
-    assert_eq!(breaks("src/app/name.rs", text), [(2, Rule::AppCrate)]);
+    assert_eq!(breaks("src/app/model/name.rs", text), [(2, Rule::AppCrate)]);
 }
 
 #[test]
@@ -73,22 +73,22 @@ fn a_file_declared_for_tests_is_one() {
 #[test]
 fn a_path_is_reported_at_its_line() {
     let text = "use serde::Serialize;\n\nfn f() {\n    g(\n        bollard::client(),\n    );\n}\n";
-    assert_eq!(breaks("src/app/name.rs", text), [(5, Rule::AppCrate)]);
+    assert_eq!(breaks("src/app/model/name.rs", text), [(5, Rule::AppCrate)]);
 }
 
 #[test]
 fn long_files_are_found_and_their_tests_not_counted() {
     let code = "const A: u8 = 1;\n";
     let tests = format!("#[cfg(test)]\nmod tests {{\n{}}}\n", code.repeat(600));
-    assert_eq!(breaks("src/app/name.rs", &code.repeat(451)), [(1, Rule::Length)]);
-    assert_eq!(breaks("src/app/name.rs", &format!("{}{tests}", code.repeat(440))), []);
-    assert_eq!(breaks("src/app/name.rs", &format!("{tests}{}", code.repeat(451))), [(1, Rule::Length)]);
+    assert_eq!(breaks("src/app/model/name.rs", &code.repeat(451)), [(1, Rule::Length)]);
+    assert_eq!(breaks("src/app/model/name.rs", &format!("{}{tests}", code.repeat(440))), []);
+    assert_eq!(breaks("src/app/model/name.rs", &format!("{tests}{}", code.repeat(451))), [(1, Rule::Length)]);
     assert_eq!(breaks("src/main.rs", &code.repeat(81)), [(1, Rule::Length)]);
 }
 
 #[test]
 fn unfinished_things_are_found_everywhere() {
-    for file in ["src/app/name.rs", "tests/journeys/main.rs", "benches/proxy.rs"] {
+    for file in ["src/app/model/name.rs", "tests/journeys/main.rs", "benches/proxy.rs"] {
         assert_eq!(breaks(file, "fn f() { todo!() }"), [(1, Rule::Unfinished)], "{file}");
         assert_eq!(breaks(file, "fn f() { std::unimplemented!(\"x\") }"), [(1, Rule::Unfinished)], "{file}");
         assert_eq!(breaks(file, concat!("// FIX", "ME: later")), [(1, Rule::Unfinished)], "{file}");

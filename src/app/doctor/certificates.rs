@@ -2,12 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::certificate::{CertificateFacts, CertificateSource, CertificateView, served};
-use crate::finding::{Finding, Kind};
-use crate::host::Hostname;
-use crate::inventory::Inventory;
-use crate::issuing::IssuingState;
-use crate::name::AppName;
+use crate::doctor::finding::{Finding, Kind};
+use crate::host::inventory::Inventory;
+use crate::model::certificate::{CertificateFacts, CertificateSource, CertificateView, served};
+use crate::model::hostname::Hostname;
+use crate::model::issuing::IssuingState;
+use crate::model::name::AppName;
 use crate::settings::{Settings, Tls};
 
 /// With less than this left somebody has to do something: authorities give 90 days and more, and renewal begins when a
@@ -157,7 +157,7 @@ fn day(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finding::Severity;
+    use crate::doctor::finding::Severity;
     use crate::{CertificateFailure, Draft, Issuing};
 
     const HOST: &str = "shop.example.com";

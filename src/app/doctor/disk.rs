@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::look::Look;
 use super::machine::Machine;
-use crate::engine::{Engine, EngineError, HostUsage, Stored, Volume};
-use crate::finding::{Finding, Kind};
-use crate::inventory::{AppView, Inventory};
+use crate::doctor::finding::{Finding, Kind};
+use crate::host::inventory::{AppView, Inventory};
 use crate::ledger::AppRecord;
+use crate::model::units::ByteSize;
+use crate::ports::engine::{Engine, EngineError, HostUsage, Stored, Volume};
 use crate::settings::MountSource;
-use crate::units::ByteSize;
 
 /// Share of the disk in use from which on it is said; the last tenth goes fast.
 const DISK_FULL: f64 = 0.9;
@@ -211,8 +211,8 @@ fn all_images(inventory: &Inventory, stored: Option<&Stored>) -> Option<u64> {
 mod tests {
     use super::super::tests::container;
     use super::*;
-    use crate::engine::{Container, Identity, Role};
-    use crate::finding::Severity;
+    use crate::doctor::finding::Severity;
+    use crate::ports::engine::{Container, Identity, Role};
 
     fn identity(app: &AppView, role: Role) -> Option<Identity> {
         let (name, id) = (Some(app.record.name.clone()), Some(app.record.id.clone()));
@@ -221,7 +221,7 @@ mod tests {
 
     /// Two apps with a container, a volume and an image each; the first one's are larger.
     fn scene() -> (Inventory, Vec<Volume>, Stored, Machine, BTreeMap<String, u64>) {
-        let apps = ["shop", "blog"].map(|name| crate::reconcile::tests::view(name, &["x.test"]));
+        let apps = ["shop", "blog"].map(|name| crate::doctor::reconcile::tests::view(name, &["x.test"]));
         let (mut containers, mut volumes, mut stored, mut machine) =
             (Vec::new(), Vec::new(), Stored::default(), Machine::default());
         let mut sizes = BTreeMap::new();
@@ -268,7 +268,7 @@ mod tests {
         let release = record.releases.iter_mut().find(|r| Some(r.number) == serving).unwrap();
         release.settings.volumes.insert("/pages".parse().unwrap(), MountSource::External { name: "pages".into() });
         let (name, path) = ("ab".repeat(32), "/data".to_owned());
-        let owned = crate::volumes::OwnedVolume { name: name.clone(), path, release: serving.unwrap() };
+        let owned = crate::model::volumes::OwnedVolume { name: name.clone(), path, release: serving.unwrap() };
         record.owned_volumes.push(owned);
         sizes.extend([("pages".to_owned(), 2 << 20), (name, 4 << 20)]);
         let found = of_apps(&inventory, &volumes, counted(&stored, &machine, &sizes));

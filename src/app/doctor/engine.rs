@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use crate::engine::{Container, EngineInfo};
-use crate::finding::{Finding, Kind};
-use crate::inventory::Inventory;
-use crate::problem::Problem;
+use crate::doctor::finding::{Finding, Kind};
+use crate::host::inventory::Inventory;
+use crate::model::problem::Problem;
+use crate::ports::engine::{Container, EngineInfo};
 
 /// The oldest engine that is tested.
 const OLDEST_ENGINE: (u32, u32) = (20, 10);

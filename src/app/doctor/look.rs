@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::finding::Finding;
-use crate::problem::Problem;
+use crate::doctor::finding::Finding;
+use crate::model::problem::Problem;
 
 /// How an examination is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-use crate::engine::{Container, EngineInfo, HostUsage, Role, Usage};
-use crate::finding::{Finding, Kind};
-use crate::units::ByteSize;
+use crate::doctor::finding::{Finding, Kind};
+use crate::model::units::ByteSize;
+use crate::ports::engine::{Container, EngineInfo, HostUsage, Role, Usage};
 
 /// Share of memory in use.
 const MEMORY_FULL: f64 = 0.95;

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use async_trait::async_trait;
 
-use crate::engine::EngineInfo;
-use crate::finding::{Finding, Kind};
-use crate::host::Hostname;
-use crate::inventory::Inventory;
+use crate::doctor::finding::{Finding, Kind};
+use crate::host::inventory::Inventory;
+use crate::model::hostname::Hostname;
+use crate::ports::engine::EngineInfo;
 
 /// What a hostname leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use super::machine::Socket;
-use crate::engine::{Container, Role};
-use crate::finding::{Finding, Kind};
-use crate::installation::{HTTP_PORT, HTTPS_PORT, ProxyPorts};
-use crate::name::Namespace;
-use crate::takeover::proxy_of_tool;
+use crate::doctor::finding::{Finding, Kind};
+use crate::host::installation::{HTTP_PORT, HTTPS_PORT, ProxyPorts};
+use crate::import::proxy_of_tool;
+use crate::model::name::Namespace;
+use crate::ports::engine::{Container, Role};
 
 /// What is to be said of the usual ports, and of those the proxy has or is to get.
 pub(super) fn ports(
@@ -100,8 +100,8 @@ fn leave(container: Option<&Container>, socket: Option<&Socket>, port: u16, prox
 mod tests {
     use super::super::tests::container;
     use super::*;
-    use crate::engine::Identity;
-    use crate::finding::Severity;
+    use crate::doctor::finding::Severity;
+    use crate::ports::engine::Identity;
 
     const USUAL: ProxyPorts = ProxyPorts { http: 80, https: Some(443), metrics: None };
 

@@ -3,9 +3,9 @@ use std::collections::{BTreeMap, HashMap};
 use super::engine::{databases, looping_others, of_engine};
 use super::machine::of_machine;
 use super::*;
-use crate::engine::sample::of_others;
-use crate::engine::{Container, EngineInfo, HostUsage, Identity, Restart, Role, Usage};
-use crate::finding::Severity;
+use crate::doctor::finding::Severity;
+use crate::ports::engine::sample::of_others;
+use crate::ports::engine::{Container, EngineInfo, HostUsage, Identity, Restart, Role, Usage};
 
 fn info(version: &str) -> EngineInfo {
     EngineInfo {
@@ -160,7 +160,7 @@ fn a_loop_is_seen_also_while_it_happens_to_run() {
 fn a_name_that_leads_elsewhere_is_a_remark_and_one_that_leads_nowhere_a_problem() {
     let mut inventory =
         Inventory { apps: Vec::new(), snapshot: None, proxy: None, strays: Vec::new(), containers: Vec::new() };
-    inventory.apps.push(crate::reconcile::tests::view("shop", &["shop.example.com"]));
+    inventory.apps.push(crate::doctor::reconcile::tests::view("shop", &["shop.example.com"]));
     let address = || Ok(vec!["192.0.2.1".parse().unwrap()]);
     for (found, here, expected) in [
         (address(), Some(true), None),
@@ -181,7 +181,7 @@ fn names_of_this_machine_alone_are_not_looked_up() {
     let mut inventory =
         Inventory { apps: Vec::new(), snapshot: None, proxy: None, strays: Vec::new(), containers: Vec::new() };
     let hosts = ["shop.example.com", "shop.localhost", "*.example.com", "192.0.2.1"];
-    inventory.apps.push(crate::reconcile::tests::view("shop", &hosts));
+    inventory.apps.push(crate::doctor::reconcile::tests::view("shop", &hosts));
     let names: Vec<String> = public_names(&inventory).iter().map(ToString::to_string).collect();
     assert_eq!(names, ["shop.example.com"]);
 }

@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use super::Ledger;
 use super::record::{AppRecord, Intent, Phase};
 use super::transaction::{Applied, Claim, Refusal};
-use crate::canary::{Canary, CanaryRule};
-use crate::name::{AppId, OpId, ReleaseNumber};
-use crate::release::{Caller, Release, ReleaseStatus};
+use crate::model::canary::{Canary, CanaryRule};
+use crate::model::name::{AppId, OpId, ReleaseNumber};
+use crate::model::release::{Caller, Release, ReleaseStatus};
 
 impl Ledger {
     /// The candidate gets its requests. An earlier canary ends with it.

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::canary::Canary;
-use crate::host::Hostname;
-use crate::name::{AppId, AppName, OpId, ReleaseNumber};
-use crate::release::{Caller, Release, ReleaseStatus};
-use crate::route::{CanaryRoute, Notice, Route, RouteState, Target};
+use crate::model::canary::Canary;
+use crate::model::hostname::Hostname;
+use crate::model::name::{AppId, AppName, OpId, ReleaseNumber};
+use crate::model::release::{Caller, Release, ReleaseStatus};
+use crate::model::route::{CanaryRoute, Notice, Route, RouteState, Target};
+use crate::model::units::Span;
+use crate::model::volumes::{OwnedVolume, is_anonymous};
 use crate::settings::{Secret, Settings, Swap};
-use crate::units::Span;
-use crate::volumes::{OwnedVolume, is_anonymous};
 
 /// The version of [`AppRecord`] as written to disk. A newer one is set aside, never guessed at.
 pub const SCHEMA: u32 = 1;

@@ -5,10 +5,10 @@ mod rename;
 
 use super::record::RECENT;
 use super::*;
-use crate::image::ResolvedImage;
+use crate::model::image::ResolvedImage;
+use crate::model::units::Port;
+use crate::model::volumes::OwnedVolume;
 use crate::settings::Secret;
-use crate::units::Port;
-use crate::volumes::OwnedVolume;
 
 const EPOCH: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -207,12 +207,12 @@ fn there_is_one_default_app() {
 #[test]
 fn what_visitors_get_is_part_of_the_route_and_survives_a_switch_that_keeps_it() {
     let mut ledger = ledger(&[("shop", "a1")]);
-    let notice = crate::route::Notice { message: Some("back soon".into()), page: None };
+    let notice = crate::model::route::Notice { message: Some("back soon".into()), page: None };
     for (state, expected) in [
-        (RunState::Maintenance(notice.clone()), crate::route::RouteState::Maintenance(notice)),
+        (RunState::Maintenance(notice.clone()), crate::model::route::RouteState::Maintenance(notice)),
         (
-            RunState::Paused { max_wait: crate::units::Span::seconds(5) },
-            crate::route::RouteState::Paused { max_wait: crate::units::Span::seconds(5) },
+            RunState::Paused { max_wait: crate::model::units::Span::seconds(5) },
+            crate::model::route::RouteState::Paused { max_wait: crate::model::units::Span::seconds(5) },
         ),
     ] {
         ledger.apply(Transaction::SetState { app: id("shop"), state: state.clone() }).unwrap();

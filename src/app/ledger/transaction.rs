@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::record::{AppRecord, ManualLock, Phase, RunState};
-use crate::canary::CanaryRule;
-use crate::host::Hostname;
-use crate::name::{AppId, AppName, OpId, ReleaseNumber};
-use crate::release::{Caller, Release};
+use crate::model::canary::CanaryRule;
+use crate::model::hostname::Hostname;
+use crate::model::name::{AppId, AppName, OpId, ReleaseNumber};
+use crate::model::release::{Caller, Release};
+use crate::model::units::UrlPath;
+use crate::model::volumes::OwnedVolume;
 use crate::settings::{Settings, Swap};
-use crate::units::UrlPath;
-use crate::volumes::OwnedVolume;
 
 /// One atomic change of one record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

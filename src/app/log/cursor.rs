@@ -5,7 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::engine::LogLine;
+use crate::ports::engine::LogLine;
 
 /// Lines may be stamped later than ones that come behind them, by less than this.
 const DISORDER: SignedDuration = SignedDuration::from_secs(2);

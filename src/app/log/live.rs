@@ -12,9 +12,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::cursor::Cursor;
 use super::source::{Looker, Part, Sight};
 use super::{BreakReason, LogBreak, LogItem, LogRequest};
-use crate::engine::{EngineError, EngineEvent, LogLine, LogQuery};
-use crate::event::Outcome;
-use crate::problem::Problem;
+use crate::model::problem::Problem;
+use crate::ports::engine::{EngineError, EngineEvent, LogLine, LogQuery};
+use crate::progress::event::Outcome;
 
 /// How often it is looked which container writes, without an event of the engine.
 const LOOK_EVERY: Duration = Duration::from_secs(2);

@@ -5,7 +5,7 @@ use futures_util::StreamExt;
 use jiff::Timestamp;
 
 use super::cursor::Cursor;
-use crate::engine::{EngineError, LogLine};
+use crate::ports::engine::{EngineError, LogLine};
 
 type Lines = BoxStream<'static, Result<LogLine, EngineError>>;
 

@@ -14,10 +14,10 @@ use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
-use super::engine::{EngineError, LogLine, LogQuery};
-use super::installation::Installation;
-use super::name::ReleaseNumber;
-use super::problem::Problem;
+use crate::host::installation::Installation;
+use crate::model::name::ReleaseNumber;
+use crate::model::problem::Problem;
+use crate::ports::engine::{EngineError, LogLine, LogQuery};
 use cursor::{Cursor, UNSURE};
 use live::Live;
 use merge::Past;

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::engine::{ContainerDetail, Role};
-use crate::event::Outcome;
-use crate::installation::Installation;
+use crate::host::installation::Installation;
 use crate::ledger::AppRecord;
-use crate::name::{AppId, AppName, ReleaseNumber};
-use crate::problem::Problem;
-use crate::proxy::Proxy;
+use crate::model::name::{AppId, AppName, ReleaseNumber};
+use crate::model::problem::Problem;
+use crate::ports::engine::{ContainerDetail, Role};
+use crate::ports::proxy::Proxy;
+use crate::progress::event::Outcome;
 
 /// Whose log.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,10 @@
-//! What an app is told to be. A [`Settings`] value is whole and valid; changes to it are a [`Draft`](super::Draft).
+//! What an app is told to be. A [`Settings`] value is whole and valid; changes to it are a [`Draft`](crate::Draft).
 
 mod cidr;
+pub(crate) mod draft;
 mod env;
+pub(crate) mod field;
+pub(crate) mod label;
 mod mount;
 mod retention;
 mod web;
@@ -11,9 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::host::Hostname;
-use super::image::ImageRef;
-use super::units::{ByteSize, Cpus, Port, Span, UrlPath};
+use crate::model::hostname::Hostname;
+use crate::model::image::ImageRef;
+use crate::model::units::{ByteSize, Cpus, Port, Span, UrlPath};
 
 pub use cidr::{Cidr, CidrError};
 pub use env::{EnvKey, EnvKeyError, EnvValue, MASK, Secret};

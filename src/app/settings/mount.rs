@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::units::UrlPath;
+use crate::model::units::UrlPath;
 
 /// Behind a source: mounted read-only.
 const READ_ONLY: &str = ":ro";

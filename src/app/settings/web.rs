@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use super::cidr::Cidr;
 use super::env::Secret;
 use super::words::{Switch, Upstream};
-use crate::field::Field;
-use crate::host::Hostname;
-use crate::units::{ByteSize, Port, Span, UrlPath};
+use crate::model::hostname::Hostname;
+use crate::model::units::{ByteSize, Port, Span, UrlPath};
+use crate::settings::field::Field;
 
 /// Settings of the way between visitor and app. The proxy's own defaults hold for what is not there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

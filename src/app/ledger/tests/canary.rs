@@ -1,8 +1,8 @@
 //! Canaries, and the way back.
 
 use super::*;
-use crate::canary::CanaryRule;
-use crate::route::RouteState;
+use crate::model::canary::CanaryRule;
+use crate::model::route::RouteState;
 
 fn rule(text: &str) -> CanaryRule {
     text.parse().unwrap()
