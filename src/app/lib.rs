@@ -23,9 +23,7 @@ mod settings;
 pub use deploy::{Adoption, Stop, find_container, plan_adoptions, run};
 pub use doctor::finding::{Finding, Fix, Kind, Severity};
 pub use doctor::reconcile::{Sight, reconcile};
-pub use doctor::{
-    Looks, Lookup, Machine, Report, Resolver, Seen, Socket, examine, names, public_names, without_engine,
-};
+pub use doctor::{Looks, Lookup, Report, Resolver, Seen, examine, names, public_names, without_engine};
 pub use host::address::address;
 pub use host::configure::{Configured, configure};
 pub use host::export;
@@ -60,6 +58,7 @@ pub use model::volumes::{DeclaredVolumes, OwnedVolume, is_anonymous};
 pub use model::watch_rule::percent;
 pub use plan::diff::{Action, Change, PlanView, compare};
 pub use ports::clock::{Clock, Entropy};
+pub use ports::engine::{Machine, Socket};
 pub use ports::hook::{Hook, HookError, Hooks, NoHooks};
 pub use ports::{engine, proxy};
 pub use progress::event;

@@ -1,7 +1,7 @@
 //! The plan is told before anything happens, with the steps there will be.
 
 use super::certificates::acme::certifiable;
-use super::planning::Decided;
+use super::next_release::Decided;
 use crate::ledger::AppRecord;
 use crate::model::problem::Problem;
 use crate::model::undelivered::Untold;

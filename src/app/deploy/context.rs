@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
-use super::perform::Report;
-use super::run::Stop;
+use super::report::Report;
+use super::stop::Stop;
 use crate::host::address::address;
 use crate::host::installation::Installation;
 use crate::ledger::{AppRecord, Applied, Transaction};

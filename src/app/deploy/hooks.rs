@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use super::context::Context;
-use super::planning::Decided;
+use super::next_release::Decided;
 use crate::ledger::AppRecord;
 use crate::model::canary::Canary;
 use crate::model::image::ResolvedImage;

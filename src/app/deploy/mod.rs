@@ -5,13 +5,17 @@ mod announce;
 pub(crate) mod certificates;
 mod context;
 mod hooks;
+mod next_release;
 pub(crate) mod operations;
 mod perform;
 mod planning;
 mod preflight;
 pub(crate) mod recover;
+mod report;
 mod run;
+mod stop;
 pub(crate) mod swap;
 
 pub use operations::adopt::{Adoption, find_container, plan_adoptions};
-pub use run::{Stop, run};
+pub use run::run;
+pub use stop::Stop;

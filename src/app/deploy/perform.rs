@@ -7,15 +7,15 @@ use tokio::sync::watch;
 use super::announce::{Kind, announce, warn_about_webhook};
 use super::certificates::acme::{asks_anyway, warn_about_version, warn_about_wildcards};
 use super::context::Context;
+use super::next_release::{Decided, Wish};
 use super::operations::canary;
 use super::operations::{adopt, maintenance, release_ownership, rename, rollback, start_stop};
-use super::planning::{Decided, Planned, Site, plan_deploy};
-use super::run::Stop;
-use super::swap::candidate::Wish;
+use super::planning::{Planned, Site, plan_deploy};
+use super::report::Report;
+use super::stop::Stop;
 use crate::host::installation::Installation;
 use crate::ledger::{AppRecord, RunState, Transaction};
-use crate::model::canary::CanaryView;
-use crate::model::name::{AppId, ReleaseNumber};
+use crate::model::name::AppId;
 use crate::model::problem::Problem;
 use crate::plan::diff::Action;
 use crate::ports::proxy::Proxy;
@@ -23,21 +23,6 @@ use crate::progress::event::{Outcome, Visitors};
 use crate::progress::journal::Journal;
 use crate::request::change::{Ask, Deploy, Job};
 use crate::request::target::{existing, target};
-use crate::settings::Settings;
-
-/// What becomes known on the way, for the outcome.
-#[derive(Debug, Default)]
-pub(crate) struct Report {
-    pub(crate) release: Option<ReleaseNumber>,
-    pub(crate) serving: Option<ReleaseNumber>,
-    pub(crate) canary: Option<CanaryView>,
-    /// What visitors get where it is not the app.
-    pub(crate) visitors: Option<Visitors>,
-    /// Whose address is to be told.
-    pub(crate) reached: Option<Settings>,
-    pub(crate) url: Option<String>,
-    pub(crate) release_command_ran: Option<bool>,
-}
 
 pub(crate) async fn perform(
     job: &Job,

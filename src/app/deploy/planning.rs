@@ -1,6 +1,7 @@
 //! What a deploy would do. The plan and the deploy itself both ask here, so that neither refuses what the other lets pass.
 
 use super::certificates::custom;
+use super::next_release::Decided;
 use super::operations::canary;
 use super::preflight;
 use super::swap::data;
@@ -11,11 +12,11 @@ use crate::model::hostname::Hostname;
 use crate::model::name::{AppId, AppName};
 use crate::model::problem::Problem;
 use crate::model::units::Port;
-use crate::model::volumes;
-use crate::plan::diff::{Action, Change, Current, PlanView, Wished, plan};
+use crate::plan::diff::{Action, Change, Current, Wished, plan};
 use crate::plan::fingerprint;
 use crate::plan::guard::{self, Counted, Newcomer};
-use crate::plan::resolve::{Resolved, resolve};
+use crate::plan::resolve::resolve;
+use crate::plan::volumes;
 use crate::ports::proxy::{Proxy, ProxyError};
 use crate::progress::event::Outcome;
 use crate::progress::journal::Journal;
@@ -32,13 +33,6 @@ pub(super) struct Site<'a> {
     /// All apps, those that are kept after their removal among them.
     pub(super) records: &'a [AppRecord],
     pub(super) name: &'a AppName,
-}
-
-/// A wish that was turned into settings, an image, and a plan.
-pub(crate) struct Decided {
-    pub(crate) settings: Settings,
-    pub(crate) resolved: Resolved,
-    pub(crate) view: PlanView,
 }
 
 /// What a deploy will do, and the certificate it will install.

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
 
-use super::perform::{Report, perform};
+use super::perform::perform;
+use super::report::Report;
+use super::stop::Stop;
 use super::swap::served;
 use crate::host::installation::Installation;
 use crate::model::problem::Problem;
@@ -17,21 +18,6 @@ use crate::request::change::{Ask, Job};
 
 /// How long publishing may hold up the end of a change whose proxy has gone away.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How a change is stopped from outside.
-#[derive(Debug, Clone, Default)]
-pub struct Stop {
-    /// Undo all that was done; without effect past the switch.
-    pub cancel: CancellationToken,
-    /// Do not begin, for nobody is there any more who asked for it; without effect once the app's lock is held.
-    pub withdraw: CancellationToken,
-}
-
-impl From<CancellationToken> for Stop {
-    fn from(cancel: CancellationToken) -> Self {
-        Self { cancel, ..Self::default() }
-    }
-}
 
 /// Makes a change. Events go to `sink` as they happen and to the ledger, where others follow them; the last one is the
 /// returned outcome.

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::look::Look;
-use super::machine::Machine;
 use crate::doctor::finding::{Finding, Kind};
 use crate::host::inventory::{AppView, Inventory};
 use crate::ledger::AppRecord;
 use crate::model::units::ByteSize;
+use crate::ports::engine::Machine;
 use crate::ports::engine::{Engine, EngineError, HostUsage, Stored, Volume};
 use crate::settings::MountSource;
 

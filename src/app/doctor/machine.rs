@@ -1,11 +1,10 @@
-//! The machine the engine runs on, where it is this one, and what is to be said of it. Pure.
+//! What is to be said of the machine the engine runs on. Pure.
 
-use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
+use std::collections::HashMap;
 
 use crate::doctor::finding::{Finding, Kind};
 use crate::model::units::ByteSize;
-use crate::ports::engine::{Container, EngineInfo, HostUsage, Role, Usage};
+use crate::ports::engine::{Container, EngineInfo, HostUsage, Machine, Role, Usage};
 
 /// Share of memory in use.
 const MEMORY_FULL: f64 = 0.95;
@@ -15,36 +14,6 @@ const LARGEST: usize = 5;
 
 /// A log this large was written without rotation, or with a bound nobody meant. Bytes.
 const LOG_LARGE: u64 = 1 << 30;
-
-/// The machine the engine runs on, where it is this one. What this user may not read is not in it.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Machine {
-    /// What listens, TCP.
-    pub sockets: Vec<Socket>,
-    /// Bytes of the engine's log files, by container id.
-    pub logs: BTreeMap<String, u64>,
-    /// Memory and disk.
-    pub usage: Option<HostUsage>,
-    /// Whether a service keeps the clock right, as the system tells.
-    pub synchronised: Option<bool>,
-    /// Whether every user of the machine may write to the engine's socket.
-    pub open_socket: bool,
-    /// What this user may not read.
-    pub unread: Vec<String>,
-}
-
-/// A listening socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Socket {
-    /// Where.
-    pub address: IpAddr,
-    /// Its port.
-    pub port: u16,
-    /// Name and id of the process that holds it, where that may be known.
-    pub process: Option<(String, u32)>,
-    /// Whether it answers as an engine does, without encryption and to anybody.
-    pub engine: bool,
-}
 
 /// What is to be said of a machine; `used` is what containers use, by id.
 pub(super) fn of_machine(

@@ -16,7 +16,6 @@ pub(crate) mod reconcile;
 pub use engine::without_engine;
 use look::Look;
 pub use look::{Looks, Report, Seen};
-pub use machine::{Machine, Socket};
 pub use names::{Lookup, Resolver, names, public_names};
 
 use futures_util::StreamExt as _;

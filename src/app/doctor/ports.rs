@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use super::machine::Socket;
 use crate::doctor::finding::{Finding, Kind};
 use crate::host::installation::{HTTP_PORT, HTTPS_PORT, ProxyPorts};
 use crate::import::proxy_of_tool;
 use crate::model::name::Namespace;
+use crate::ports::engine::Socket;
 use crate::ports::engine::{Container, Role};
 
 /// What is to be said of the usual ports, and of those the proxy has or is to get.

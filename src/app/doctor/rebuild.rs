@@ -8,8 +8,8 @@ use crate::ledger::{AppRecord, Generated, RunState};
 use crate::model::image::ResolvedImage;
 use crate::model::name::{AppId, AppName, OpId, ReleaseNumber};
 use crate::model::release::{Caller, Release, ReleaseStatus};
-use crate::model::volumes;
 use crate::plan::fingerprint;
+use crate::plan::volumes;
 use crate::ports::engine::{Container, ContainerDetail, Image};
 use crate::settings::{MASK, Secret, Settings};
 

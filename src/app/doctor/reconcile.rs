@@ -7,9 +7,9 @@ use crate::host::standing::{AppState, Reason};
 use crate::import::proxy_of_tool;
 use crate::ledger::AppRecord;
 use crate::model::name::{AppId, AppName, Namespace};
-use crate::model::volumes;
 use crate::plan::fingerprint::has_data;
 use crate::plan::naming::names;
+use crate::plan::volumes;
 use crate::ports::engine::{Container, Role, Volume};
 use crate::settings::label;
 

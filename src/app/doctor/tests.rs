@@ -6,6 +6,7 @@ use super::*;
 use crate::doctor::finding::Severity;
 use crate::ports::engine::sample::of_others;
 use crate::ports::engine::{Container, EngineInfo, HostUsage, Identity, Restart, Role, Usage};
+use crate::ports::engine::{Machine, Socket};
 
 fn info(version: &str) -> EngineInfo {
     EngineInfo {

@@ -6,7 +6,8 @@ use crate::ledger::{AppRecord, Transaction};
 use crate::model::name::OpId;
 use crate::model::problem::Problem;
 use crate::model::release::Caller;
-use crate::model::volumes::{OwnedVolume, unnamed};
+use crate::model::volumes::OwnedVolume;
+use crate::plan::volumes::unnamed;
 use crate::ports::proxy::{LockRequest, Proxy};
 
 /// Puts every live app of these records away; their containers are not touched.

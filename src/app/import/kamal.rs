@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use super::{Made, Sighting};
+use super::found::{Made, Sighting};
 use crate::model::problem::Problem;
 use crate::ports::engine::Container;
 use crate::settings::Tls;

@@ -7,20 +7,23 @@
 use crate::ledger::Generated;
 use crate::model::hostname::Hostname;
 use crate::model::image::ImageRef;
-use crate::model::name::{AppName, Namespace};
+use crate::model::name::AppName;
 use crate::model::problem::Problem;
 use crate::model::units::{ByteSize, Cpus, Port, Span, UrlPath};
 use crate::model::volumes::is_anonymous;
-use crate::ports::engine::{Container, Image, Origin, Volume};
+use crate::ports::engine::{Container, Origin};
 use crate::request::change::AdoptWish;
-use crate::settings::{AutoUpdate, EnvKey, EnvValue, MountSource, Settings, Smtp, Tls};
+use crate::settings::{EnvKey, EnvValue, MountSource, Settings};
 
 mod adoptable;
+mod found;
 pub(crate) mod kamal;
 mod naming;
 mod once_label;
 
 pub(crate) use adoptable::{Adoptable, adoptable};
+use found::Made;
+pub(crate) use found::Sighting;
 
 /// Where ONCE mounts an app's volume.
 pub(crate) const ONCE_DATA: &str = "/storage";
@@ -37,20 +40,6 @@ pub(crate) fn proxy_of_tool(container: &Container) -> Option<&'static str> {
     (kamal::is_proxy(container) || kamal::is_proxy_image(&container.image)).then_some("Kamal")
 }
 
-/// Everything that is known of a container.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Sighting<'a> {
-    pub(crate) namespace: &'a Namespace,
-    pub(crate) origin: &'a Origin,
-    pub(crate) image: &'a Image,
-    /// What is mounted at `/storage`, where ONCE keeps an app's generated secrets in a label.
-    pub(crate) data: Option<&'a Volume>,
-    /// The state file of a proxy of Kamal's beside it, as it is written.
-    pub(crate) routes: Option<&'a [u8]>,
-    /// Other containers with the same `service` and `destination`: name and role.
-    pub(crate) siblings: &'a [(String, String)],
-}
-
 /// An app to be.
 #[derive(Debug, Clone)]
 pub(crate) struct Takeover {
@@ -64,28 +53,6 @@ pub(crate) struct Takeover {
     pub(crate) remarks: Vec<String>,
     /// What cannot be taken over, in sentences.
     pub(crate) left: Vec<String>,
-}
-
-/// What the tool that made a container says of it.
-#[derive(Debug, Default)]
-struct Made {
-    /// For people: `ONCE`, `Kamal`; empty: nobody known.
-    tool: &'static str,
-    name: Option<String>,
-    /// The name is the app's own, and not that of its image, which several apps may have.
-    name_is_its_own: bool,
-    hosts: Vec<String>,
-    path_prefix: Option<String>,
-    tls: Option<Tls>,
-    smtp: Option<Smtp>,
-    auto_update: AutoUpdate,
-    port: Option<u16>,
-    health_path: Option<String>,
-    generated: Option<Generated>,
-    /// Variables that follow from something else, and are none of the app's own.
-    implied: Vec<&'static str>,
-    remarks: Vec<String>,
-    left: Vec<String>,
 }
 
 /// What its maker says of a container that can be an app.

@@ -1,7 +1,7 @@
 //! What an app that is taken over is called. Its hostname tells it from other apps, also from those of the same image; a
 //! name that its maker gave to this very app comes first. Pure.
 
-use super::Made;
+use super::found::Made;
 use crate::model::name::{AppName, NameError};
 use crate::model::problem::Problem;
 

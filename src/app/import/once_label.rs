@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Made, Sighting};
+use super::found::{Made, Sighting};
 use crate::ledger::Generated;
 use crate::model::problem::Problem;
 use crate::model::units::Port;

@@ -1,6 +1,9 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::model::name::Namespace;
+use crate::ports::engine::{Image, Volume};
+use crate::settings::{AutoUpdate, Tls};
 
 fn origin(name: &str) -> Origin {
     Origin {

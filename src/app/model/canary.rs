@@ -7,8 +7,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::release::Release;
-use crate::plan::diff::Change;
-use crate::settings::field::Cost;
 
 /// A release that is tried out on some of the requests. It ends with a promotion, an abort, or the next deploy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,12 +40,6 @@ impl CanaryRule {
             Self::Cookie(cookie) => format!("requests with the cookie {cookie}"),
             Self::Header(header) => format!("requests with the header {header}"),
         }
-    }
-
-    /// The difference another rule makes; `None`: it is the same.
-    pub(crate) fn moved_to(&self, rule: &Self) -> Option<Change> {
-        let (from, to) = (Some(self.to_string()), Some(rule.to_string()));
-        (self != rule).then(|| Change { field: "canary".to_owned(), from, to, cost: Cost::Route })
     }
 }
 

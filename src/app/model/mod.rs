@@ -6,6 +6,7 @@ pub(crate) mod hostname;
 pub(crate) mod image;
 pub(crate) mod issuing;
 pub(crate) mod name;
+pub(crate) mod outcome;
 pub(crate) mod problem;
 pub(crate) mod processes;
 pub(crate) mod release;

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 
 use serde::{Deserialize, Serialize};
 
-use crate::progress::event::Outcome;
+use super::outcome::Outcome;
 
 /// Three things in one value: what happened in plain words, the cause chain, what to do next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

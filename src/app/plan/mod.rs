@@ -5,3 +5,4 @@ pub(crate) mod fingerprint;
 pub(crate) mod guard;
 pub(crate) mod naming;
 pub(crate) mod resolve;
+pub(crate) mod volumes;

@@ -9,18 +9,19 @@ use futures_core::stream::BoxStream;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::doctor::Machine;
 use crate::model::image::ImageRef;
 use crate::model::name::Namespace;
 
 mod container;
 mod error;
+mod machine;
 mod origin;
 
 #[cfg(test)]
 pub(crate) use container::tests as sample;
 pub use container::{Container, ContainerDetail, ContainerSpec, Identity, MountSpec, Restart, Role};
 pub use error::{BoxError, EngineError};
+pub use machine::{HostUsage, Machine, Socket};
 pub use origin::Origin;
 
 type Result<T, E = EngineError> = std::result::Result<T, E>;
@@ -161,21 +162,6 @@ pub struct Usage {
     pub memory: u64,
     /// Bytes; 0: none.
     pub memory_limit: u64,
-}
-
-/// What the host uses right now.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct HostUsage {
-    /// Share of one processor: 1.0 is one whole core.
-    pub cpu: f64,
-    /// Bytes in use, caches left out.
-    pub memory: u64,
-    /// Bytes there are.
-    pub memory_total: u64,
-    /// Bytes in use where the engine keeps its data.
-    pub disk: u64,
-    /// Bytes there are.
-    pub disk_total: u64,
 }
 
 /// What the engine keeps on its disk.

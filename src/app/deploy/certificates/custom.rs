@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::acme::day;
 use crate::deploy::context::Context;
-use crate::deploy::planning::Decided;
+use crate::deploy::next_release::Decided;
 use crate::model::certificate::{self, CertificateFacts, CertificateOffer, CertificateSource, CertificateView};
 use crate::model::hostname::Hostname;
 use crate::model::issuing::{Certified, CertifyAnswer, CertifyAsk, CertifyRequest};

@@ -1,17 +1,20 @@
 //! Trying a release out on some of the requests: begin, change the share, promote, abort.
 
 use crate::deploy::context::Context;
-use crate::deploy::planning::Decided;
-use crate::deploy::swap::candidate::{Candidate, Wish};
+use crate::deploy::next_release::Decided;
+use crate::deploy::next_release::Wish;
+use crate::deploy::swap::candidate::Candidate;
 use crate::deploy::swap::traffic::Teller;
 use crate::ledger::{AppRecord, Transaction};
 use crate::model::canary::{Canary, CanaryRule};
 use crate::model::problem::Problem;
 use crate::model::release::Release;
 use crate::plan::diff::Action;
+use crate::plan::diff::Change;
 use crate::progress::event::{Outcome, Step};
 use crate::request::change::Deploy;
 use crate::settings::Swap;
+use crate::settings::field::Cost;
 
 /// Whether an app can have a canary with these settings at all; asked before anything is made.
 pub(crate) fn guard(record: Option<&AppRecord>, decided: &Decided) -> Result<(), Problem> {
@@ -58,7 +61,7 @@ pub(crate) fn plan(
         && canary.release.settings == decided.settings
         && canary.release.image.is_same(&decided.resolved.image)
     {
-        view.changes = canary.rule.moved_to(rule).into_iter().collect();
+        view.changes = moved(&canary.rule, rule).into_iter().collect();
         view.action = if view.changes.is_empty() { Action::Nothing } else { Action::Route };
     } else if view.action == Action::Nothing {
         let name = record.map(|r| r.name.to_string()).unwrap_or_default();
@@ -101,6 +104,12 @@ pub(crate) async fn deploy(
     };
     Box::pin(context.swap(record, wish)).await?;
     Ok(Outcome::Updated)
+}
+
+/// The difference another rule makes; `None`: it is the same.
+fn moved(from: &CanaryRule, to: &CanaryRule) -> Option<Change> {
+    let (before, after) = (Some(from.to_string()), Some(to.to_string()));
+    (from != to).then(|| Change { field: "canary".to_owned(), from: before, to: after, cost: Cost::Route })
 }
 
 /// `once canary APP --share`.

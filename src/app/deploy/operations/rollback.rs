@@ -2,16 +2,16 @@
 
 use crate::deploy::announce::{Kind, announce};
 use crate::deploy::context::Context;
-use crate::deploy::planning::Decided;
-use crate::deploy::swap::candidate::Wish;
+use crate::deploy::next_release::Decided;
+use crate::deploy::next_release::Wish;
 use crate::deploy::swap::data;
 use crate::ledger::{AppRecord, Transaction};
 use crate::model::name::ReleaseNumber;
 use crate::model::problem::Problem;
 use crate::model::release::{Release, ReleaseStatus};
-use crate::model::volumes;
 use crate::plan::diff::{Current, Wished, plan};
 use crate::plan::resolve::pinned;
+use crate::plan::volumes;
 use crate::progress::event::Outcome;
 use crate::settings::draft::Draft;
 

@@ -2,37 +2,20 @@
 
 use super::data;
 use crate::deploy::context::Context;
+use crate::deploy::next_release::Wish;
 use crate::deploy::preflight::{platform, preflight};
-use crate::ledger::{AppRecord, Claim, RunState, Transaction};
-use crate::model::canary::CanaryRule;
+use crate::ledger::{AppRecord, Claim, Transaction};
 use crate::model::name::ReleaseNumber;
 use crate::model::problem::Problem;
 use crate::model::release::{Release, ReleaseStatus};
 use crate::model::volumes::DeclaredVolumes;
 use crate::plan::fingerprint;
 use crate::plan::guard;
-use crate::plan::resolve::{self, Resolved};
+use crate::plan::resolve::{self};
 use crate::ports::engine::EngineError;
 use crate::progress::event::{Event, Outcome, Step};
 use crate::request::change::Ask;
 use crate::settings::{MountSource, Settings};
-
-/// What a new release is to be.
-#[derive(Clone)]
-pub(crate) struct Wish {
-    pub(crate) settings: Settings,
-    pub(crate) resolved: Resolved,
-    /// What the app is meant to do once it is switched.
-    pub(crate) state: RunState,
-    pub(crate) revision: Option<String>,
-    pub(crate) rollback_to: Option<ReleaseNumber>,
-    /// The stopped container of an earlier release that is just what is wished for.
-    pub(crate) kept_container: Option<String>,
-    /// A canary goes on beside the new release.
-    pub(crate) keep_canary: bool,
-    /// It is to be a canary itself, for these requests.
-    pub(crate) canary: Option<CanaryRule>,
-}
 
 /// What was made on the way, in the order it is undone.
 #[derive(Debug, Default)]

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::candidate::Wish;
 use crate::deploy::context::Context;
+use crate::deploy::next_release::Wish;
 use crate::host::installation::Installation;
 use crate::ledger::{AppRecord, Transaction};
 use crate::model::name::{AppId, AppName, Namespace, ReleaseNumber};
 use crate::model::problem::Problem;
 use crate::model::release::{Release, ReleaseStatus};
-use crate::model::volumes::{self, DeclaredVolumes, OwnedVolume, is_anonymous};
+use crate::model::volumes::{DeclaredVolumes, OwnedVolume, is_anonymous};
 use crate::plan::diff;
 use crate::plan::fingerprint::{self, Owner};
+use crate::plan::volumes;
 use crate::ports::engine::{ContainerDetail, Engine, Image, Volume};
 use crate::progress::event::Outcome;
 use crate::settings::{MountSource, Settings, Swap};

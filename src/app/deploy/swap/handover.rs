@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 
-use super::candidate::{Candidate, Wish};
+use super::candidate::Candidate;
 use super::healthy::{ended_for_good, probe_host};
 use crate::deploy::context::Context;
+use crate::deploy::next_release::Wish;
 use crate::ledger::{AppRecord, Phase, Transaction};
 use crate::model::problem::Problem;
 use crate::model::release::Release;

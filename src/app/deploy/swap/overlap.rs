@@ -1,9 +1,10 @@
 //! The swap: candidate beside the running release, healthy, switch, drain, retire.
 
-use super::candidate::{Candidate, Made, Wish};
+use super::candidate::{Candidate, Made};
 use super::traffic::Teller;
 use super::watch::{Baseline, is_watched};
 use crate::deploy::context::Context;
+use crate::deploy::next_release::Wish;
 use crate::ledger::{AppRecord, RunState, Transaction};
 use crate::model::name::ReleaseNumber;
 use crate::model::problem::Problem;

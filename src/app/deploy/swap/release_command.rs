@@ -2,8 +2,9 @@
 
 use futures_util::StreamExt;
 
-use super::candidate::{Candidate, Wish};
+use super::candidate::Candidate;
 use crate::deploy::context::Context;
+use crate::deploy::next_release::Wish;
 use crate::ledger::AppRecord;
 use crate::model::problem::Problem;
 use crate::plan::fingerprint;

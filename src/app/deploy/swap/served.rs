@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::deploy::perform::Report;
+use crate::deploy::report::Report;
 use crate::host::installation::Installation;
 use crate::ledger::AppRecord;
 use crate::model::name::{AppName, ReleaseNumber};

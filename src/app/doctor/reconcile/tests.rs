@@ -140,7 +140,7 @@ fn a_lost_volume_is_found_by_its_labels_not_its_name() {
 fn a_volume_of_a_declared_path_that_is_gone_is_named_with_its_path() {
     let mut shop = view("shop", &["a.example.com"]);
     let (name, nameless) = ("once-shop_data-bd4741".to_owned(), "0a".repeat(32));
-    assert_eq!(name, crate::model::volumes::name(&Namespace::default(), &"shop".parse().unwrap(), "/data"));
+    assert_eq!(name, crate::plan::volumes::name(&Namespace::default(), &"shop".parse().unwrap(), "/data"));
     let declared =
         [("/data".to_owned(), name.clone()), ("/db".to_owned(), nameless), ("/x".to_owned(), "x".to_owned())];
     shop.record.releases[0].declared_volumes = declared.into();
