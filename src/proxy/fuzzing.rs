@@ -5,15 +5,15 @@
 
 use serde_json::Value;
 
-use super::control::wire;
-use super::parent::{Order, Report};
-use super::scrape;
-use super::tls::fuzzing as tls;
+use crate::control::wire;
+use crate::parent::{Order, Report};
+use crate::scrape;
+use crate::tls::fuzzing as tls;
 use once_app::proxy::ProxyError;
 
-pub(crate) use super::acme::fuzzing::{answer, schedule};
-pub(crate) use super::plane::fuzzing as plane;
-pub(crate) use super::store::fuzzing::{configuration, record, unknown};
+pub(crate) use crate::acme::fuzzing::{answer, schedule};
+pub(crate) use crate::plane::fuzzing as plane;
+pub(crate) use crate::store::fuzzing::{configuration, record, unknown};
 use once_fuzzing::Target;
 pub(crate) use tls::pair;
 

@@ -15,8 +15,8 @@ use rustix::process::{Signal, WaitOptions, wait};
 use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
 
-use super::binaries::{Binaries, hash_of};
-use super::parent::{Order, Report};
+use crate::binaries::{Binaries, hash_of};
+use crate::parent::{Order, Report};
 
 mod child;
 mod sockets;

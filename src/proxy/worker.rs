@@ -13,14 +13,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::acme::{Issuer, IssuerOptions};
-use super::client::Client;
-use super::control::Server;
-use super::parent::{Line, Order, Report};
-use super::plane::{Plane, PlaneOptions, Serving};
-use super::scrape;
-use super::service::{HandOver, Service};
-use super::store::StoreError;
+use crate::acme::{Issuer, IssuerOptions};
+use crate::client::Client;
+use crate::control::Server;
+use crate::parent::{Line, Order, Report};
+use crate::plane::{Plane, PlaneOptions, Serving};
+use crate::scrape;
+use crate::service::{HandOver, Service};
+use crate::store::StoreError;
 use once_app::proxy::ProxyError;
 
 /// The control socket's name in the state directory.
@@ -82,7 +82,7 @@ fn during<T>(result: io::Result<T>, what: impl Into<String>) -> Result<T, Worker
 }
 
 /// Serves until SIGTERM or SIGINT, and then to the end of what is under way, within the limits of
-/// [`Timeouts`](super::plane::Timeouts).
+/// [`Timeouts`](crate::plane::Timeouts).
 ///
 /// # Errors
 /// It could not begin.

@@ -25,13 +25,16 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::answers::unavailable;
+use super::body::compress;
+use super::listener::{connection, proxy_protocol};
 use super::options::PlaneOptions;
-use super::record::Peer;
-use super::websocket::FrameTracker;
-use super::{
-    canary, closed, compress, connection, forwarded, headers, password, proxy_protocol, record, rewrite, soundness,
-    table,
-};
+use super::policy::basic_auth;
+use super::request::{forwarded, headers, rewrite, validate};
+use super::routing::{canary, table};
+use super::telemetry::record;
+use super::telemetry::record::Peer;
+use super::upgrade::websocket::FrameTracker;
 use once_app::{Cidr, Hostname, ReleaseNumber, Share, UrlPath, normalised_path};
 
 /// Values of one header, a line each; `None`: one of them could not be sent.
@@ -85,7 +88,7 @@ fn read(pieces: &[&[u8]]) -> Vec<String> {
 
 async fn judge(mut request: Request<Incoming>) -> String {
     let upgrade = headers::upgrade(request.headers());
-    let sound = soundness::check(&mut request, &PlaneOptions::default().limits);
+    let sound = validate::check(&mut request, &PlaneOptions::default().limits);
     let host = headers::authority(&request).and_then(table::fold_host).map(|(host, _)| host.as_str().to_owned());
     let line = format!("{} {} {:?} {host:?} {sound:?}", request.method(), request.uri(), request.version());
     let head = format!("{:?}", request.headers());
@@ -262,11 +265,11 @@ pub(crate) fn coding(bytes: &[u8]) {
 pub(crate) fn page(bytes: &[u8]) {
     if let Ok(accept) = HeaderValue::from_bytes(bytes) {
         let head = HeaderMap::from_iter([(ACCEPT, accept)]);
-        let json = closed::wants_json(head.get(ACCEPT));
+        let json = unavailable::wants_json(head.get(ACCEPT));
         let named = |word: &str| bytes.to_ascii_lowercase().windows(word.len()).any(|w| w == word.as_bytes());
         assert!(!json || named("json"));
     }
-    let escaped = closed::escaped(&String::from_utf8_lossy(bytes));
+    let escaped = unavailable::escaped(&String::from_utf8_lossy(bytes));
     assert!(!escaped.contains(['<', '>', '"', '\'']), "{escaped}");
 }
 
@@ -284,7 +287,7 @@ pub(crate) fn cookie(bytes: &[u8]) {
 
 /// Only the right password in its one form is right.
 pub(crate) fn authorization(bytes: &[u8]) {
-    let Some(passwords) = password::Passwords::new([("ann", "open: sesame")].into_iter()) else { return };
+    let Some(passwords) = basic_auth::Passwords::new([("ann", "open: sesame")].into_iter()) else { return };
     if passwords.is_right(bytes) {
         let text = String::from_utf8_lossy(bytes);
         let right = BASE64_STANDARD.encode("ann:open: sesame");

@@ -10,18 +10,18 @@ use futures_core::stream::BoxStream;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::access_log::LogWriter;
-use super::app::App;
-use super::crowd::Crowd;
-use super::departure::Departure;
-use super::drain;
-use super::exposition;
-use super::metrics::Metrics;
+use super::deploy::drain;
+use super::deploy::probe;
+use super::listener::accept::{Listening, Serving};
+use super::listener::connection_limit::Crowd;
+use super::listener::shutdown::Departure;
+use super::listener::worker::Threads;
 use super::options::PlaneOptions;
-use super::probe;
-use super::serve::{Listening, Serving};
-use super::table::Table;
-use super::worker::Threads;
+use super::routing::app::App;
+use super::routing::table::Table;
+use super::telemetry::access_log::LogWriter;
+use super::telemetry::metrics::Metrics;
+use super::telemetry::prometheus;
 use crate::acme::Question;
 use crate::tls::{Certificates, TlsServer};
 use once_app::proxy::{AppTraffic, DrainLimits, DrainProgress, InFlight, ProbeAnswer, ProbeRequest};
@@ -222,7 +222,7 @@ impl Plane {
     pub fn exposition(&self) -> String {
         let mut apps: Vec<Arc<App>> = self.apps().values().cloned().collect();
         apps.sort_by(|a, b| a.live().route.name.cmp(&b.live().route.name));
-        exposition::text(&apps, &self.shared)
+        prometheus::text(&apps, &self.shared)
     }
 
     /// Resets [`AppTraffic::slowest_ms`].

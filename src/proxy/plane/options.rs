@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::access_log::AccessLog;
+use super::telemetry::access_log::AccessLog;
 
 /// How a [`Plane`](super::Plane) works; the defaults are fit for the internet.
 #[derive(Debug, Clone)]

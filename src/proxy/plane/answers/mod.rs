@@ -1,0 +1,4 @@
+//! What the proxy says itself.
+
+pub(crate) mod pages;
+pub(crate) mod unavailable;

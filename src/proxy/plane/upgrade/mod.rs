@@ -1,0 +1,4 @@
+//! Connections that are HTTP no more.
+
+pub(crate) mod tunnel;
+pub(crate) mod websocket;
