@@ -29,7 +29,7 @@ const APP_CRATES: [(&str, &[&str]); 11] = [
 const APP_EXCEPTIONS: [(&str, &[&str]); 6] = [
     ("src/app/plan/fingerprint.rs", &["serde_json", "hmac", "sha2"]),
     // Names of volumes.
-    ("src/app/model/volumes.rs", &["sha2"]),
+    ("src/app/plan/volumes.rs", &["sha2"]),
     ("src/app/settings/label.rs", &["serde_json"]),
     ("src/app/import/once_label.rs", &["serde_json"]),
     ("src/app/import/kamal.rs", &["serde_json"]),

@@ -37,12 +37,11 @@ use once_app::{Ask, Problem};
 
 pub use args::{Cli, ColorWhen, DemoLoadArgs, Global, Machinery};
 use args::{Command, ProxyCommand};
-pub use command::console::ConsoleStart;
 pub use completion::complete;
 pub use output::Output;
 pub use process::proxy_process;
 use session::Session;
-pub use session::{Wiring, installation};
+pub use session::{ConsoleStart, Wiring, installation};
 
 /// A part of the machinery that `ui` may not know: `lib.rs` runs it.
 #[derive(Debug, Clone, PartialEq, Eq)]

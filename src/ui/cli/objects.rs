@@ -10,7 +10,7 @@ use once_app::ledger::AppRecord;
 use once_app::proxy::Activity;
 use once_app::traffic::Compared;
 use once_app::{AppName, CanaryView, Change, Cost, LogBreak, ReleaseNumber, StepState, StepView};
-use once_app::{EnvKey, EnvValue, Release, Settings};
+use once_app::{EnvKey, EnvValue, Release, ReleaseStatus, Settings};
 
 /// An app: `list`, `status`, `show`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -166,6 +166,16 @@ impl CanaryObject {
     }
 }
 
+/// The status's word, and why where it failed.
+pub(crate) fn status(release: &Release) -> (&'static str, Option<&str>) {
+    match &release.status {
+        ReleaseStatus::Serving => ("serving", None),
+        ReleaseStatus::Canary => ("canary", None),
+        ReleaseStatus::Replaced { .. } => ("replaced", None),
+        ReleaseStatus::Failed { why } => ("failed", Some(why)),
+    }
+}
+
 /// A release: `releases`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct ReleaseObject {
@@ -195,7 +205,7 @@ pub(crate) struct ReleaseObject {
 
 impl ReleaseObject {
     pub(crate) fn new(record: &AppRecord, release: &Release) -> Self {
-        let (status, why) = super::command::releases::status(release);
+        let (status, why) = status(release);
         Self {
             app: record.name.to_string(),
             release: release.number.0,

@@ -1,6 +1,7 @@
 //! One run of the command: its flags, its streams, and the way to the engine and the proxy.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -16,8 +17,29 @@ use once_job::runner::Place;
 use once_text::words;
 
 use super::args::Global;
-use super::command::console::ConsoleStart;
 use super::output::Output;
+
+/// What was asked for of the console.
+pub struct ConsoleStart {
+    /// The flags of every command.
+    pub global: Global,
+    /// What it runs on.
+    pub wiring: &'static dyn Wiring,
+    /// Where changes are made.
+    pub place: Place,
+    /// The port apps are reached on until the server tells another.
+    pub http_port: u16,
+    /// 16 random hex digits.
+    pub seed: String,
+    /// Who asks.
+    pub by: Caller,
+    /// Nothing can be changed.
+    pub read_only: bool,
+    /// ASCII glyphs only.
+    pub ascii: bool,
+    /// How long it waits after Esc for the rest of a key.
+    pub escape_wait: Duration,
+}
 
 /// The concrete parts the command runs on: the binary wires them, for the command may know neither engine nor proxy.
 #[async_trait]

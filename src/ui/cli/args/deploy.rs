@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::candidates::{apps, words};
 use super::queries::WaitArgs;
 use super::web::WebArgs;
-use crate::completion::{apps, words};
 use once_app::{AppName, Pull};
 
 pub(crate) const EXAMPLES: &str = "\

@@ -1,5 +1,6 @@
 //! What can be typed. Raw text only: it is parsed once, into drafts and queries, by the commands.
 
+mod candidates;
 mod deploy;
 mod examples;
 mod machinery;
@@ -7,6 +8,7 @@ mod proxy;
 mod queries;
 mod web;
 
+pub(crate) use candidates::ASKED_BY;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use once_app::Namespace;
@@ -216,7 +218,7 @@ pub(crate) enum Command {
     #[command(after_help = examples::ACTIVITY)]
     Activity {
         /// Only of this app
-        #[arg(add = crate::completion::apps())]
+        #[arg(add = candidates::apps())]
         app: Option<String>,
         /// How many entries
         #[arg(short = 'n', long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]

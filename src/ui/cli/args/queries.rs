@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use crate::completion::apps;
+use super::candidates::apps;
 use once_app::{AppName, Hostname, PROXY_HTTP, PROXY_HTTPS, PROXY_HTTPS_PORT, PROXY_STATE, Port, UrlPath};
 
 #[derive(Debug, Clone, Args)]

@@ -3,34 +3,11 @@
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use once_app::{Caller, HTTP_PORT, Problem};
-use once_job::runner::Place;
+use once_app::{HTTP_PORT, Problem};
 
 use super::Answer;
-use crate::args::{ConsoleArgs, Global};
-use crate::session::{Session, Wiring, http_port};
-
-/// What was asked for of the console.
-pub struct ConsoleStart {
-    /// The flags of every command.
-    pub global: Global,
-    /// What it runs on.
-    pub wiring: &'static dyn Wiring,
-    /// Where changes are made.
-    pub place: Place,
-    /// The port apps are reached on until the server tells another.
-    pub http_port: u16,
-    /// 16 random hex digits.
-    pub seed: String,
-    /// Who asks.
-    pub by: Caller,
-    /// Nothing can be changed.
-    pub read_only: bool,
-    /// ASCII glyphs only.
-    pub ascii: bool,
-    /// How long it waits after Esc for the rest of a key.
-    pub escape_wait: Duration,
-}
+use crate::args::ConsoleArgs;
+use crate::session::{ConsoleStart, Session, http_port};
 
 pub(crate) async fn console(session: &mut Session<'_>, args: &ConsoleArgs) -> Answer {
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {

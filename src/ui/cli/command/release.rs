@@ -9,8 +9,9 @@ use once_app::{DeployView, Problem, Release, ReleaseNumber};
 use once_text::words;
 
 use super::Answer;
-use super::releases::{History, status};
+use super::releases::History;
 use super::show::{print, settings};
+use crate::objects::status;
 
 pub(crate) async fn release(session: &mut Session<'_>, app: &str, number: ReleaseNumber) -> Answer {
     let at = session.installation().await?;

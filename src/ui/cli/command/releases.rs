@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use crate::args::{DiffArgs, ReleasesArgs};
-use crate::objects::{DiffObject, ReleaseObject};
+use crate::objects::{DiffObject, ReleaseObject, status};
 use crate::output::{FAINT, styled};
 use crate::plan_text;
 use crate::session::Session;
 use crate::table::Table;
 use once_app::ledger::AppRecord;
 use once_app::proxy::{Proxy, Snapshot};
-use once_app::{Installation, Problem, Release, ReleaseNumber, ReleaseStatus, compare};
+use once_app::{Installation, Problem, Release, ReleaseNumber, compare};
 use once_text::{plan_words, words};
 
 use super::Answer;
@@ -123,16 +123,6 @@ pub(crate) async fn diff(session: &mut Session<'_>, args: &DiffArgs) -> Answer {
         session.out.data(&format!("{}  {cost}", plan_text::change(change)));
     }
     Ok(0)
-}
-
-/// The status's word, and why where it failed.
-pub(crate) fn status(release: &Release) -> (&'static str, Option<&str>) {
-    match &release.status {
-        ReleaseStatus::Serving => ("serving", None),
-        ReleaseStatus::Canary => ("canary", None),
-        ReleaseStatus::Replaced { .. } => ("replaced", None),
-        ReleaseStatus::Failed { why } => ("failed", Some(why)),
-    }
 }
 
 fn short(digest: &str) -> String {
