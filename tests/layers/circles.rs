@@ -86,7 +86,7 @@ impl Crate {
             .filter_map(|path| {
                 let mut at = from.clone();
                 at.extend(path.within.iter().cloned());
-                self.definer(self.absolute(&at, &path.segments)?, 0)
+                self.definer(&self.absolute(&at, &path.segments)?, 0)
             })
             .filter(|to| *to != from)
             .collect()
@@ -110,14 +110,14 @@ impl Crate {
     }
 
     /// The file in which what a path leads to is defined.
-    fn definer(&self, path: Module, hops: usize) -> Option<&Module> {
+    fn definer(&self, path: &[String], hops: usize) -> Option<&Module> {
         let (module, _) = (0..=path.len()).rev().find_map(|n| self.files.get_key_value(&path[..n]))?;
         let Some(name) = path.get(module.len()) else { return Some(module) };
         match self.passed_on.get(&(module.clone(), name.clone())) {
             Some(to) if hops < 8 && !to.starts_with(&path[..=module.len()]) => {
                 let mut further = to.clone();
                 further.extend(path[module.len() + 1..].iter().cloned());
-                self.definer(further, hops + 1)
+                self.definer(&further, hops + 1)
             }
             _ => Some(module),
         }
