@@ -276,14 +276,15 @@ fn websockets_and_long_answers_outlive_an_upgrade() {
     use std::io::Read as _;
     let host = Host::new();
     let image = host.image("1", &[]);
-    host.deploy(&image, &["--drain-timeout", "12"]).expect(0, "created");
+    host.deploy(&image, &["--drain-timeout", "25"]).expect(0, "created");
     let ask = |request: &str| {
         let mut stream = std::net::TcpStream::connect(("127.0.0.1", host.port)).unwrap();
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         stream
     };
-    let mut slow = ask("GET /slow?ms=9000 HTTP/1.1\r\nHost: app.localhost\r\n\r\n");
+    // Longer than an upgrade takes beside a load.
+    let mut slow = ask("GET /slow?ms=20000 HTTP/1.1\r\nHost: app.localhost\r\n\r\n");
     let mut idle = ask("GET /version HTTP/1.1\r\nHost: app.localhost\r\n\r\n");
     let mut socket = ask("GET /ws HTTP/1.1\r\nHost: app.localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
