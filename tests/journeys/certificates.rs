@@ -122,7 +122,10 @@ fn a_certificate_of_ones_own_is_checked_served_replaced_and_told_to_nobody() {
     // It comes through a restart of the proxy, and nobody else may read it.
     let proxy = format!("{}-proxy", host.namespace);
     docker(&["restart", "--time", "5", &proxy]);
-    let status = host.once(&["proxy", "status", "--json"]);
+    let status = crate::host::eventually("the proxy", std::time::Duration::from_secs(30), || {
+        let status = host.once(&["proxy", "status", "--json"]);
+        (status.code == 0).then_some(status)
+    });
     let certificates = &status.json()[0]["certificates"];
     assert_eq!(certificates.as_array().map(Vec::len), Some(2), "{status:#?}");
     assert_eq!(certificates[0]["certificate"]["source"], "custom");
