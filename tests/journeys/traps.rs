@@ -23,7 +23,7 @@ const TRAPS: [Trap; 28] = [
         "T2",
         "what the present config does not name is never seen",
         &[
-            ("src/app/reconcile/tests.rs", "each_misfit_has_its_own_word_and_remedy"),
+            ("src/app/doctor/reconcile/tests.rs", "each_misfit_has_its_own_word_and_remedy"),
             ("tests/journeys/rebuild.rs", "ghosts_strays_and_the_dead_are_told_apart"),
         ],
     ),
@@ -175,8 +175,8 @@ const TRAPS: [Trap; 28] = [
         "T27",
         "settings are documented and ignored",
         &[
-            ("src/app/draft/web.rs", "each_is_set_kept_written_and_unset"),
-            ("src/app/shape.rs", "each_setting_that_costs_a_swap_is_in_the_container"),
+            ("src/app/settings/draft/web.rs", "each_is_set_kept_written_and_unset"),
+            ("src/app/plan/fingerprint.rs", "each_setting_that_costs_a_swap_is_in_the_container"),
             ("tests/cli/help.rs", "the_whole_tree"),
         ],
     ),

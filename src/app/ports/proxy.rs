@@ -1,4 +1,4 @@
-//! The port to the proxy, which is also the host's memory. `src/proxy/client.rs` implements it over the control socket,
+//! The port to the proxy, which is also the host's memory. `src/proxy/client/` implements it over the control socket,
 //! the tests with a fake.
 
 use std::time::Duration;
