@@ -50,7 +50,7 @@ pub(crate) enum Cmd {
     Filter, NextMatch, PrevMatch, Palette, Help, Problems, Activity, Host, Quit, Interrupt, Suspend, Repaint, Sort,
     New, Edit, Deploy, Logs, Shell, Actions, CopyAddress, Copy, Restart, Start, Stop, Remove, Rollback, Promote, Abort,
     Close, Reopen, Pause, Resume, Mend, MendAll, Again, Lock, Rename, DropAlias, Compare, Bad,
-    Follow, Wrap, Times, Source, Cancel, Retry, Submit, NextField, PrevField, AddRow, DropRow, Secret, Toggle,
+    Follow, Wrap, Times, Source, Before, Cancel, Retry, Submit, NextField, PrevField, AddRow, DropRow, Secret, Toggle,
 }
 
 /// A key as pressed.
@@ -126,6 +126,7 @@ table! {
         [c('w')] Cmd::Wrap, "wrap", "wrap long lines, or cut them";
         [c('t')] Cmd::Times, "times", "show time stamps, or hide them";
         [c('p')] Cmd::Source, "access log", "switch between the app's log and the proxy's access log";
+        [c('P')] Cmd::Before, "before", "what was written before the run that serves, or the log of now again";
         [c('y')] Cmd::Copy, "copy line", "copy the marked line";
     Releases:
         [k(Enter)] Cmd::Open, "show", "the marked release in full: settings, who, when, why, events";

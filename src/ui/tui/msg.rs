@@ -14,7 +14,7 @@ use once_app::traffic::TrafficReport;
 use once_app::{AppId, AppName, Caller, Finding, Hostname, Job, OpId, Problem, ProxyPorts, Release, Upstream, UrlPath};
 
 use super::keymap::Cmd;
-use super::model::{Examined, RowKey, Tab};
+use super::model::{Examined, LogSource, RowKey, Tab};
 
 /// Something happened.
 #[derive(Debug, Clone)]
@@ -134,8 +134,8 @@ pub(crate) struct LogRequest {
     pub generation: u64,
     /// Whose.
     pub app: AppName,
-    /// The app's lines of the proxy's access log instead of its own.
-    pub access: bool,
+    /// Which of its logs.
+    pub source: LogSource,
 }
 
 /// What to look at closely.

@@ -5,7 +5,7 @@ use once_app::ledger::RunState;
 use once_app::traffic::Recent;
 
 use super::super::console::ConsoleOptions;
-use super::super::model::{Overlay, Pane, RowKey};
+use super::super::model::{LogSource, Overlay, Pane, RowKey};
 use super::super::msg::{Effect, Msg};
 use super::super::sample::{self, feed, select};
 use super::super::screen;
@@ -50,7 +50,7 @@ fn logs_belong_to_the_app_that_is_shown() {
     let request =
         |effects: &[Effect]| effects.iter().find_map(|e| if let Effect::Logs(r) = e { Some(r.clone()) } else { None });
     let first = request(&effects).unwrap();
-    assert_eq!((first.app.as_str(), first.access), ("books", false));
+    assert_eq!((first.app.as_str(), first.source), ("books", LogSource::App));
     select(&mut m, "chat");
     let second = request(&feed(&mut m, Msg::Tick(sample::now()))).unwrap();
     assert_eq!(second.app.as_str(), "chat");
@@ -59,9 +59,28 @@ fn logs_belong_to_the_app_that_is_shown() {
     feed(&mut m, Msg::Log(second.generation, sample::log_lines()));
     assert_eq!(m.logs.lines().0.len(), 10);
     let access = request(&press(&mut m, "p")).unwrap();
-    assert_eq!((access.app.as_str(), access.access), ("chat", true));
+    assert_eq!((access.app.as_str(), access.source), ("chat", LogSource::Access));
     let effects = press(&mut m, "y");
     assert!(effects.is_empty(), "there is no line to copy yet");
+}
+
+#[test]
+fn the_log_before_is_read_to_its_end_and_left_again() {
+    let mut m = host();
+    press(&mut m, "l");
+    let request =
+        |effects: &[Effect]| effects.iter().find_map(|e| if let Effect::Logs(r) = e { Some(r.clone()) } else { None });
+    let before = request(&press(&mut m, "P")).unwrap();
+    assert_eq!((before.app.as_str(), before.source), ("books", LogSource::Before));
+    assert!(shown(&m).contains("log of books, the run before · reading"), "{}", shown(&m));
+    feed(&mut m, Msg::Log(before.generation, sample::log_lines()));
+    feed(&mut m, Msg::LogEnded(before.generation, None));
+    assert!(shown(&m).contains("the run before · all there is"), "{}", shown(&m));
+    let again = request(&press(&mut m, "P")).unwrap();
+    assert_eq!(again.source, LogSource::App, "the same key leads back");
+    press(&mut m, "p");
+    assert_eq!(request(&press(&mut m, "P")).unwrap().source, LogSource::Before, "from the access log, too");
+    assert_eq!(request(&press(&mut m, "p")).unwrap().source, LogSource::Access);
 }
 
 #[test]

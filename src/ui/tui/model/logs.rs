@@ -34,13 +34,25 @@ pub(crate) enum Level {
     Plain,
 }
 
+/// Which of an app's logs is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum LogSource {
+    /// What the app writes, over all of its containers.
+    #[default]
+    App,
+    /// What was written before the run that serves: it is read to its end.
+    Before,
+    /// The app's lines of the proxy's access log.
+    Access,
+}
+
 /// The view of a log.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LogView {
     /// Whose.
     pub app: Option<AppName>,
-    /// The proxy's access log instead of the app's own.
-    pub access: bool,
+    /// Which of its logs.
+    pub source: LogSource,
     /// Tells its lines from those of the log read before.
     pub generation: u64,
     lines: VecDeque<LogEntry>,
@@ -62,9 +74,9 @@ pub(crate) struct LogView {
 
 impl LogView {
     /// Starts over on another log.
-    pub(crate) fn open(&mut self, app: &AppName, access: bool) -> u64 {
+    pub(crate) fn open(&mut self, app: &AppName, source: LogSource) -> u64 {
         self.app = Some(app.clone());
-        self.access = access;
+        self.source = source;
         self.generation += 1;
         self.lines.clear();
         self.dropped = 0;
@@ -79,9 +91,9 @@ impl LogView {
         self.app.as_ref() == Some(app)
     }
 
-    /// To the proxy's access log, or back: it is read anew.
-    pub(crate) fn change_source(&mut self) {
-        self.access = !self.access;
+    /// To this log, or from it back to the app's own: it is read anew.
+    pub(crate) fn change_source(&mut self, to: LogSource) {
+        self.source = if self.source == to { LogSource::App } else { to };
         self.app = None;
     }
 
@@ -195,7 +207,7 @@ mod tests {
 
     fn view() -> LogView {
         let mut view = LogView::default();
-        view.open(&"shop".parse().unwrap(), false);
+        view.open(&"shop".parse().unwrap(), LogSource::App);
         view
     }
 

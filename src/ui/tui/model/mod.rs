@@ -19,7 +19,7 @@ pub(crate) use deploys::{Deploys, Watched};
 pub(crate) use form::{Form, FormKind, Row, RowKind, Stage, text_of};
 pub(crate) use host::{Examined, HostView, Mending, Progress};
 pub(crate) use link::Link;
-pub(crate) use logs::{Level, LogEntry, LogView, Matcher};
+pub(crate) use logs::{Level, LogEntry, LogSource, LogView, Matcher};
 pub(crate) use once_app::AppView;
 pub(crate) use overlay::{Confirm, Menu, MenuItem, Overlay, Palette, PaletteItem, Then};
 pub(crate) use place::{Pane, Sort, Tab, View};

@@ -5,7 +5,7 @@ use ratatui::style::Modifier;
 
 use super::super::canvas::{Canvas, columns, wrap};
 use super::super::format;
-use super::super::model::{AppView, Level, LogEntry, Matcher, Pane};
+use super::super::model::{AppView, Level, LogEntry, LogSource, Matcher, Pane};
 use super::super::theme::Role;
 
 pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, app: &AppView) {
@@ -18,9 +18,9 @@ pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, app: &AppView) {
     let body = Rect { y: area.y + 1, height: area.height - 1, ..area };
     let (lines, marked) = logs.lines();
     if lines.is_empty() {
-        let text = match (&logs.ended, &app.container, logs.access) {
+        let text = match (&logs.ended, &app.container, logs.source) {
             (Some(ended), ..) => ended.clone(),
-            (None, None, false) => "it has no container, so there is no log".into(),
+            (None, None, LogSource::App) => "it has no container, so there is no log".into(),
             _ => "no line yet".into(),
         };
         c.text(body.x, body.y + 1, body.width, Role::Muted, &text);
@@ -63,11 +63,17 @@ pub(super) fn draw(c: &mut Canvas<'_>, area: Rect, app: &AppView) {
 /// What is read and how.
 fn status(c: &mut Canvas<'_>, area: Rect, app: &AppView) {
     let logs = &c.m.logs;
-    let source = if logs.access { "proxy access log".to_owned() } else { format!("log of {}", app.name()) };
-    let state = match (&logs.ended, logs.follow) {
-        (Some(_), _) => "ended",
-        (None, true) => "following",
-        (None, false) => "paused, f follows",
+    let source = match logs.source {
+        LogSource::App => format!("log of {}", app.name()),
+        LogSource::Before => format!("log of {}, the run before", app.name()),
+        LogSource::Access => "proxy access log".to_owned(),
+    };
+    let state = match (&logs.ended, logs.source, logs.follow) {
+        (Some(_), LogSource::Before, _) => "all there is",
+        (None, LogSource::Before, _) => "reading",
+        (Some(_), ..) => "ended",
+        (None, _, true) => "following",
+        (None, _, false) => "paused, f follows",
     };
     let n = logs.lines().0.len();
     let count = format::many(n as u64, "line");

@@ -10,6 +10,7 @@ use once_app::engine::LogLine;
 use once_app::{Installation, LogFilter, LogItem, LogOf, LogRequest as Wanted, read_log};
 
 use super::super::format;
+use super::super::model::LogSource;
 use super::super::msg::{LogRequest, Msg};
 use super::access;
 
@@ -21,18 +22,22 @@ const LINES: usize = 500;
 
 /// Reads until nobody looks any more, or the log ends.
 pub(super) async fn follow(tx: mpsc::Sender<Msg>, at: Installation, request: LogRequest) {
-    let LogRequest { generation, app, access } = request;
-    let of = match access {
+    let LogRequest { generation, app, source } = request;
+    let access = source == LogSource::Access;
+    let of = match source {
         // The usual name is not always the proxy's.
-        true => {
+        LogSource::Access => {
             let proxy = at.proxy_container().await.ok().flatten();
             LogOf::Container(proxy.map_or_else(|| at.namespace.proxy(), |container| container.name))
         }
-        false => LogOf::App(app.clone()),
+        LogSource::App => LogOf::App(app.clone()),
+        LogSource::Before => LogOf::Previous(app.clone()),
     };
     let of_app = app.clone();
     let filter: LogFilter = Arc::new(move |line: &LogLine| access::readable(line, &of_app).is_some());
-    let wanted = Wanted { follow: true, last: Some(TAIL), filter: access.then_some(filter), ..Wanted::all(of) };
+    // Nobody writes to the log of a run that is over.
+    let follow = source != LogSource::Before;
+    let wanted = Wanted { follow, last: Some(TAIL), filter: access.then_some(filter), ..Wanted::all(of) };
     let mut items = read_log(at, wanted).ready_chunks(LINES);
     let mut problem = None;
     while let Some(chunk) = items.next().await {

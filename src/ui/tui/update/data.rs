@@ -231,7 +231,7 @@ fn read_log(m: &mut Model, app: &AppName) -> Option<Effect> {
     if m.logs.is_on(app) {
         return None;
     }
-    let access = m.logs.access;
-    let generation = m.logs.open(app, access);
-    Some(Effect::Logs(LogRequest { generation, app: app.clone(), access }))
+    let source = m.logs.source;
+    let generation = m.logs.open(app, source);
+    Some(Effect::Logs(LogRequest { generation, app: app.clone(), source }))
 }

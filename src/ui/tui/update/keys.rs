@@ -6,7 +6,7 @@ use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
 use super::super::keymap::{self, Cmd, Ctx};
-use super::super::model::{Model, Overlay, Pane, Stage, Tab, View};
+use super::super::model::{LogSource, Model, Overlay, Pane, Stage, Tab, View};
 use super::super::msg::{Effect, Hit};
 use super::{actions, activity, forms, host, nav, overlays, releases};
 
@@ -288,7 +288,8 @@ fn main(m: &mut Model, cmd: Cmd) -> Vec<Effect> {
         }
         Cmd::Wrap => m.logs.wrap = !m.logs.wrap,
         Cmd::Times => m.logs.times = !m.logs.times,
-        Cmd::Source => m.logs.change_source(),
+        Cmd::Source => m.logs.change_source(LogSource::Access),
+        Cmd::Before => m.logs.change_source(LogSource::Before),
         Cmd::Sort => {
             use super::super::model::Sort;
             m.sort = match m.sort {
