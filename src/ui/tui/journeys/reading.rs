@@ -84,6 +84,21 @@ fn the_log_before_is_read_to_its_end_and_left_again() {
 }
 
 #[test]
+fn a_notice_over_the_keys_of_a_form_goes_with_the_next_key() {
+    for (columns, rows) in [(80, 24), (40, 15)] {
+        let mut m = sample::fresh(columns, rows, ConsoleOptions::default());
+        feed(&mut m, sample::engine_up());
+        feed(&mut m, Msg::ProxyAbsent);
+        press(&mut m, "n");
+        let keys = shown(&m).lines().last().map(str::to_owned).unwrap();
+        m.notice = Some(("copied".into(), sample::ago(-4)));
+        assert_eq!(shown(&m).lines().last().map(str::trim), Some("copied"));
+        press(&mut m, "x");
+        assert_eq!(shown(&m).lines().last(), Some(keys.as_str()), "{}", shown(&m));
+    }
+}
+
+#[test]
 fn hostile_text_never_reaches_a_cell() {
     let mut m = host();
     press(&mut m, "l");

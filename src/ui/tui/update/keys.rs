@@ -28,6 +28,8 @@ pub(super) fn key(m: &mut Model, key: KeyEvent, times: usize, steps: usize) -> V
     if is_early(m) {
         return Vec::new();
     }
+    // It stands where the keys of the screen are told: who presses one has read it.
+    m.notice = None;
     // Ctrl-C is never an answer and never text: it leaves, whatever is on top.
     if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
         if m.overlays.pop().is_some() {
