@@ -107,8 +107,15 @@ async fn resolve_given(
             journal.warn("registry-not-asked", format!("{error}; the copy the engine has is used"));
             Ok(here(&local))
         }
-        (Err(error), _) => Err(error.into()),
+        (Err(error), local) => Err(unresolved(error, local.is_some())),
     }
+}
+
+/// Why an image's digest is not known, with what to do.
+fn unresolved(error: EngineError, has_copy: bool) -> Problem {
+    let is_out_of_reach = matches!(error, EngineError::RegistryUnreachable { .. });
+    let problem = Problem::from(error);
+    if is_out_of_reach && has_copy { problem.hint("`--pull never` uses the copy the engine has") } else { problem }
 }
 
 /// Offline with a local copy: use it. A name without a registry that no registry knows was built here.
@@ -166,4 +173,18 @@ pub(crate) async fn pull(
     image.digest = image.digest.or_else(|| resolved.image.digest.clone());
     let detail = format!("{} layers, {} MB, {}", last.layers, last.bytes / 1_000_000, image.short());
     Ok((image, detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_copy_on_the_engine_is_advised_only_where_there_is_one() {
+        let error = || EngineError::RegistryUnreachable { image: "acme/shop:9".into(), message: "refused".into() };
+        let advises = |has_copy| unresolved(error(), has_copy).hints.iter().any(|hint| hint.contains("--pull never"));
+        assert!(!advises(false), "there is nothing to fall back on");
+        assert!(advises(true));
+        assert!(!unresolved(error(), false).hints.is_empty());
+    }
 }

@@ -72,7 +72,7 @@ impl From<EngineError> for Problem {
             EngineError::RegistryUnreachable { message, .. } => {
                 let mut p = problem("registry-unreachable");
                 p.causes.push(message.clone());
-                p.hint("`--pull never` uses the copy the engine has, if it has one")
+                p.hint("is the registry's name spelled right, and can the engine's machine reach it?")
             }
             EngineError::DiskFull { message } => {
                 let mut p = problem("disk-full");
