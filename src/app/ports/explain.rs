@@ -110,7 +110,11 @@ impl From<ProxyError> for Problem {
                 let why = holder.message.as_ref().map(|m| format!(": {m}")).unwrap_or_default();
                 let message = format!("{} is {how} by {} on {}{why}", holder.app, holder.by.user, holder.by.host);
                 let mut problem = Self::new(Outcome::Locked, "locked", message);
-                problem.causes.push(format!("`{}` since {}", holder.by.command, holder.since));
+                problem.causes.push(format!(
+                    "`{}` since {}",
+                    holder.by.command,
+                    holder.since.strftime("%Y-%m-%d %H:%M:%SZ")
+                ));
                 match holder.op {
                     Some(_) => problem.hint(format!("`once watch {}` shows it; `--wait` waits longer", holder.app)),
                     None => problem.hint(format!("`once unlock {}` lifts it", holder.app)),
@@ -188,5 +192,21 @@ impl From<Vec<FieldError>> for Problem {
             errors.next().map_or_else(|| Self::rejected("invalid-setting", "invalid settings"), Into::into);
         problem.causes.extend(errors.map(|e| e.to_string()));
         problem
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::release::Caller;
+    use crate::progress::event::LockView;
+
+    #[test]
+    fn a_lock_tells_its_time_to_the_second() {
+        let by = Caller { user: "ada".into(), host: "laptop".into(), command: "lock".into() };
+        let since = "2026-12-01T03:33:38.508101266Z".parse().unwrap();
+        let holder = LockView { app: "shop".parse().unwrap(), by, since, op: None, message: None };
+        let problem = Problem::from(ProxyError::Locked { holder: Box::new(holder) });
+        assert_eq!(problem.causes, ["`lock` since 2026-12-01 03:33:38Z"]);
     }
 }
