@@ -97,7 +97,7 @@ fn apps(sight: Sight<'_>) -> Vec<Finding> {
                 found.push(or_back(looping, &app.record));
             }
             Some(container) if app.standing.state == AppState::Down => {
-                let what = format!("{name} should run, and its container is {}", container.state);
+                let what = format!("{name} should run, and its container {}", how_it_is(container));
                 found.push(
                     Finding::problem(Kind::Down, &container.name, what, "visitors get errors")
                         .of(name)
@@ -109,6 +109,22 @@ fn apps(sight: Sight<'_>) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// How a container is that does not run, in words.
+fn how_it_is(container: &Container) -> String {
+    match container.state.as_str() {
+        "exited" | "dead" => {
+            // The engine's list has the exit code in its words only; other words leave it out.
+            let code = container.status.strip_prefix("Exited (").and_then(|rest| rest.split_once(')'));
+            match code.and_then(|(code, _)| code.parse::<i64>().ok()) {
+                Some(code) => format!("has ended, exit code {code}"),
+                None => "has ended".to_owned(),
+            }
+        }
+        "created" => "was never started".to_owned(),
+        state => format!("is {state}"),
+    }
 }
 
 /// It runs, and does not do its work.

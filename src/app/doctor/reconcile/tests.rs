@@ -93,6 +93,22 @@ fn each_misfit_has_its_own_word_and_remedy() {
 }
 
 #[test]
+fn a_container_that_ended_is_told_of_in_plain_words_with_its_exit_code() {
+    let said = |state: &str, status: &str| {
+        let mut shop = view("shop", &["a.example.com"]);
+        shop.standing = standing(AppState::Down);
+        let ended = Container { state: state.into(), status: status.into(), ..container("shop", 1, false) };
+        shop.container = Some(ended);
+        found(&[shop], &[], &[volume("shop")])[0].what.clone()
+    };
+    let whole = |words: &str| format!("shop should run, and its container {words}");
+    assert_eq!(said("exited", "Exited (137) 2 minutes ago"), whole("has ended, exit code 137"));
+    assert_eq!(said("exited", "words of another engine"), whole("has ended"));
+    assert_eq!(said("created", "Created"), whole("was never started"));
+    assert_eq!(said("paused", "Up 2 minutes (Paused)"), whole("is paused"));
+}
+
+#[test]
 fn a_rollback_is_advised_only_where_there_is_a_release_to_go_back_to() {
     let mut shop = view("shop", &["a.example.com"]);
     let reason = Some(Reason::Unhealthy);
