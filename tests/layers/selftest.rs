@@ -1,5 +1,6 @@
 //! Each rule says no to a fixture that breaks it, at the right line, and yes to its lawful neighbour.
 
+use super::circles::Crate;
 use super::rules::{House, Rule};
 
 fn breaks(file: &str, text: &str) -> Vec<(usize, Rule)> {
@@ -124,6 +125,39 @@ fn a_port_that_is_chosen_and_released_is_found() {
     ] {
         assert_eq!(breaks("tests/plane/probes.rs", text), [], "{text}");
     }
+}
+
+fn circles(sources: &[(&str, &str)]) -> Vec<Vec<String>> {
+    let sources: Vec<(String, String)> = sources.iter().map(|(f, t)| ((*f).to_owned(), (*t).to_owned())).collect();
+    Crate::of(&sources).forbidden()
+}
+
+#[test]
+fn a_circle_over_two_folders_is_found_through_what_is_passed_on() {
+    let lib = ("lib.rs", "mod a; mod b;");
+    let passes_on = ("a/mod.rs", "mod x; pub use x::X;");
+    let takes = ("b.rs", "use crate::a::X; pub struct Y;");
+    assert_eq!(circles(&[lib, passes_on, takes, ("a/x.rs", "use crate::b::Y; pub struct X;")]), [["a/x.rs", "b.rs"]]);
+    for lawful in [
+        "pub struct X;",
+        "#[cfg(test)] mod tests { use crate::b::Y; } pub struct X;",
+        "//! [`crate::b::Y`] is mentioned.\npub(in crate::b) struct X;",
+    ] {
+        assert_eq!(circles(&[lib, passes_on, takes, ("a/x.rs", lawful)]), Vec::<Vec<String>>::new(), "{lawful}");
+    }
+}
+
+#[test]
+fn three_files_of_a_folder_may_import_each_other_and_four_may_not() {
+    let files = [
+        ("a.rs", "use super::b::B; pub struct A;"),
+        ("b.rs", "use super::c::C; pub struct B;"),
+        ("c.rs", "use super::a::A; use super::d::D; pub struct C;"),
+        ("d.rs", "use super::a::A; pub struct D;"),
+    ];
+    let last = ("d.rs", "pub struct D;");
+    assert_eq!(circles(&files), [["a.rs", "b.rs", "c.rs", "d.rs"]]);
+    assert_eq!(circles(&[&files[..3], &[last]].concat()), Vec::<Vec<String>>::new());
 }
 
 #[test]
